@@ -1,0 +1,146 @@
+/**
+ * Import direction. The table below is the whole matrix: what each folder may import, of ours, of packages, and of Node.
+ * What stands in no row is forbidden; a file that belongs to no folder of the table is refused by scripts/check-imports.ts.
+ * `$1` is the name of the path that the importing file belongs to, so that no path can reach another.
+ */
+const NOBLE = ["@noble/curves", "@noble/hashes"];
+const EVIDENCE = {
+  own: ["core", "receipt", "trust", "model", "path", "paths/$1/wire"],
+  packages: [...NOBLE, "@peculiar/x509", "jose", "cborg", "zod"],
+};
+const CLIENT = { own: [...EVIDENCE.own, "paths/$1/evidence"], packages: EVIDENCE.packages };
+const SERVER = {
+  own: [...CLIENT.own, "paths/$1/client", "paths/$1/compile", "model/read"],
+  packages: [...CLIENT.packages, "hono", "hpke"],
+  node: true,
+};
+
+const matrix = {
+  core: { own: [], packages: NOBLE },
+  receipt: { own: ["core"], packages: NOBLE },
+  log: { own: ["core"], packages: NOBLE },
+  "log/store": { own: ["core", "log"], packages: NOBLE, node: true },
+  keys: { own: ["core"], packages: NOBLE, node: true },
+  trust: { own: ["core"], packages: ["yaml", "zod"] },
+  model: { own: ["core"], packages: [] },
+  "model/read": { own: ["core", "model"], packages: [], node: true },
+  policy: { own: ["core", "receipt"], packages: ["@marcbachmann/cel-js", "yaml", "zod"] },
+  path: { own: ["core"], packages: [] },
+  "paths/tee/wire": { own: ["core"], packages: ["hpke"] },
+  "paths/*/wire": { own: ["core"], packages: [] },
+  "paths/*/evidence": EVIDENCE,
+  "paths/tee/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },
+  "paths/*/client": CLIENT,
+  "paths/*/compile": { own: ["core", "model"], packages: [] },
+  "paths/*/server": SERVER,
+  gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path"], packages: ["hono", "zod"], node: true },
+  verify: { own: ["core", "receipt", "log", "trust", "policy", "path", "paths/*/evidence"], packages: [] },
+  client: { own: ["core", "receipt", "trust", "path", "verify", "paths/*/client"], packages: [] },
+  main: {
+    own: [
+      ...[
+        "core",
+        "receipt",
+        "log",
+        "log/store",
+        "keys",
+        "trust",
+        "model",
+        "model/read",
+        "policy",
+        "path",
+        "gateway",
+        "verify",
+        "client",
+      ],
+      ...["paths/*/wire", "paths/*/evidence", "paths/*/client", "paths/*/compile", "paths/*/server", "enclave/attester"],
+    ],
+    packages: ["@hono/node-server", "commander", "hono", "yaml", "zod"],
+    node: true,
+  },
+  "enclave/worker": {
+    own: ["core", "receipt", "model", "model/read", "paths/tee/wire", "enclave/attester"],
+    packages: ["onnxruntime-node", "hpke"],
+    node: true,
+  },
+  "enclave/attester": { own: ["core", "paths/tee/wire"], packages: [], node: true },
+};
+
+/** Folders that live inside another row's folder and are not part of it. */
+const NESTED = { log: ["store"], model: ["read"] };
+
+/** The regular expression of a row's files. A star is one path's name: captured where it stands in `from`. */
+function filesOf(row, star) {
+  if (row === "path") return "^src/paths/path\\.ts$";
+  const folder = row.startsWith("enclave/") ? row : `src/${row}`;
+  const nested = NESTED[row] === undefined ? "" : `(?!(?:${NESTED[row].join("|")})/)`;
+  return `^${folder.replace("*", star)}/${nested}`;
+}
+
+/** A row for every path (`paths/STAR/wire`) leaves out the paths that have a row of their own. */
+function exceptionsOf(row) {
+  const [, part] = /^paths\/\*\/(.+)$/.exec(row) ?? [];
+  const named = Object.keys(matrix).filter((other) => part !== undefined && other !== row && other.endsWith(`/${part}`));
+  return named.map((other) => filesOf(other, "*"));
+}
+
+/** In a row with a named path (`paths/tee/client`), `$1` is that name. */
+function allowedFiles(row, { own, packages }) {
+  const name = /^paths\/([^/*]+)\//.exec(row)?.[1];
+  const folders = [row, ...own].map((other) => {
+    const target = name === undefined ? other : other.replace("$1", name);
+    return filesOf(row.includes("*") && target === row ? row.replace("*", "$1") : target, "[^/]+");
+  });
+  return [...folders, ...packages.map((other) => `(?:^|/)node_modules/${other}/`)];
+}
+
+const rows = Object.entries(matrix).map(([row, entry]) => ({
+  name: `matrix: ${row}`,
+  severity: "error",
+  from: { path: filesOf(row, "([^/]+)"), pathNot: exceptionsOf(row) },
+  to: { pathNot: allowedFiles(row, entry), ...(entry.node === true ? { dependencyTypesNot: ["core"] } : {}) },
+}));
+
+module.exports = {
+  forbidden: [
+    ...rows,
+    { name: "cycle", severity: "error", from: {}, to: { circular: true } },
+    { name: "unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "development package at run time",
+      severity: "error",
+      from: { path: "^(?:src|enclave)/" },
+      to: { dependencyTypes: ["npm-dev"], pathNot: "/node_modules/@types/|^node_modules/@types/" },
+    },
+    {
+      name: "only the composition root reads the outside",
+      comment: "Files, processes and the environment come to the gateway as arguments.",
+      severity: "error",
+      from: { path: "^src/gateway/" },
+      to: { path: "^(?:node:)?(?:child_process|cluster|fs|fs/promises|os|process|worker_threads)$" },
+    },
+    {
+      name: "tests and benches are imported by nobody",
+      severity: "error",
+      from: { pathNot: "^(?:test|bench)/" },
+      to: { path: "^(?:test|bench)/" },
+    },
+    {
+      name: "a bench uses public entry points",
+      severity: "error",
+      from: { path: "^bench/" },
+      to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|receipt|log|trust|verify|client)/index\\.ts$" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    preserveSymlinks: true,
+    parser: "swc",
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "types", "node", "default"],
+      mainFields: ["module", "main", "types"],
+    },
+  },
+};

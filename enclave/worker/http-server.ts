@@ -1,0 +1,180 @@
+/** The worker's HTTP interface: health, evidence, inference. Loopback or a unix socket; small, bounded, without a framework. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { hexText, object } from "../../src/core/decode.ts";
+import { coreCodes, type ErrorRow, isTrisealError, TrisealError } from "../../src/core/errors.ts";
+import { type JsonObject, parseJson } from "../../src/core/json.ts";
+import { codes, teeError } from "../../src/paths/tee/wire/codes.ts";
+import { FRAME_TYPE } from "../../src/paths/tee/wire/frame.ts";
+import { WORKER_EVIDENCE_TYPE } from "../../src/paths/tee/wire/keyset.ts";
+import { acceptFrame, answerFrame, type WorkerParts } from "./answer-request.ts";
+import type { WriteLog } from "./log-line.ts";
+import { type ReportParts, reportEvidence } from "./report-evidence.ts";
+
+/** Longest time for one evidence report; hardware attesters answer in seconds. */
+const EVIDENCE_TIMEOUT_MS = 30_000;
+
+/** Evidence reports in progress at one time. */
+const MAX_REPORTS = 4;
+
+/** Idle connections stay open longer than the gateway keeps them, so that it never meets one that is just closing. */
+const KEEP_ALIVE_MS = 120_000;
+
+/** Largest challenge document, in bytes. */
+const MAX_CHALLENGE_BYTES = 1024;
+
+/** What the server answers from. */
+export interface ServerParts {
+  readonly worker: WorkerParts;
+  readonly report: ReportParts;
+  readonly maxBodyBytes: number;
+  readonly log: WriteLog;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  /** Aborts with `CLIENT_ABORTED` when the connection closes before the answer. */
+  readonly gone: AbortSignal;
+}
+
+function jsonAnswer(status: number, value: JsonObject): Answer {
+  return { status, mediaType: "application/json", body: Buffer.from(JSON.stringify(value)) };
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new TrisealError("REQUEST_TOO_LARGE", `the body has more than ${maxBytes} bytes`);
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+const decodeChallenge = object({ nonce: hexText(32) });
+
+function errorRow(code: string): ErrorRow {
+  const table: Readonly<Record<string, ErrorRow>> = { ...coreCodes, ...codes };
+  return table[code] ?? coreCodes.INTERNAL;
+}
+
+/** A deadline as an abort signal with its reason; `clear` stops the timer. */
+function deadlineAfter(milliseconds: number): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    controller.abort(new TrisealError("DEADLINE_EXCEEDED", `the worker had no answer within ${milliseconds} ms`));
+  }, milliseconds);
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+function health(parts: ServerParts): Answer {
+  const { lanes, models } = parts.worker;
+  return jsonAnswer(200, {
+    ready: true,
+    provider: lanes.provider,
+    passedOver: lanes.passedOver,
+    workerDigest: parts.report.workerDigest,
+    models: [...models.values()].map(({ name, version, digest }) => ({ name, version, digest })),
+    running: lanes.load.running,
+    waiting: lanes.load.waiting,
+  });
+}
+
+let reports = 0;
+
+async function evidence({ request, gone }: Exchange, parts: ServerParts): Promise<Answer> {
+  const { nonce } = decodeChallenge(parseJson(await readBody(request, MAX_CHALLENGE_BYTES)), "challenge");
+  if (reports >= MAX_REPORTS) throw teeError("WORKER_OVERLOADED", "the worker is already making evidence reports");
+  reports++;
+  const deadline = deadlineAfter(EVIDENCE_TIMEOUT_MS);
+  try {
+    const body = await reportEvidence(parts.report, nonce, AbortSignal.any([gone, deadline.signal]));
+    return { status: 200, mediaType: WORKER_EVIDENCE_TYPE, body };
+  } finally {
+    reports--;
+    deadline.clear();
+  }
+}
+
+async function infer({ request, gone }: Exchange, parts: ServerParts): Promise<Answer> {
+  const accepted = acceptFrame(await readBody(request, parts.maxBodyBytes), parts.worker);
+  const deadline = deadlineAfter(accepted.head.deadlineMs);
+  try {
+    const body = await answerFrame(accepted, parts.worker, AbortSignal.any([gone, deadline.signal]));
+    return { status: 200, mediaType: FRAME_TYPE, body };
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function route(exchange: Exchange, parts: ServerParts): Promise<Answer> {
+  switch (`${exchange.request.method} ${exchange.request.url}`) {
+    case "GET /health":
+      return health(parts);
+    case "POST /evidence":
+      return await evidence(exchange, parts);
+    case "POST /infer":
+      return await infer(exchange, parts);
+    default:
+      throw new TrisealError("NOT_FOUND", "the worker serves GET /health, POST /evidence and POST /infer");
+  }
+}
+
+function send(response: ServerResponse, answer: Answer, close: boolean): void {
+  response.writeHead(answer.status, {
+    "content-type": answer.mediaType,
+    "content-length": answer.body.length,
+    ...(close ? { connection: "close" } : {}),
+  });
+  response.end(answer.body);
+}
+
+/** The refusal that an error means. An error that is not ours may quote content: only its class is logged. */
+function refusal(error: unknown, gone: AbortSignal, log: WriteLog): { readonly answer: Answer; readonly code: string } {
+  if (!isTrisealError(error) && !gone.aborted) {
+    log("error", "unexpected", { kind: error instanceof Error ? error.name : typeof error });
+  }
+  const { code, message } = gone.aborted
+    ? new TrisealError("CLIENT_ABORTED", "the connection closed")
+    : isTrisealError(error)
+      ? error
+      : new TrisealError("INTERNAL", "the worker failed");
+  return { answer: jsonAnswer(errorRow(code).status, { code, message }), code };
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, parts: ServerParts): Promise<void> {
+  const started = performance.now();
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort(new TrisealError("CLIENT_ABORTED", "the connection closed"));
+  });
+  const exchange = { request, gone: controller.signal };
+  const { answer, code } = await route(exchange, parts).then(
+    (answer) => ({ answer, code: null }),
+    (error: unknown) => refusal(error, controller.signal, parts.log),
+  );
+  if (request.url !== "/health") {
+    const ms = Math.round(performance.now() - started);
+    parts.log("info", "request", { url: (request.url ?? "").slice(0, 32), status: answer.status, code, ms });
+  }
+  // A body that was not read to its end cannot be followed by another request.
+  if (!response.destroyed) send(response, answer, !request.complete);
+}
+
+/** The worker's server, not yet listening. */
+export function createWorkerServer(parts: ServerParts): Server {
+  const server = createServer({ maxHeaderSize: 8192, requestTimeout: 60_000, headersTimeout: 10_000 }, (request, response) => {
+    serve(request, response, parts).catch(() => response.destroy());
+  });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.maxConnections = 4096;
+  return server;
+}

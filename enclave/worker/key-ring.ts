@@ -1,0 +1,70 @@
+/** The worker's keys: made inside this process, never exported, replaced before they expire. */
+import { encodeHex } from "../../src/core/bytes.ts";
+import type { Sha256Digest } from "../../src/core/digest.ts";
+import type { Signer } from "../../src/core/ed25519.ts";
+import type { Clock } from "../../src/core/time.ts";
+import { type SealKeyPair, sealSuite } from "../../src/paths/tee/wire/envelope.ts";
+import { SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { createSigner, generateKey } from "../attester/ed25519-signer.ts";
+
+/** One keyset with its private halves. */
+export interface KeyGeneration {
+  readonly keyset: WorkerKeyset;
+  readonly digest: Sha256Digest;
+  readonly legSigner: Signer;
+  readonly sealKeys: SealKeyPair;
+}
+
+async function generateKeys(subject: string, notAfter: number): Promise<KeyGeneration> {
+  const legSigner = createSigner("leg-1", generateKey());
+  const sealKeys = await sealSuite.GenerateKeyPair(false);
+  const keyset: WorkerKeyset = {
+    v: 1,
+    subject,
+    notAfter,
+    legKeys: [{ keyId: legSigner.keyId, algo: "ed25519", publicKey: legSigner.publicKey }],
+    sealKeys: [
+      { keyId: "seal-1", algo: SEAL_X25519, publicKey: encodeHex(await sealSuite.SerializePublicKey(sealKeys.publicKey)) },
+    ],
+  };
+  return { keyset, digest: workerKeysetDigest(keyset), legSigner, sealKeys };
+}
+
+/** The keysets that this worker answers to: the current one, and the one before it until that expires. */
+export class KeyRing {
+  private generations: readonly KeyGeneration[] = [];
+  private making: Promise<KeyGeneration> | null = null;
+  private readonly subject: string;
+  private readonly lifetimeS: number;
+  private readonly clock: Clock;
+
+  constructor(options: { readonly subject: string; readonly lifetimeS: number; readonly clock: Clock }) {
+    this.subject = options.subject;
+    this.lifetimeS = options.lifetimeS;
+    this.clock = options.clock;
+  }
+
+  /** The keyset to report evidence for: a new one once half of the lifetime of the last has passed. */
+  async current(): Promise<KeyGeneration> {
+    const now = this.clock();
+    const newest = this.generations[0];
+    if (newest !== undefined && newest.keyset.notAfter - now > this.lifetimeS / 2) return newest;
+    this.making ??= this.renew().finally(() => {
+      this.making = null;
+    });
+    return await this.making;
+  }
+
+  /** The unexpired keyset of that digest, if this worker has it. */
+  find(digest: Sha256Digest): KeyGeneration | null {
+    const now = this.clock();
+    return this.generations.find((item) => item.digest === digest && item.keyset.notAfter > now) ?? null;
+  }
+
+  private async renew(): Promise<KeyGeneration> {
+    const now = this.clock();
+    const made = await generateKeys(this.subject, now + this.lifetimeS);
+    this.generations = [made, ...this.generations.filter((item) => item.keyset.notAfter > now)];
+    return made;
+  }
+}

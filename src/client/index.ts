@@ -1,0 +1,3 @@
+/** The caller's SDK. Portable. */
+export { parseTrust, type Trust } from "../trust/trust-file.ts";
+export * from "./triseal-client.ts";

@@ -1,0 +1,242 @@
+/**
+ * The caller's SDK: appraises the service before anything leaves, seals by default, and hands an answer over only once
+ * its receipt was verified against the exact request and response.
+ */
+import { encodeHex, utf8 } from "../core/bytes.ts";
+import { digestOf } from "../core/digest.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import type { Clock } from "../core/time.ts";
+import type { AppraisedSession, PathClient } from "../paths/path.ts";
+import { decodeReport, keysetDigest, parseBundle, reportData, sessionId } from "../receipt/index.ts";
+import { pathSection, revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
+import { type Verdict, verifyBundle } from "../verify/index.ts";
+import { defaultPathClients } from "./path-clients.ts";
+import { type Fetch, type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
+
+/** How a client is set up. */
+export interface TrisealClientOptions {
+  /** Origin of the gateway, such as `http://127.0.0.1:8080`. */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  /** What this caller trusts; `parseTrust` reads it from a file. */
+  readonly trust: Trust;
+  readonly clock: Clock;
+  /** The web's `fetch` by default. */
+  readonly fetch?: Fetch;
+  /** Clients of the paths to seal for; all shipped ones by default. */
+  readonly pathClients?: readonly PathClient[];
+}
+
+/** One inference. */
+export interface InferenceCall {
+  readonly model: string;
+  /** OIP input tensors: `name`, `shape`, `datatype`, `data`. */
+  readonly inputs: readonly JsonObject[];
+  /** OIP parameters: the caller's facts (`classification`, `value_usd`, `kind`, `assurance`, `seal`) and the model's own. */
+  readonly parameters?: JsonObject;
+  /** Names of the wanted outputs; all by default. */
+  readonly outputs?: readonly string[];
+  /** Whether to seal to an appraised worker, so that the gateway sees nothing. True by default. */
+  readonly seal?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer whose receipt verified. */
+export interface VerifiedAnswer {
+  readonly response: InferenceResponse;
+  readonly receiptId: string;
+  /** The bundle, to be kept: an auditor verifies it offline. */
+  readonly bundle: Uint8Array;
+  readonly verdict: Verdict;
+}
+
+interface Exchange {
+  readonly call: InferenceCall;
+  readonly opened: Uint8Array;
+  readonly id: string;
+}
+
+/** A caller of one Triseal gateway. */
+export class TrisealClient {
+  private readonly connection: ServiceConnection;
+  private readonly options: TrisealClientOptions;
+  private readonly pathClients: readonly PathClient[];
+  private service: { readonly keysetDigest: string; readonly trusted: TrustedService } | null = null;
+  private readonly sessions = new Map<
+    string,
+    { readonly client: PathClient; readonly session: AppraisedSession; readonly expiresAt: number }
+  >();
+
+  constructor(options: TrisealClientOptions) {
+    this.options = options;
+    this.pathClients = options.pathClients ?? defaultPathClients;
+    const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+    this.connection = new ServiceConnection({ baseUrl: options.baseUrl.replace(/\/$/, ""), apiKey: options.apiKey, fetch });
+  }
+
+  /**
+   * Runs one inference and verifies its receipt.
+   * @throws TrisealError the service's code for a refusal, with `details.receiptId`; `VERIFICATION_FAILED` where service,
+   *   session, answer or receipt do not verify under the trust file. Nothing of an unverified answer is returned.
+   */
+  async infer(call: InferenceCall): Promise<VerifiedAnswer> {
+    const id = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
+    const exchange: Exchange = { call, id, opened: encodeBody(call, id) };
+    if (this.service === null) await this.establish(call.signal);
+    if (call.seal === false) return this.inferClear(exchange);
+    try {
+      return await this.inferSealed(exchange);
+    } catch (error) {
+      if (!isTrisealError(error, "WORKER_KEY_STALE")) throw error;
+      // Once: the new sessions are appraised exactly as at first contact.
+      this.sessions.delete(call.model);
+      return this.inferSealed(exchange);
+    }
+  }
+
+  /** The bundle of a receipt, as the service serves it. Verifies nothing. */
+  async bundle(receiptId: string, signal?: AbortSignal): Promise<Uint8Array> {
+    return (await this.connection.get(`/v1/receipts/${encodeURIComponent(receiptId)}/bundle`, signal)).body;
+  }
+
+  /**
+   * Appraises the service itself under a fresh nonce: keyset, report binding and trust entry (ACI section 9.1).
+   * @throws TrisealError `VERIFICATION_FAILED`.
+   */
+  async establish(signal?: AbortSignal): Promise<void> {
+    const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(32)));
+    const report = decodeReport(await this.connection.getJson(`/v1/aci/attestation?nonce=${nonce}`, signal), "report");
+    const { workload_keyset: keyset, report_data: bound, tee_type: type } = report.attestation;
+    const digest = keysetDigest(keyset);
+    assertVerified(
+      report.workload_keyset_digest === digest && bound === encodeHex(reportData(digest, nonce)),
+      "the report does not bind its keyset",
+    );
+    assertVerified(this.options.clock() < keyset.not_after, "the service's keyset has expired");
+    const keys = new Set(keyset.receipt_signing_keys.filter((key) => key.algo === "ed25519").map((key) => key.public_key));
+    const trusted = this.options.trust.services.filter((service) => service.gateway.keys.some((key) => keys.has(key.publicKey)));
+    const [service] = trusted;
+    assertVerified(trusted.length === 1 && service !== undefined, "the trust file names no such gateway");
+    assertVerified(!service.revoked.keys.some((key) => keys.has(key.publicKey)), "a key of the gateway is revoked");
+    assertVerified(
+      type === "triseal-none" && service.gateway.teeTypes.some((entry) => entry.accept === type),
+      `gateway attestation ${type} is not accepted`,
+    );
+    this.service = { keysetDigest: digest, trusted: service };
+    this.sessions.clear();
+  }
+
+  private async inferClear(exchange: Exchange): Promise<VerifiedAnswer> {
+    const { call, opened } = exchange;
+    const answer = await this.connection.post(inferPath(call.model), opened, "application/json", call.signal);
+    return this.verified(exchange, opened, answer, answer.body);
+  }
+
+  private async inferSealed(exchange: Exchange): Promise<VerifiedAnswer> {
+    const { call, opened } = exchange;
+    const { client, session } = await this.session(call);
+    const facts = callerFacts(call.parameters);
+    const prepared = await client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
+    const answer = await this.connection.post(inferPath(call.model), prepared.body, prepared.mediaType, call.signal);
+    return this.verified(exchange, prepared.body, answer, await prepared.open(answer.body));
+  }
+
+  /** An appraised session for the model, from the cache while it is current. */
+  private async session(call: InferenceCall): Promise<{ client: PathClient; session: AppraisedSession }> {
+    const cached = this.sessions.get(call.model);
+    if (cached !== undefined && this.options.clock() < cached.expiresAt) return cached;
+    const list = await this.connection.getJson(`/v1/aci/sessions?model=${encodeURIComponent(call.model)}`, call.signal);
+    const entries = Array.isArray(list["sessions"]) ? (list["sessions"] as readonly JsonValue[]) : [];
+    let reason = "the service lists no session for this model";
+    for (const entry of entries.slice(0, 16)) {
+      const id =
+        typeof entry === "object" && entry !== null && !Array.isArray(entry) ? (entry as JsonObject)["session_id"] : null;
+      if (typeof id !== "string" || !/^[0-9a-f]{64}$/.test(id)) continue;
+      const document = await this.connection.getJson(`/v1/aci/sessions/${id}`, call.signal);
+      const judged = await this.appraise(id, document);
+      if (typeof judged === "string") reason = judged;
+      else {
+        this.sessions.set(call.model, judged);
+        return judged;
+      }
+    }
+    throw new TrisealError("VERIFICATION_FAILED", `no session to seal to: ${reason}`);
+  }
+
+  /** The session if a path's client passes it, or why not. */
+  private async appraise(
+    id: string,
+    document: JsonObject,
+  ): Promise<{ client: PathClient; session: AppraisedSession; expiresAt: number } | string> {
+    const expiresAt = document["expires_at"];
+    const now = this.options.clock();
+    if (sessionId(document) !== id || typeof expiresAt !== "number" || expiresAt <= now)
+      return "a session is not current or not under its own id";
+    const trusted = this.service?.trusted;
+    if (trusted === undefined) return "the service is not established";
+    let reason = "no path can use the session";
+    for (const client of this.pathClients) {
+      const inputs = {
+        trust: pathSection(trusted, client.id),
+        revoked: revokedBy(trusted),
+        at: { seconds: now, basis: "assertion" as const },
+        now,
+      };
+      const checks = await client.appraiseSession(document, inputs);
+      const failed = checks.find((check) => check.status !== "pass");
+      if (checks.length > 0 && failed === undefined) return { client, session: { id, document }, expiresAt };
+      reason = failed === undefined ? reason : `${failed.code}: ${failed.message}`;
+    }
+    return reason;
+  }
+
+  private async verified(
+    exchange: Exchange,
+    wireBody: Uint8Array,
+    answer: ServiceAnswer,
+    openedResponse: Uint8Array,
+  ): Promise<VerifiedAnswer> {
+    const { call, opened, id } = exchange;
+    const { receiptId } = answer;
+    assertVerified(receiptId !== null, "the answer names no receipt");
+    const bundle = await this.bundle(receiptId, call.signal);
+    const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
+    const verdict = await verifyBundle(bundle, this.options.trust, options);
+    assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
+    const { receipt } = parseBundle(bundle);
+    const [received] = receipt.event_log;
+    const sameRequest = received?.type === "request.received" && received.body_hash === digestOf(wireBody);
+    assertVerified(
+      receipt.receipt_id === receiptId && receipt.model === call.model && sameRequest,
+      "the receipt is about another request",
+    );
+    const response = parseInferenceResponse(openedResponse);
+    assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
+    // A changed keyset is appraised anew before the next request (ACI section 5.2).
+    if (answer.keysetDigest !== this.service?.keysetDigest) this.service = null;
+    return { response, receiptId, bundle, verdict };
+  }
+}
+
+function encodeBody(call: InferenceCall, id: string): Uint8Array {
+  const outputs = call.outputs?.map((name) => ({ name }));
+  const { inputs, parameters } = call;
+  return utf8(
+    JSON.stringify({
+      id,
+      ...(parameters === undefined ? {} : { parameters }),
+      inputs,
+      ...(outputs === undefined ? {} : { outputs }),
+    }),
+  );
+}
+
+function inferPath(model: string): string {
+  return `/v2/models/${encodeURIComponent(model)}/infer`;
+}
+
+function assertVerified(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new TrisealError("VERIFICATION_FAILED", otherwise);
+}

@@ -1,0 +1,103 @@
+/** The closed set of error codes that a caller can meet, each with its HTTP status, whether a retry can help, and what to do. */
+
+/** What a code means to a caller. */
+export interface ErrorRow {
+  /** HTTP status of the answer. */
+  readonly status: number;
+  /** Whether the same request can succeed later without a change. */
+  readonly retryable: boolean;
+  /** What the caller should do, in one line. */
+  readonly action: string;
+}
+
+/** A table of error codes. Each path exports one of its own for what only it can say. */
+export type ErrorTable = Readonly<Record<string, ErrorRow>>;
+
+/** Core's codes. Codes of a path stand in that path's `codes`. */
+export const coreCodes = {
+  AUTH_REQUIRED: { status: 401, retryable: false, action: "send `Authorization: Bearer <API key>`" },
+  AUTH_INVALID: { status: 401, retryable: false, action: "use a key that the operator issued and has not withdrawn" },
+  CLIENT_ABORTED: { status: 499, retryable: true, action: "nothing: you closed the connection before the answer" },
+  CONFIG_INVALID: { status: 500, retryable: false, action: "correct the named key of the configuration" },
+  DEADLINE_EXCEEDED: { status: 504, retryable: true, action: "retry later, or with a longer deadline" },
+  FORMAT_INVALID: { status: 400, retryable: false, action: "send a document of the documented form" },
+  INTERNAL: { status: 500, retryable: false, action: "report the request id to the operator" },
+  KEY_FILE_INVALID: { status: 500, retryable: false, action: "restore the key file, or make a new one with `triseal keys init`" },
+  KEY_UNKNOWN: { status: 404, retryable: false, action: "list the keys with `triseal keys list`" },
+  LOG_CORRUPT: { status: 500, retryable: false, action: "stop: restore the log folder from a copy; never rewrite it" },
+  LOG_LOCKED: { status: 500, retryable: false, action: "stop the other process that holds this data folder" },
+  LOG_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the log proof does not verify" },
+  LOG_UNAVAILABLE: { status: 503, retryable: true, action: "retry later: the answer could not be logged and was withheld" },
+  MODEL_INVALID: { status: 500, retryable: false, action: "correct the model package" },
+  MODEL_UNKNOWN: { status: 404, retryable: false, action: "choose a model that `GET /v2/models/{name}` knows" },
+  NOT_FOUND: { status: 404, retryable: false, action: "check the address" },
+  PATH_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    action: "retry later: no live backend gives the assurance that the policy asks for",
+  },
+  POLICY_DENIED: { status: 403, retryable: false, action: "ask the security officer which rule applies; the receipt names it" },
+  POLICY_INVALID: { status: 500, retryable: false, action: "correct the policy; `triseal policy check` says where" },
+  POLICY_UNAVAILABLE: { status: 503, retryable: true, action: "retry later: no policy is in force" },
+  RECEIPT_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    action: "use the id of the `X-Receipt-Id` header and the key that made the request",
+  },
+  REQUEST_MALFORMED: { status: 400, retryable: false, action: "send an Open Inference Protocol v2 request in strict JSON" },
+  REQUEST_MEDIA_TYPE: {
+    status: 415,
+    retryable: false,
+    action: "send `application/json` or `application/vnd.triseal.sealed+json`, uncompressed",
+  },
+  REQUEST_METHOD: { status: 405, retryable: false, action: "use the method that the API reference names" },
+  REQUEST_NOT_FINITE: { status: 400, retryable: false, action: "send finite numbers: this model takes no NaN and no infinity" },
+  REQUEST_TENSOR_INVALID: { status: 400, retryable: false, action: "send the tensors that the model's metadata names" },
+  REQUEST_TOO_LARGE: { status: 413, retryable: false, action: "send a smaller body, or ask the operator for a higher limit" },
+  REQUEST_NOT_SEALED: { status: 400, retryable: false, action: "seal the request: its parameters ask for it" },
+  SESSION_UNKNOWN: { status: 404, retryable: false, action: "list the sessions with `GET /v1/aci/sessions`" },
+  SHUTTING_DOWN: { status: 503, retryable: true, action: "retry: this gateway is draining" },
+  TRUST_FILE_INVALID: { status: 400, retryable: false, action: "correct the trust file" },
+  UPSTREAM_NOT_VERIFIED: { status: 503, retryable: true, action: "retry later: no worker's evidence passes the policy" },
+  VERIFICATION_FAILED: {
+    status: 502,
+    retryable: false,
+    action: "stop: what the service returned does not verify under your trust file",
+  },
+} as const satisfies ErrorTable;
+
+/** A code of core's table. */
+export type CoreCode = keyof typeof coreCodes;
+
+/** Further facts about an error: short, safe to print, never content of a request. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The one error class. `code` is stable; the message is lower case, one line, without secrets or request content. */
+export class TrisealError<Code extends string = string> extends Error {
+  override readonly name = "TrisealError";
+  readonly code: Code;
+  readonly details: ErrorDetails;
+
+  /** `Code` is core's by default; a path makes errors of its own codes with `pathError`. */
+  constructor(code: Code extends CoreCode ? Code : never, message: string, options?: { cause?: unknown; details?: ErrorDetails });
+  constructor(code: Code, message: string, options: { cause?: unknown; details?: ErrorDetails } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+}
+
+/**
+ * A maker of errors with the codes of one path's table.
+ * @param _table the path's exported `codes`; only its keys are used, at compile time.
+ */
+export function pathErrors<Table extends ErrorTable>(
+  _table: Table,
+): (code: keyof Table & string, message: string, options?: { cause?: unknown; details?: ErrorDetails }) => TrisealError {
+  return (code, message, options) => new TrisealError(code as CoreCode, message, options);
+}
+
+/** Whether `error` is a `TrisealError`, of the given code if one is named. */
+export function isTrisealError(error: unknown, code?: string): error is TrisealError {
+  return error instanceof TrisealError && (code === undefined || error.code === code);
+}

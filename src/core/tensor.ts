@@ -1,0 +1,139 @@
+/** Tensors of the Open Inference Protocol v2 and their validation against what a model declares. */
+import { array, type Decoded, integer, matching, object, oneOf } from "./decode.ts";
+import { TrisealError } from "./errors.ts";
+import type { JsonValue } from "./json.ts";
+
+/** Datatypes that Triseal carries (OIP v2, tensor data types). FP16 and BF16 have no JSON form here and are refused. */
+export const DATATYPES = [
+  "BOOL",
+  "UINT8",
+  "UINT16",
+  "UINT32",
+  "UINT64",
+  "INT8",
+  "INT16",
+  "INT32",
+  "INT64",
+  "FP32",
+  "FP64",
+  "BYTES",
+] as const;
+
+/** One of `DATATYPES`. */
+export type Datatype = (typeof DATATYPES)[number];
+
+/** Reads a tensor name: 1 to 128 printable characters. */
+export const decodeTensorName = matching(/[\x21-\x7e]{1,128}/, "a tensor name of 1 to 128 visible ASCII characters");
+
+/** Decodes the declaration of a tensor: a shape entry of -1 takes any length of at least 1. */
+export const decodeTensorSpec = object({
+  name: decodeTensorName,
+  datatype: oneOf(...DATATYPES),
+  shape: array(integer(-1, 2 ** 31 - 1), 8),
+});
+
+/** What a model declares about one of its tensors. */
+export type TensorSpec = Decoded<typeof decodeTensorSpec>;
+
+/** Flat, row-major elements of a tensor. INT64 and UINT64 are bigint; BYTES are strings; BOOL are booleans. */
+export type TensorData = readonly number[] | readonly bigint[] | readonly string[] | readonly boolean[];
+
+/** A named tensor with its elements in row-major order. */
+export interface Tensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** Most elements that one tensor may have, unless a caller of `parseTensor` sets less. */
+export const MAX_TENSOR_ELEMENTS = 16 * 1024 * 1024;
+
+const INTEGER_RANGES: Partial<Record<Datatype, readonly [least: number, most: number]>> = {
+  UINT8: [0, 0xff],
+  UINT16: [0, 0xffff],
+  UINT32: [0, 0xffff_ffff],
+  INT8: [-0x80, 0x7f],
+  INT16: [-0x8000, 0x7fff],
+  INT32: [-0x8000_0000, 0x7fff_ffff],
+  // JSON numbers are doubles here: a 64-bit integer beyond 2^53 would arrive as another one, and is refused.
+  INT64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  UINT64: [0, Number.MAX_SAFE_INTEGER],
+};
+
+/** Number of elements of `shape`. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function invalid(name: string, reason: string): never {
+  throw new TrisealError("REQUEST_TENSOR_INVALID", `tensor \`${name}\`: ${reason}`);
+}
+
+function flatten(data: JsonValue, into: JsonValue[], limit: number): void {
+  if (!Array.isArray(data)) {
+    into.push(data);
+    return;
+  }
+  for (const item of data as readonly JsonValue[]) {
+    if (into.length > limit) return;
+    flatten(item, into, limit);
+  }
+}
+
+function checkShape(shape: readonly number[], spec: TensorSpec): void {
+  const wanted = `[${spec.shape.join(",")}]`;
+  const fits =
+    shape.length === spec.shape.length &&
+    spec.shape.every((length, axis) => (length === -1 ? (shape[axis] ?? 0) >= 1 : shape[axis] === length));
+  if (!fits) invalid(spec.name, `shape [${shape.join(",")}] does not fit ${wanted}`);
+}
+
+function convert(name: string, datatype: Datatype, items: readonly JsonValue[]): TensorData {
+  const typed = (kind: "string" | "boolean" | "number") => {
+    if (!items.every((item) => typeof item === kind)) invalid(name, `${datatype} data must be of JSON type ${kind}`);
+  };
+  if (datatype === "BYTES") {
+    typed("string");
+    return items as readonly string[];
+  }
+  if (datatype === "BOOL") {
+    typed("boolean");
+    return items as readonly boolean[];
+  }
+  typed("number");
+  const numbers = items as readonly number[];
+  const range = INTEGER_RANGES[datatype];
+  if (range !== undefined && !numbers.every((item) => Number.isInteger(item) && item >= range[0] && item <= range[1])) {
+    invalid(name, `an element is no integer in the range of ${datatype}`);
+  }
+  if (datatype === "FP32" && !numbers.every((item) => Number.isFinite(Math.fround(item)))) {
+    throw new TrisealError("REQUEST_NOT_FINITE", `tensor \`${name}\`: an element is beyond the range of FP32`);
+  }
+  return datatype === "INT64" || datatype === "UINT64" ? numbers.map((item) => BigInt(item)) : numbers;
+}
+
+/**
+ * One request tensor, checked against its declaration: datatype, shape, element count, element type and range.
+ * @param data the OIP `data` member, flat or nested row-major.
+ * @throws TrisealError `REQUEST_TENSOR_INVALID`, or `REQUEST_NOT_FINITE` for a number that overflows FP32. Strict JSON
+ *   has no NaN and no infinity, so no other number can be infinite.
+ */
+export function parseTensor(
+  spec: TensorSpec,
+  request: { readonly datatype: string; readonly shape: readonly number[]; readonly data: JsonValue },
+  maxElements = MAX_TENSOR_ELEMENTS,
+): Tensor {
+  if (request.datatype !== spec.datatype) invalid(spec.name, `datatype must be ${spec.datatype}`);
+  checkShape(request.shape, spec);
+  const count = elementCount(request.shape);
+  if (!Number.isSafeInteger(count) || count > maxElements) invalid(spec.name, `more than ${maxElements} elements`);
+  if (!Array.isArray(request.data)) invalid(spec.name, "`data` must be an array");
+  const items: JsonValue[] = [];
+  flatten(request.data, items, count);
+  if (items.length !== count) {
+    const got = items.length > count ? `more than ${count}` : String(items.length);
+    invalid(spec.name, `shape [${request.shape.join(",")}] needs ${count} elements, got ${got}`);
+  }
+  return { name: spec.name, datatype: spec.datatype, shape: request.shape, data: convert(spec.name, spec.datatype, items) };
+}

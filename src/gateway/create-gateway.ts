@@ -1,0 +1,41 @@
+/** The gateway as a Hono application. */
+import { Hono } from "hono";
+import { TrisealError } from "../core/errors.ts";
+import type { GatewayOptions } from "./options.ts";
+import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
+import { addAciRoutes, addLogRoutes, addOipRoutes, InFlight, newRequestId, type RequestState } from "./routes.ts";
+
+/** A gateway that answers requests until it is drained. */
+export interface Gateway {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Refuses new requests and resolves when the last one is answered. */
+  drain(): Promise<void>;
+}
+
+/** A gateway over the given paths, policy and ledger. Opens no socket. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const app = new Hono<RequestState>();
+  const inFlight = new InFlight(options.limits.maxInFlight);
+  app.use(async (c, next) => {
+    c.set("requestId", newRequestId());
+    await next();
+    c.res.headers.set("x-request-id", c.var.requestId);
+    c.res.headers.set("x-aci-version", "aci/1");
+    c.res.headers.set("x-aci-keyset-digest", options.identity.keysetDigest);
+    c.res.headers.set("x-content-type-options", "nosniff");
+  });
+  const respond = (error: unknown, path: string, requestId: string): Response => {
+    const coded = codedError(error);
+    if (coded.code === "INTERNAL")
+      options.log({ level: "error", event: "internal", request_id: requestId, detail: String(coded.cause).slice(0, 300) });
+    const problem = problemOf(coded, options.codes, path.startsWith("/v2") ? "oip" : "aci", requestId, null);
+    options.log({ level: "warn", event: "refused", request_id: requestId, code: problem.code, status: problem.status });
+    return new Response(JSON.stringify(problem.body), { status: problem.status, headers: { "content-type": PROBLEM_TYPE } });
+  };
+  app.onError((error, c) => respond(error, c.req.path, c.var.requestId));
+  app.notFound((c) => respond(new TrisealError("NOT_FOUND", "no such route"), c.req.path, c.var.requestId));
+  addOipRoutes(app, options, inFlight);
+  addAciRoutes(app, options);
+  addLogRoutes(app, options);
+  return { fetch: (request) => app.fetch(request), drain: () => inFlight.drain() };
+}

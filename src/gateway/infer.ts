@@ -1,0 +1,215 @@
+/** An inference request through the gateway: parse, decide, run, receipt. Every way out of it is coded; every decided one is logged. */
+import { encodeHex, utf8 } from "../core/bytes.ts";
+import { TrisealError } from "../core/errors.ts";
+import {
+  type CallerFacts,
+  callerFacts,
+  hasUnguessableId,
+  parseInferenceRequest,
+  parseInputs,
+  requestedOutputs,
+} from "../core/oip.ts";
+import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
+import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
+import type { Caller } from "./authenticate.ts";
+import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
+import type { CatalogModel, GatewayOptions } from "./options.ts";
+import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
+
+/** Media type of clear requests. */
+const JSON_TYPE = "application/json";
+
+/** One request as it came in. */
+export interface InferCall {
+  readonly caller: Caller;
+  readonly endpoint: string;
+  readonly modelName: string;
+  readonly modelVersion: string | null;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+}
+
+/** What goes back to the caller. */
+export interface InferResult {
+  readonly status: number;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+  readonly receiptId: string;
+  readonly code: string | null;
+}
+
+interface ParsedCall {
+  readonly received: ReceivedRequest;
+  readonly facts: CallerFacts;
+  /** Path that the body is sealed for; null for a clear body. */
+  readonly sealedFor: InferencePath | null;
+  /** Checks a clear body's tensors against the model. */
+  readonly checkTensors: (model: CatalogModel) => void;
+}
+
+/** Answers inference requests. */
+export class InferService {
+  private readonly options: GatewayOptions;
+  private readonly writer: ReceiptWriter;
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    const attested = options.paths.filter((path) => path.attestedUpstream).map((path) => path.id);
+    this.writer = new ReceiptWriter(options.identity, new Set(attested));
+  }
+
+  /**
+   * Answers or refuses one request, with a receipt that is durable when this resolves.
+   * @throws TrisealError where no receipt is due: an unparsable body, or `LOG_UNAVAILABLE`.
+   */
+  async infer(call: InferCall): Promise<InferResult> {
+    const parsed = this.parse(call);
+    const id = newReceiptId();
+    let made: Decided | null = null;
+    try {
+      const model = this.model(call);
+      parsed.checkTensors(model);
+      made = this.decide(parsed, model);
+      const { path, answer } = await this.run(parsed, model, made, call.signal);
+      const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.options.clock());
+      await this.options.ledger.logExchange(exchange);
+      return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null };
+    } catch (error) {
+      return this.refuse(id, call, parsed.received, made, codedError(error));
+    }
+  }
+
+  private async refuse(
+    id: string,
+    call: InferCall,
+    received: ReceivedRequest,
+    made: Decided | null,
+    error: TrisealError,
+  ): Promise<InferResult> {
+    if (error.code === "LOG_UNAVAILABLE") throw error;
+    const { codes, ledger, clock, log } = this.options;
+    if (error.code === "INTERNAL")
+      log({ level: "error", event: "internal", request_id: call.requestId, detail: String(error.cause).slice(0, 300) });
+    const problem = problemOf(error, codes, "oip", call.requestId, id);
+    const body = utf8(JSON.stringify(problem.body));
+    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, clock()));
+    return { status: problem.status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code };
+  }
+
+  private parse(call: InferCall): ParsedCall {
+    const type = call.mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+    const sealedFor = this.options.paths.find((path) => path.sealed?.mediaType === type);
+    if (sealedFor?.sealed) return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body));
+    if (type !== JSON_TYPE) throw new TrisealError("REQUEST_MEDIA_TYPE", "the body is neither JSON nor a sealed envelope");
+    const request = parseInferenceRequest(call.body);
+    const received = receivedRequest(call, "none", !hasUnguessableId(request.id));
+    return {
+      received,
+      facts: callerFacts(request.parameters),
+      sealedFor: null,
+      checkTensors: (model) => {
+        parseInputs(request, model.inputs, this.options.limits.maxTensorElements);
+        requestedOutputs(request, model.outputs);
+      },
+    };
+  }
+
+  private model({ modelName, modelVersion }: InferCall): CatalogModel {
+    const model = this.options.models.find((candidate) => candidate.name === modelName);
+    if (model === undefined) throw new TrisealError("MODEL_UNKNOWN", `no model \`${modelName.slice(0, 64)}\``);
+    if (modelVersion !== null && modelVersion !== model.version) {
+      throw new TrisealError("MODEL_UNKNOWN", `model \`${model.name}\` has version ${model.version} only`);
+    }
+    return model;
+  }
+
+  private decide(parsed: ParsedCall, model: CatalogModel): Decided {
+    const active = this.options.policy();
+    if ("unavailable" in active) throw new TrisealError("POLICY_UNAVAILABLE", active.unavailable);
+    const at = this.options.clock();
+    if (at < active.notBefore || at >= active.notAfter)
+      throw new TrisealError("POLICY_UNAVAILABLE", "the signed policy is not in force now");
+    const { received } = parsed;
+    if (parsed.facts.seal === "caller" && received.sealedBy !== "caller") {
+      throw new TrisealError("REQUEST_NOT_SEALED", "the request asks to be refused unless the caller sealed it");
+    }
+    const sealedBody = received.sealedBy === "caller" ? received.body : undefined;
+    const paths = parsed.sealedFor === null ? this.options.paths : [parsed.sealedFor];
+    const candidates = paths.flatMap((path) => path.backends(model, sealedBody)).map(candidateOf);
+    const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
+    const facts = [...factsFromCaller(parsed.facts), ...this.gatewayFacts(received, model)];
+    return decided(active, decide(active.policy, { at, nonce, facts, candidates }));
+  }
+
+  private gatewayFacts({ caller, sealedBy, body }: ReceivedRequest, model: ServedModel): readonly Fact[] {
+    const { tenant } = caller;
+    const serving = this.options.paths.filter((path) => path.models().some((served) => served.digest === model.digest));
+    const values: Readonly<Record<string, Fact["value"] | null>> = {
+      "request.sealed": sealedBy === "caller" ? "caller" : "gateway",
+      "request.bytes": body.length,
+      "tenant.id": tenant.id,
+      "tenant.tier": tenant.tier,
+      "tenant.jurisdiction": tenant.jurisdiction,
+      "model.name": model.name,
+      "model.version": model.version,
+      "model.digest": model.digest,
+      "model.paths": serving.map((path) => path.id),
+    };
+    return Object.entries(values).flatMap(([name, value]) =>
+      value === null ? [] : [{ name, origin: "gateway" as const, value }],
+    );
+  }
+
+  private async run(
+    parsed: ParsedCall,
+    model: ServedModel,
+    made: Decided,
+    signal: AbortSignal,
+  ): Promise<{ path: string; answer: PathAnswer }> {
+    const { decision } = made;
+    if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
+    const [chosen, ...others] = decision.chosen;
+    const path = this.options.paths.find((candidate) => candidate.id === chosen?.path);
+    // Several paths for one request need jobs: an answer without one of its required legs would be less than policy asks.
+    if (chosen === undefined || path === undefined || others.length > 0) {
+      throw new TrisealError("PATH_UNAVAILABLE", "this gateway answers on one path per request");
+    }
+    const answer = await path.infer(
+      {
+        model,
+        backendId: chosen.backendId,
+        sessionId: chosenSession(decision, chosen),
+        context: { modelDigest: model.digest, decisionDigest: made.decisionDigest, nonce: decision.nonce },
+        facts: parsed.facts,
+        sealedBy: parsed.received.sealedBy,
+        body: parsed.received.body,
+      },
+      { signal },
+    );
+    return { path: path.id, answer };
+  }
+}
+
+/** The session among the chosen backend's facts: the answer must come from it and no later one. */
+function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): string | null {
+  const candidate = decision.candidates.find(({ id, path }) => id === chosen.backendId && path === chosen.path);
+  const value = candidate?.facts.find(({ name }) => name === "backend.session_id")?.value;
+  return typeof value === "string" ? value : null;
+}
+
+function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
+  const { caller, endpoint, modelName, body } = call;
+  return { caller, endpoint, model: modelName.slice(0, 128), body, sealedBy, guessable };
+}
+
+function parseSealed(
+  call: InferCall,
+  path: InferencePath,
+  clear: { readonly model: string; readonly facts: CallerFacts },
+): ParsedCall {
+  if (clear.model !== call.modelName)
+    throw new TrisealError("REQUEST_MALFORMED", "the sealed envelope names another model than the address");
+  return { received: receivedRequest(call, "caller", false), facts: clear.facts, sealedFor: path, checkTensors: () => undefined };
+}

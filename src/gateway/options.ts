@@ -1,0 +1,64 @@
+/** What a gateway is made of. The composition root builds these; the gateway reads no file, no environment and no clock of its own. */
+import type { ErrorTable } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { TensorSpec } from "../core/tensor.ts";
+import type { Clock } from "../core/time.ts";
+import type { InferencePath, ServedModel } from "../paths/path.ts";
+import type { Policy } from "../policy/index.ts";
+import type { Ledger } from "./ledger.ts";
+import type { ServiceIdentity } from "./service-identity.ts";
+
+/** A model as callers see it. */
+export interface CatalogModel extends ServedModel {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Platform string of OIP metadata. */
+  readonly platform: string;
+}
+
+/** A policy in force, with the signed statement that says so. */
+export interface ActivePolicy {
+  readonly policy: Policy;
+  readonly policyBytes: Uint8Array;
+  readonly statementBytes: Uint8Array;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** A party that may call, as the configuration names it. */
+export interface Tenant {
+  readonly id: string;
+  readonly tier: string | null;
+  readonly jurisdiction: string | null;
+}
+
+/** Bounds on what callers send and how long they may wait. */
+export interface GatewayLimits {
+  readonly maxBodyBytes: number;
+  readonly maxTensorElements: number;
+  readonly maxInFlight: number;
+}
+
+/** One structured line for the operator: never a body, never a key. */
+export type OperatorLog = (line: { readonly level: "info" | "warn" | "error"; readonly event: string } & JsonObject) => void;
+
+/** Everything that `createGateway` needs. */
+export interface GatewayOptions {
+  readonly identity: ServiceIdentity;
+  readonly ledger: Ledger;
+  /** The policy in force, or why there is none. */
+  readonly policy: () => ActivePolicy | { readonly unavailable: string };
+  /** What is wrong with the policy files, or null: the gateway is not ready then, and goes on deciding with the last good policy. */
+  readonly policyProblem: () => string | null;
+  readonly paths: readonly InferencePath[];
+  readonly models: readonly CatalogModel[];
+  /** Tenants by the SHA-256 of their API key, 64 hexadecimal digits. */
+  readonly tenants: ReadonlyMap<string, Tenant>;
+  /** Codes of core and of all paths. */
+  readonly codes: ErrorTable;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  readonly log: OperatorLog;
+  /** What `triseal trust init --from` drafts a trust file from: hints, authenticated by nothing. */
+  readonly wellKnown: JsonObject;
+}

@@ -1,0 +1,81 @@
+/**
+ * Records: what is kept beside each leaf, so that index and bundles can be made again from log and records alone.
+ * Deleting a record forgets its document: the leaf's salt is only here.
+ */
+import { encodeBase64, encodeHex } from "../core/bytes.ts";
+import {
+  array,
+  base64Bytes,
+  type Decoded,
+  digest,
+  hexBytes,
+  hexText,
+  matching,
+  nullable,
+  object,
+  oneOf,
+  seconds,
+  text,
+} from "../core/decode.ts";
+import type { Sha256Digest } from "../core/digest.ts";
+import { encodeJcs } from "../core/jcs.ts";
+import { type JsonObject, parseJson } from "../core/json.ts";
+
+const MAX_BLOB_BYTES = 96 * 1024 * 1024;
+
+const decodeRecordForm = object(
+  {
+    v: oneOf(1),
+    kind: oneOf("receipt", "session", "policy", "key"),
+    document: digest,
+    salt: hexBytes(32),
+    /** The document and what only it cites. Shared documents stand in the blob folder. */
+    blobs: array(base64Bytes(MAX_BLOB_BYTES), 16),
+  },
+  {
+    receipt: object({
+      id: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+      tenant: text(64),
+      /** SHA-256 of the API key that made the request: only that key may read the receipt. */
+      keyHash: hexText(32),
+      servedAt: seconds,
+      /** Shared blobs that a bundle of this receipt needs. */
+      cites: array(digest, 16),
+      session: nullable(hexText(32)),
+      /** The response under a key that is deleted after `retain`. */
+      response: nullable(object({ keyName: text(32), mediaType: text(128), sealed: base64Bytes(MAX_BLOB_BYTES) })),
+    }),
+  },
+);
+
+/** A record. */
+export type LogRecord = Decoded<typeof decodeRecordForm>;
+
+/** What an index keeps of a receipt. */
+export type ReceiptRecord = NonNullable<LogRecord["receipt"]>;
+
+/** Parses a record. @throws TrisealError `FORMAT_INVALID`. */
+export function parseRecord(bytes: Uint8Array): LogRecord {
+  return decodeRecordForm(parseJson(bytes), "record");
+}
+
+/** The bytes of a record. */
+export function encodeRecord(record: {
+  readonly kind: LogRecord["kind"];
+  readonly document: Sha256Digest;
+  readonly salt: Uint8Array;
+  readonly blobs: readonly Uint8Array[];
+  readonly receipt?: ReceiptRecord;
+}): Uint8Array {
+  const { receipt } = record;
+  const base: JsonObject = {
+    v: 1,
+    kind: record.kind,
+    document: record.document,
+    salt: encodeHex(record.salt),
+    blobs: record.blobs.map(encodeBase64),
+  };
+  if (receipt === undefined) return encodeJcs(base);
+  const response = receipt.response === null ? null : { ...receipt.response, sealed: encodeBase64(receipt.response.sealed) };
+  return encodeJcs({ ...base, receipt: { ...receipt, response } });
+}

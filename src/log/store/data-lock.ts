@@ -1,0 +1,40 @@
+/** One process per data folder: a lock file that names the process. */
+import { open, readFile, rm } from "node:fs/promises";
+import { TrisealError } from "../../core/errors.ts";
+
+/** A held lock. */
+export interface DataLock {
+  release(): Promise<void>;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/**
+ * Takes the lock file at `path`; one that a dead process left is taken over.
+ * @throws TrisealError `LOG_LOCKED`, naming the process that holds it.
+ */
+export async function lockData(path: string): Promise<DataLock> {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const handle = await open(path, "wx", 0o600);
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+      return { release: () => rm(path, { force: true }) };
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      const holder = Number(await readFile(path, "utf8").catch(() => ""));
+      if (Number.isInteger(holder) && holder > 0 && isAlive(holder)) {
+        throw new TrisealError("LOG_LOCKED", `process ${holder} holds this data folder`, { details: { pid: holder } });
+      }
+      await rm(path, { force: true });
+    }
+  }
+  throw new TrisealError("LOG_LOCKED", "another process is taking this data folder");
+}

@@ -1,0 +1,98 @@
+/** Tiles on disk: derived from the leaves, repaired at start, served as static files (C2SP tlog-tiles). */
+import { equalBytes } from "../../core/bytes.ts";
+import { encodeEntries, encodeTilePath, parseEntries, parseTilePath, TILE_WIDTH, type TileAddress } from "../tile.ts";
+import type { DurableFiles } from "./files.ts";
+import type { Tree } from "./tree.ts";
+
+/** Writes the tiles of one log. Only the widest partial tile of each row is kept: narrower ones are its beginning. */
+export class TileFolder {
+  private readonly files: DurableFiles;
+  private readonly directory: string;
+  private readonly tree: Tree;
+  /** Leaves of the last, partial entry bundle. */
+  private tail: Uint8Array[] = [];
+  private writtenSize = 0;
+
+  constructor(files: DurableFiles, directory: string, tree: Tree) {
+    this.files = files;
+    this.directory = directory;
+    this.tree = tree;
+  }
+
+  /** Takes up the log's leaves at start and repairs every tile that is missing, torn or different. */
+  async repair(leaves: readonly Uint8Array[]): Promise<void> {
+    for (let start = 0; start < leaves.length; start += TILE_WIDTH) {
+      const entries = leaves.slice(start, start + TILE_WIDTH);
+      await this.writeIfDifferent({ level: "entries", index: start / TILE_WIDTH, width: entries.length }, encodeEntries(entries));
+    }
+    await this.writeHashTiles(0, (address, bytes) => this.writeIfDifferent(address, bytes));
+    this.tail = leaves.slice(leaves.length - (leaves.length % TILE_WIDTH));
+    this.writtenSize = leaves.length;
+  }
+
+  /** Takes up leaves that were appended to the tree. They are on disk after the next `write`. */
+  add(leaves: readonly Uint8Array[]): void {
+    this.tail.push(...leaves);
+  }
+
+  /** Writes the tiles that changed since the last call. Not synced: what is lost is made again at start. */
+  async write(): Promise<void> {
+    const from = this.writtenSize - (this.writtenSize % TILE_WIDTH);
+    for (let start = from; start < this.tree.size; start += TILE_WIDTH) {
+      const entries = this.tail.slice(start - from, start - from + TILE_WIDTH);
+      await this.writeTile({ level: "entries", index: start / TILE_WIDTH, width: entries.length }, encodeEntries(entries));
+    }
+    await this.writeHashTiles(this.writtenSize, (address, bytes) => this.writeTile(address, bytes));
+    this.writtenSize = this.tree.size;
+    this.tail = this.tail.slice(this.tail.length - (this.tail.length % TILE_WIDTH));
+  }
+
+  /** The bytes of a tile, or null where the log does not reach that far. @throws TrisealError `NOT_FOUND` for a bad path. */
+  async read(path: string): Promise<Uint8Array | null> {
+    const address = parseTilePath(path);
+    if (address.level !== "entries") return this.tree.tile({ ...address, level: address.level });
+    const available = Math.min(TILE_WIDTH, this.writtenSize - address.index * TILE_WIDTH);
+    if (address.width > available) return null;
+    const bytes = await this.files.read(this.path({ ...address, width: available }));
+    return bytes === null ? null : encodeEntries(parseEntries(bytes).slice(0, address.width));
+  }
+
+  private async writeHashTiles(
+    fromSize: number,
+    write: (address: TileAddress, bytes: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    for (let level = 0; this.tree.tileNodes(level) > 0; level++) {
+      const written = Math.floor(fromSize / TILE_WIDTH ** level);
+      const nodes = this.tree.tileNodes(level);
+      for (let start = written - (written % TILE_WIDTH); start < nodes; start += TILE_WIDTH) {
+        const address = { level, index: start / TILE_WIDTH, width: Math.min(TILE_WIDTH, nodes - start) };
+        const bytes = this.tree.tile(address);
+        if (bytes !== null) await write(address, bytes);
+      }
+    }
+  }
+
+  private path(address: TileAddress): string {
+    return `${this.directory}/${encodeTilePath(address)}`;
+  }
+
+  private async writeIfDifferent(address: TileAddress, bytes: Uint8Array): Promise<void> {
+    const stored = await this.files.read(this.path(address));
+    if (stored === null || !equalBytes(stored, bytes)) await this.writeTile(address, bytes);
+  }
+
+  private async writeTile(address: TileAddress, bytes: Uint8Array): Promise<void> {
+    const path = this.path(address);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    await this.files.makeDirectory(folder);
+    await this.files.write(path, bytes, false);
+    await this.removeNarrower(address);
+  }
+
+  private async removeNarrower(address: TileAddress): Promise<void> {
+    const partials = `${this.path({ ...address, width: TILE_WIDTH })}.p`;
+    for (const name of await this.files.list(partials)) {
+      if (Number(name) < address.width) await this.files.remove(`${partials}/${name}`);
+    }
+  }
+}

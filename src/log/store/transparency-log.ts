@@ -1,0 +1,253 @@
+/**
+ * The log on disk. Its commit point is the file `leaves`: an append is answered only when its record and its leaf are
+ * durable. Tiles and checkpoint follow from the leaves and are made again where they are missing or torn.
+ */
+import { encodeHex, equalBytes } from "../../core/bytes.ts";
+import type { Sha256Digest } from "../../core/digest.ts";
+import type { Signer } from "../../core/ed25519.ts";
+import { TrisealError } from "../../core/errors.ts";
+import { parseCheckpointText, signCheckpoint } from "../checkpoint.ts";
+import { encodeLeaf, type LeafKind } from "../leaf.ts";
+import { leafHash, proveConsistency, proveInclusion } from "../merkle.ts";
+import { encodeNote, type NoteSignature, parseNote } from "../note.ts";
+import { canonicalNote, encodeTlogProof } from "../tlog-proof.ts";
+import { type DataLock, lockData } from "./data-lock.ts";
+import { type DurableFiles, replaceFile } from "./files.ts";
+import { LeafFile } from "./leaf-file.ts";
+import { TileFolder } from "./tile-folder.ts";
+import { Tree } from "./tree.ts";
+
+/** What is appended: a document's digest under a salt, and the record that a reader of the index needs. */
+export interface LogEntry {
+  readonly kind: LeafKind;
+  readonly document: Sha256Digest;
+  /** 32 random bytes. */
+  readonly salt: Uint8Array;
+  /** Opaque to the log; kept under the leaf's hash, durable before the leaf. */
+  readonly record: Uint8Array;
+}
+
+/** Place of an appended leaf. */
+export interface AppendedLeaf {
+  readonly index: number;
+  /** 64 hexadecimal digits. */
+  readonly leafHash: string;
+}
+
+/** Where and as whom a log is opened. */
+export interface LogOptions {
+  readonly directory: string;
+  readonly origin: string;
+  readonly signer: Signer;
+  readonly files: DurableFiles;
+}
+
+interface Pending {
+  readonly leaf: Uint8Array;
+  readonly record: Uint8Array;
+  readonly resolve: (leaf: AppendedLeaf) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** An append-only log that one process owns. */
+export class TransparencyLog {
+  private readonly options: LogOptions;
+  private readonly lock: DataLock;
+  private readonly leafFile: LeafFile;
+  private readonly tree: Tree;
+  private readonly tiles: TileFolder;
+  private readonly cosigned = new Map<number, string>();
+  private pending: Pending[] = [];
+  private committing: Promise<void> | null = null;
+  private signed = "";
+
+  private constructor(options: LogOptions, lock: DataLock, leafFile: LeafFile, tree: Tree, tiles: TileFolder) {
+    this.options = options;
+    this.lock = lock;
+    this.leafFile = leafFile;
+    this.tree = tree;
+    this.tiles = tiles;
+  }
+
+  /**
+   * Opens or makes a log: takes the lock, cuts off an unfinished batch, checks the published checkpoints against the
+   * leaves, repairs tiles and signs the current checkpoint.
+   * @throws TrisealError `LOG_LOCKED`; `LOG_CORRUPT` where leaves are damaged, or fewer or others than were published.
+   */
+  static async open(options: LogOptions): Promise<TransparencyLog> {
+    const { files, directory } = options;
+    for (const folder of ["", "/records", "/checkpoints"]) await files.makeDirectory(`${directory}${folder}`);
+    const lock = await lockData(`${directory}/lock`);
+    try {
+      const { file, leaves } = await LeafFile.open(files, `${directory}/leaves`);
+      const tree = new Tree();
+      for (const leaf of leaves) tree.append(leaf);
+      const log = new TransparencyLog(options, lock, file, tree, new TileFolder(files, directory, tree));
+      await log.checkPublished();
+      await log.tiles.repair(leaves);
+      await log.publish();
+      return log;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Number of durable leaves. */
+  get size(): number {
+    return this.tree.size;
+  }
+
+  /** Appends one entry; resolves when record and leaf are durable. @throws TrisealError `LOG_UNAVAILABLE`. */
+  append(entry: LogEntry): Promise<AppendedLeaf> {
+    const leaf = encodeLeaf(entry.kind, entry.document, entry.salt);
+    return new Promise((resolve, reject) => {
+      this.pending.push({ leaf, record: entry.record, resolve, reject });
+      this.committing ??= this.commitPending();
+    });
+  }
+
+  /** The latest checkpoint, signed by the log. */
+  checkpoint(): string {
+    return this.signed;
+  }
+
+  /** The record of a leaf, or null where it was deleted. */
+  record(leafHashHex: string): Promise<Uint8Array | null> {
+    return this.options.files.read(this.recordPath(leafHashHex));
+  }
+
+  /** Hash of leaf `index`, 64 hexadecimal digits. */
+  leafHashAt(index: number): string {
+    return encodeHex(this.tree.read(0, index));
+  }
+
+  /** Consistency proof between two sizes of this log. */
+  consistencyProof(from: number, to: number): readonly Uint8Array[] {
+    return proveConsistency(this.tree.read, from, to);
+  }
+
+  /** A tile by its path, or null where the log does not reach that far. @throws TrisealError `NOT_FOUND` for a bad path. */
+  readTile(path: string): Promise<Uint8Array | null> {
+    return this.tiles.read(path);
+  }
+
+  /** Size of the largest checkpoint that witnesses cosigned; 0 where none did. */
+  cosignedSize(): number {
+    return Math.max(0, ...this.cosigned.keys());
+  }
+
+  /** Stores cosignatures for a checkpoint of this log, durably. The caller has verified them. */
+  async addCosignatures(checkpoint: string, lines: readonly NoteSignature[]): Promise<void> {
+    const note = parseNote(checkpoint);
+    const { size } = parseCheckpointText(note.text);
+    if (this.cosigned.has(size)) return;
+    const text = encodeNote(canonicalNote({ text: note.text, signatures: [...note.signatures, ...lines] }));
+    await replaceFile(this.options.files, `${this.options.directory}/checkpoints/${size}`, new TextEncoder().encode(text));
+    this.cosigned.set(size, text);
+  }
+
+  /** A `tlog-proof` for leaf `index`: against the first cosigned checkpoint that covers it, else the latest own one. */
+  proof(index: number): string {
+    const size = Math.min(...[...this.cosigned.keys()].filter((candidate) => candidate > index));
+    const note = parseNote(this.cosigned.get(size) ?? this.signed);
+    return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
+  }
+
+  /** Waits for what is under way, then gives up files and lock. */
+  async close(): Promise<void> {
+    await this.committing;
+    await this.leafFile.close();
+    await this.lock.release();
+  }
+
+  /** Takes everything that waits as one batch, until nothing waits. */
+  private async commitPending(): Promise<void> {
+    await Promise.resolve();
+    while (this.pending.length > 0) {
+      const batch = this.pending;
+      this.pending = [];
+      try {
+        await this.commit(batch);
+      } catch (cause) {
+        const error = new TrisealError("LOG_UNAVAILABLE", "the log could not be written", { cause });
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.committing = null;
+  }
+
+  private async commit(batch: readonly Pending[]): Promise<void> {
+    await this.writeRecords(batch);
+    const leaves = batch.map(({ leaf }) => leaf);
+    await this.leafFile.append(leaves);
+    const first = this.tree.size;
+    const hashes = leaves.map((leaf) => encodeHex(this.tree.append(leaf)));
+    this.tiles.add(leaves);
+    this.sign();
+    // The leaves are durable: tiles or checkpoint that cannot be written now are written with the next batch or at start.
+    await this.publish().catch(() => undefined);
+    for (const [place, { resolve }] of batch.entries()) resolve({ index: first + place, leafHash: hashes[place] ?? "" });
+  }
+
+  private async writeRecords(batch: readonly Pending[]): Promise<void> {
+    const { files, directory } = this.options;
+    const folders = new Set<string>();
+    await Promise.all(
+      batch.map(async ({ leaf, record }) => {
+        const path = this.recordPath(encodeHex(leafHash(leaf)));
+        const folder = path.slice(0, path.lastIndexOf("/"));
+        folders.add(folder);
+        await files.makeDirectory(folder);
+        await files.write(`${path}.tmp`, record, true);
+        await files.rename(`${path}.tmp`, path);
+      }),
+    );
+    await Promise.all([...folders, `${directory}/records`].map((folder) => files.syncDirectory(folder)));
+  }
+
+  private recordPath(leafHashHex: string): string {
+    return `${this.options.directory}/records/${leafHashHex.slice(0, 2)}/${leafHashHex}`;
+  }
+
+  private sign(): void {
+    const { origin, signer } = this.options;
+    this.signed = signCheckpoint({ origin, size: this.tree.size, root: this.tree.root() }, signer);
+  }
+
+  private async publish(): Promise<void> {
+    if (this.signed === "") this.sign();
+    const { files, directory } = this.options;
+    await this.tiles.write();
+    await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(this.signed), false);
+    await files.rename(`${directory}/checkpoint.tmp`, `${directory}/checkpoint`);
+  }
+
+  /** What was published once must still be so: a log never takes back a leaf. */
+  private async checkPublished(): Promise<void> {
+    const { files, directory } = this.options;
+    const published = await files.read(`${directory}/checkpoint`);
+    // Written without sync: a crash can leave it empty, and then the cosigned ones still stand.
+    if (published !== null && published.length > 0) this.assertPublished(new TextDecoder().decode(published));
+    for (const name of await files.list(`${directory}/checkpoints`)) {
+      if (!/^[0-9]+$/.test(name)) continue;
+      const text = new TextDecoder().decode((await files.read(`${directory}/checkpoints/${name}`)) ?? new Uint8Array());
+      this.assertPublished(text);
+      this.cosigned.set(Number(name), text);
+    }
+  }
+
+  private assertPublished(noteText: string): void {
+    let checkpoint: ReturnType<typeof parseCheckpointText>;
+    try {
+      checkpoint = parseCheckpointText(parseNote(noteText).text);
+    } catch (cause) {
+      throw new TrisealError("LOG_CORRUPT", "a published checkpoint is unreadable", { cause });
+    }
+    const { origin, size, root } = checkpoint;
+    if (origin !== this.options.origin) throw new TrisealError("LOG_CORRUPT", `the folder holds the log ${origin}`);
+    if (size > this.tree.size) throw new TrisealError("LOG_CORRUPT", `${size} leaves were published, ${this.tree.size} are left`);
+    if (!equalBytes(this.tree.root(size), root))
+      throw new TrisealError("LOG_CORRUPT", `the first ${size} leaves are not those that were published`);
+  }
+}

@@ -1,0 +1,160 @@
+/** `triseal.config.yaml`: every key has a default, so that none is needed. */
+import { readFile } from "node:fs/promises";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { TrisealError } from "../core/errors.ts";
+
+const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
+
+const configForm = z.strictObject({
+  listen: z
+    .strictObject({
+      host: z.enum(["127.0.0.1", "::1"]).default("127.0.0.1").describe("loopback only: this version has no TLS of its own"),
+      port: z.int().min(0).max(65_535).default(8080).describe("0 takes a free port and prints it"),
+    })
+    .prefault({}),
+  dataDir: z.string().default("triseal-data").describe("folder of keys, log and records; one process owns it"),
+  modelsDir: z.string().nullable().default(null).describe("folder of model packages; null serves the shipped ones"),
+  policy: z
+    .strictObject({
+      file: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe("policy in YAML; null takes the shipped default (with --dev: the demo policy)"),
+      statement: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe("signed statement; null reads `<file>.sig.json`, which `triseal policy sign` writes"),
+    })
+    .prefault({}),
+  trust: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("trust file that workers are admitted under; with --dev one is made in the data folder"),
+  apiKeys: z
+    .array(
+      z.strictObject({
+        hash: hexKey.describe("SHA-256 of the key; `triseal keys api` makes a pair"),
+        tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+        tier: z.string().min(1).max(64).nullable().default(null),
+        jurisdiction: z.string().min(1).max(64).nullable().default(null),
+      }),
+    )
+    .max(10_000)
+    .default([]),
+  log: z
+    .strictObject({
+      origin: z
+        .string()
+        .regex(/^[^\s+]{1,128}$/)
+        .default("triseal.local/log")
+        .describe("name of the transparency log, for good"),
+    })
+    .prefault({}),
+  witnesses: z
+    .strictObject({
+      quorum: z.int().min(0).max(16).default(0),
+      timeoutMs: z.int().min(50).max(30_000).default(3000).describe("how long a bundle waits for cosignatures"),
+      peers: z
+        .array(z.strictObject({ name: z.string().regex(/^[^\s+]{1,128}$/), url: z.url(), publicKey: hexKey }))
+        .max(16)
+        .default([]),
+    })
+    .prefault({}),
+  workers: z
+    .strictObject({
+      count: z.int().min(1).max(64).default(1),
+      attester: z.enum(["simulated"]).default("simulated").describe("the only attester of this version; refused without --dev"),
+      jurisdiction: z
+        .string()
+        .min(1)
+        .max(64)
+        .nullable()
+        .default(null)
+        .describe("the operator's claim, read by policies as backend.jurisdiction"),
+      executionProviders: z
+        .array(z.enum(["cpu", "cuda"]))
+        .min(1)
+        .default(["cpu"]),
+      concurrency: z.int().min(1).max(64).default(2),
+      queueLength: z.int().min(0).max(65_536).default(64),
+      intraOpThreads: z.int().min(0).max(1024).default(1),
+      maxSessionAgeSeconds: z
+        .int()
+        .min(60)
+        .max(86_400)
+        .default(600)
+        .describe("a worker is appraised anew before its session is that old"),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      maxBodyBytes: z
+        .int()
+        .min(1024)
+        .max(64 * 1024 * 1024)
+        .default(16 * 1024 * 1024),
+      maxTensorElements: z
+        .int()
+        .min(1)
+        .max(16 * 1024 * 1024)
+        .default(4 * 1024 * 1024),
+      maxInFlight: z.int().min(1).max(100_000).default(256),
+      requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000),
+      maxConnections: z.int().min(1).max(1_000_000).default(4096),
+    })
+    .prefault({}),
+  keysetLifetimeDays: z
+    .int()
+    .min(1)
+    .max(366)
+    .default(90)
+    .describe("how long verifiers accept the gateway's keyset, from its start on"),
+  retainDays: z.int().min(1).max(3650).default(7).describe("how long stored answers can be opened"),
+});
+
+/** The configuration with its defaults filled in. */
+export type TrisealConfig = z.infer<typeof configForm>;
+
+/** JSON Schema of the configuration, for editors and for the reference in README. */
+export function configJsonSchema(): unknown {
+  return z.toJSONSchema(configForm, { io: "input" });
+}
+
+/**
+ * The configuration of a YAML text.
+ * @throws TrisealError `CONFIG_INVALID`, naming the key.
+ */
+export function parseConfig(text: string): TrisealConfig {
+  let document: unknown;
+  try {
+    document = parseYaml(text, { uniqueKeys: true, maxAliasCount: 0, schema: "core" }) ?? {};
+  } catch (cause) {
+    throw new TrisealError("CONFIG_INVALID", `not YAML: ${cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : ""}`, {
+      cause,
+    });
+  }
+  const parsed = configForm.safeParse(document);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new TrisealError("CONFIG_INVALID", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`, {
+    cause: parsed.error,
+  });
+}
+
+/**
+ * The configuration of a file; the defaults where no file is named and `triseal.config.yaml` does not exist.
+ * @throws TrisealError `CONFIG_INVALID`.
+ */
+export async function readConfig(path: string | null): Promise<TrisealConfig> {
+  try {
+    return parseConfig(await readFile(path ?? "triseal.config.yaml", "utf8"));
+  } catch (cause) {
+    if (path === null && cause instanceof Error && "code" in cause && cause.code === "ENOENT") return parseConfig("");
+    if (cause instanceof TrisealError) throw cause;
+    throw new TrisealError("CONFIG_INVALID", `cannot read ${path ?? "triseal.config.yaml"}`, { cause });
+  }
+}

@@ -1,0 +1,197 @@
+/** `triseal demo`: the main job on real records, end to end, with everything running on this machine. */
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import type { Command } from "commander";
+import { type InferenceCall, TrisealClient } from "../client/index.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import { labelOf } from "../model/model-package.ts";
+import { parseDecision } from "../policy/index.ts";
+import { eventOf, parseBundle } from "../receipt/index.ts";
+import { EMPTY_TRUST, parseTrust, type Trust, verifyBundle } from "../verify/index.ts";
+import { type DemoService, startDemoService } from "./demo/demo-service.ts";
+import { type HeldBackRecord, readHeldBack } from "./demo/held-back.ts";
+import { systemClock } from "./start-gateway.ts";
+
+interface DemoFlags {
+  readonly out: string;
+  readonly path?: string;
+  readonly json?: true;
+}
+
+interface DemoCase {
+  readonly model: string;
+  readonly row: number;
+  readonly sealed: boolean;
+  readonly parameters: JsonObject;
+}
+
+/** Records of every shipped model: sealed and in the clear, with and without facts. The last one is to be refused. */
+const CASES: readonly DemoCase[] = [
+  { model: "breast-cancer-logistic", row: 0, sealed: true, parameters: { classification: "personal" } },
+  { model: "breast-cancer-logistic", row: 7, sealed: true, parameters: { classification: "personal", value_usd: 25_000 } },
+  { model: "breast-cancer-mlp", row: 3, sealed: true, parameters: { classification: "personal" } },
+  { model: "breast-cancer-mlp", row: 11, sealed: false, parameters: { classification: "internal" } },
+  { model: "digits-mlp", row: 5, sealed: true, parameters: {} },
+  { model: "digits-mlp", row: 42, sealed: false, parameters: {} },
+  { model: "digits-mlp", row: 8, sealed: true, parameters: { classification: "secret" } },
+];
+
+/** One line of the demo's output. */
+interface DemoAnswer {
+  readonly path: string;
+  readonly model: string;
+  readonly input: string;
+  readonly answer: string;
+  readonly expected: string;
+  readonly rule: string;
+  readonly why: string;
+  readonly ms: number;
+  readonly receiptId: string;
+  readonly bundle: string;
+  readonly verified: boolean;
+}
+
+interface Answered {
+  readonly answer: string;
+  readonly expected: string;
+  readonly receiptId: string;
+  readonly bundle: Uint8Array;
+}
+
+function callOf(demoCase: DemoCase, record: HeldBackRecord): InferenceCall {
+  const [input] = record.model.inputs;
+  if (input === undefined) throw new TrisealError("MODEL_INVALID", "the model has no input");
+  const tensor = { name: input.name, datatype: input.datatype, shape: [1, record.input.length], data: record.input };
+  return { model: demoCase.model, inputs: [tensor], parameters: demoCase.parameters, seal: demoCase.sealed };
+}
+
+async function classify(client: TrisealClient, demoCase: DemoCase, record: HeldBackRecord): Promise<Answered> {
+  const expectsRefusal = demoCase.parameters["classification"] === "secret";
+  try {
+    const { response, receiptId, bundle } = await client.infer(callOf(demoCase, record));
+    const label = labelOf(record.model, response.outputs);
+    return {
+      answer: label === null ? "no label" : `${label.label} (${label.score.toFixed(3)})`,
+      expected: expectsRefusal ? "refused" : record.expected,
+      receiptId,
+      bundle,
+    };
+  } catch (error) {
+    const receiptId = isTrisealError(error) ? error.details["receiptId"] : null;
+    if (!isTrisealError(error) || typeof receiptId !== "string") throw error;
+    return {
+      answer: `refused: ${error.code}`,
+      expected: expectsRefusal ? "refused" : record.expected,
+      receiptId,
+      bundle: await client.bundle(receiptId),
+    };
+  }
+}
+
+/** Rule and reason of a bundle's decision. */
+function decisionOf(bundle: Uint8Array): { readonly rule: string; readonly why: string } {
+  const { receipt, blobs } = parseBundle(bundle);
+  const event = eventOf(receipt, "policy.decided");
+  const bytes = event === null ? undefined : blobs.get(event.decision_digest);
+  if (bytes === undefined) return { rule: "none", why: "refused before policy was asked" };
+  const decision = parseDecision(bytes);
+  return { rule: decision.ruleIds.join(", "), why: decision.reason };
+}
+
+/** Whether the bundle verifies with the trust file, and is refused without it. */
+async function verifies(bundle: Uint8Array, trust: Trust): Promise<boolean> {
+  const options = { now: systemClock(), at: null, request: null, response: null, allowPending: false };
+  const trusted = await verifyBundle(bundle, trust, options);
+  const untrusted = await verifyBundle(bundle, EMPTY_TRUST, options);
+  return trusted.outcome === "accepted" && untrusted.outcome === "rejected";
+}
+
+async function runCase(index: number, demoCase: DemoCase, client: TrisealClient, out: string, trust: Trust): Promise<DemoAnswer> {
+  const record = await readHeldBack(demoCase.model, demoCase.row);
+  const begun = performance.now();
+  const answered = await classify(client, demoCase, record);
+  const ms = Math.round((performance.now() - begun) * 10) / 10;
+  const file = join(out, `${String(index + 1).padStart(2, "0")}-${demoCase.model}.triseal.json`);
+  await writeFile(file, answered.bundle);
+  // Read back: what is checked is the file that stays.
+  const verified = await verifies(new Uint8Array(await readFile(file)), trust);
+  const facts = Object.keys(demoCase.parameters).length === 0 ? "no facts stated" : JSON.stringify(demoCase.parameters);
+  return {
+    path: "tee",
+    model: demoCase.model,
+    input: `held-back row ${demoCase.row}, ${record.input.length} values, ${demoCase.sealed ? "sealed" : "in the clear"}, ${facts}`,
+    answer: answered.answer,
+    expected: answered.expected,
+    ...decisionOf(answered.bundle),
+    ms,
+    receiptId: answered.receiptId,
+    bundle: relative(process.cwd(), file),
+    verified,
+  };
+}
+
+function printAnswer(answer: DemoAnswer): void {
+  const right = answer.answer.startsWith(answer.expected) ? "as expected" : `expected ${answer.expected}`;
+  console.log(`${answer.model}`);
+  console.log(`  input     ${answer.input}`);
+  console.log(`  answer    ${answer.answer}, ${right}`);
+  console.log(`  path      ${answer.path}, by rule ${answer.rule}: ${answer.why}`);
+  console.log(`  receipt   ${answer.receiptId}, ${answer.ms} ms with appraisal, sealing and verification`);
+  console.log(
+    `  bundle    ${answer.bundle}: ${answer.verified ? "verifies with the trust file, is refused without it" : "DOES NOT VERIFY"}\n`,
+  );
+}
+
+async function runCases(service: DemoService, flags: DemoFlags): Promise<readonly DemoAnswer[]> {
+  const out = resolve(flags.out);
+  await rm(out, { recursive: true, force: true });
+  await mkdir(out, { recursive: true });
+  await copyFile(service.trustFile, join(out, "trust.yaml"));
+  const trust = parseTrust(new Uint8Array(await readFile(join(out, "trust.yaml"))));
+  const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust, clock: systemClock });
+  const answers: DemoAnswer[] = [];
+  for (const [index, demoCase] of CASES.entries()) {
+    const answer = await runCase(index, demoCase, client, out, trust);
+    answers.push(answer);
+    if (flags.json) console.log(JSON.stringify(answer));
+    else printAnswer(answer);
+  }
+  return answers;
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  if (flags.path !== undefined && flags.path !== "tee") {
+    throw new TrisealError("PATH_UNAVAILABLE", `the path \`${flags.path}\` is not part of this version; the demo shows tee`);
+  }
+  if (!flags.json)
+    console.log(
+      "starting a test witness, a development gateway and its worker (evidence is simulated: no hardware is shown here)\n",
+    );
+  const service = await startDemoService(systemClock());
+  try {
+    const answers = await runCases(service, flags);
+    const verified = answers.filter((answer) => answer.verified).length;
+    const refused = answers.filter((answer) => answer.answer.startsWith("refused")).length;
+    if (!flags.json) {
+      console.log(
+        `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it; ${refused} of the requests was to be refused`,
+      );
+      console.log(`check them yourself:\n  npx triseal verify ${flags.out} --trust ${join(flags.out, "trust.yaml")}`);
+    }
+    if (verified !== answers.length || refused !== 1) process.exitCode = 1;
+  } finally {
+    await service.stop();
+  }
+}
+
+/** Adds `demo` to the command line. */
+export function addDemoCommand(program: Command): void {
+  program
+    .command("demo")
+    .description("classify real held-back records through the whole system, on this machine")
+    .option("--out <dir>", "folder for bundles and trust file; it is emptied first", "demo-out")
+    .option("--path <path>", "keep to one path: tee")
+    .option("--json", "one JSON object per answer and line")
+    .action(demo);
+}

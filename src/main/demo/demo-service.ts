@@ -1,0 +1,78 @@
+/** The demo's service: a test witness and a development gateway with its worker, each its own process, in a temporary folder. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { TrisealError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { UnixSeconds } from "../../core/time.ts";
+import { KeyStore } from "../../keys/key-store.ts";
+import { type ChildProgram, startProgram } from "./child-program.ts";
+
+const LOG_ORIGIN = "triseal.local/demo-log";
+const WITNESS_NAME = "triseal.local/test-witness";
+
+/** The running demo service. */
+export interface DemoService {
+  readonly url: string;
+  readonly apiKey: string;
+  /** Trust file that names exactly this service, its test witness included. */
+  readonly trustFile: string;
+  stop(): Promise<void>;
+}
+
+function textOf(ready: JsonObject, name: string): string {
+  const value = ready[name];
+  if (typeof value !== "string") throw new TrisealError("INTERNAL", `the program did not say its ${name}`);
+  return value;
+}
+
+/** Starts witness and gateway. The witness is the demo's own: it shows the protocol and proves no independence. */
+export async function startDemoService(now: UnixSeconds): Promise<DemoService> {
+  const folder = await mkdtemp(join(tmpdir(), "triseal-demo-"));
+  const programs: ChildProgram[] = [];
+  const stop = async () => {
+    for (const program of programs.toReversed()) await program.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const dataDir = join(folder, "gateway");
+    const keys = new KeyStore(join(dataDir, "keys"));
+    await keys.init({ dev: true, now });
+    const { publicKey: logKey } = await keys.signer("log", { allowDev: true });
+    const witnessArgs = [
+      "log",
+      "witness",
+      "--name",
+      WITNESS_NAME,
+      "--data",
+      join(folder, "witness"),
+      "--log",
+      `${LOG_ORIGIN}=${logKey}`,
+      "--json",
+    ];
+    const witness = await startProgram(witnessArgs);
+    programs.push(witness);
+    const config = {
+      log: { origin: LOG_ORIGIN },
+      workers: { jurisdiction: "EU" },
+      witnesses: {
+        quorum: 1,
+        peers: [{ name: WITNESS_NAME, url: textOf(witness.ready, "url"), publicKey: textOf(witness.ready, "publicKey") }],
+      },
+    };
+    const configFile = join(folder, "triseal.config.yaml");
+    await writeFile(configFile, stringify(config));
+    const gateway = await startProgram(["serve", "--dev", "--config", configFile, "--data", dataDir, "--port", "0", "--json"]);
+    programs.push(gateway);
+    return {
+      url: textOf(gateway.ready, "url"),
+      apiKey: textOf(gateway.ready, "apiKey"),
+      trustFile: textOf(gateway.ready, "trust"),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,33 @@
+/** Held-back records of the shipped models: rows that no training saw, with the label that people gave them. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { array, finite, object, oneOf, text } from "../../core/decode.ts";
+import { parseJson } from "../../core/json.ts";
+import { type ModelPackage, standardizeRow } from "../../model/model-package.ts";
+import { readPackage } from "../../model/read/read-package.ts";
+import { packageRoot } from "../package-root.ts";
+
+const decodeHeldBack = object({
+  v: oneOf(1),
+  model: text(64),
+  rows: array(object({ x: array(finite, 4096), label: text(64) }), 100_000),
+});
+
+/** A record to classify. */
+export interface HeldBackRecord {
+  readonly model: ModelPackage;
+  readonly row: number;
+  /** Values as the model takes them. */
+  readonly input: readonly number[];
+  readonly expected: string;
+}
+
+/** The record in row `row` of a shipped model's held-back set. */
+export async function readHeldBack(name: string, row: number): Promise<HeldBackRecord> {
+  const folder = join(packageRoot, "models", name);
+  const { model } = await readPackage(folder);
+  const set = decodeHeldBack(parseJson(new Uint8Array(await readFile(join(folder, "heldback.json")))), name);
+  const record = set.rows[row];
+  if (record === undefined) throw new RangeError(`${name} has no held-back row ${row}`);
+  return { model, row, input: [...standardizeRow(model, record.x)], expected: record.label };
+}

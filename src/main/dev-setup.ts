@@ -1,0 +1,96 @@
+/** What `serve --dev` makes for itself: keys, an API key, a simulated platform, a signed demo policy and a trust file that names all of it. */
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { listReleasedFiles } from "../../enclave/worker/released-file.ts";
+import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
+import type { Signer } from "../core/ed25519.ts";
+import { type UnixSeconds, unixSeconds } from "../core/time.ts";
+import type { CatalogModel } from "../gateway/options.ts";
+import { createSeedSigner } from "../keys/file-signer.ts";
+import { nodeFiles, replaceFile } from "../log/store/files.ts";
+import { workerFilesDigest } from "../paths/tee/wire/keyset.ts";
+import { parsePolicy, parsePolicyStatement, signPolicyStatement } from "../policy/index.ts";
+import type { TrisealConfig } from "./config.ts";
+import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
+
+const BECAUSE = "development: made by `triseal serve --dev` on this machine";
+const HEADER = [
+  "Made by `triseal serve --dev`. It accepts simulated evidence and development keys: whoever runs this machine can make",
+  "receipts that pass it. It shows how verification works, and proves nothing about hardware.",
+];
+const POLICY_LIFETIME_SECONDS = 30 * 86_400;
+
+async function secretFile(path: string, byteLength: number): Promise<string> {
+  const existing = await nodeFiles.read(path);
+  if (existing !== null) return new TextDecoder().decode(existing).trim();
+  const text = encodeHex(new Uint8Array(randomBytes(byteLength)));
+  await replaceFile(nodeFiles, path, utf8(`${text}\n`));
+  return text;
+}
+
+/** The seed file of the simulated platform, and the public key that stands for it. */
+export async function makeSimulatedPlatform(dataDir: string): Promise<{ readonly seedFile: string; readonly publicKey: string }> {
+  const seedFile = join(dataDir, "dev", "simulated-platform.seed");
+  await nodeFiles.makeDirectory(join(dataDir, "dev"));
+  const seed = await secretFile(seedFile, 32);
+  return { seedFile, publicKey: createSeedSigner("simulated-platform", parseHex(seed)).publicKey };
+}
+
+/** The development API key of a data folder. */
+export async function makeDevApiKey(dataDir: string): Promise<string> {
+  await nodeFiles.makeDirectory(join(dataDir, "dev"));
+  return `dev-${await secretFile(join(dataDir, "dev", "api-key"), 24)}`;
+}
+
+/** Signs the policy file with the development policy key, unless a statement for these bytes is there and still in force. */
+export async function signDevPolicy(policyFile: string, statementFile: string, signer: Signer, now: UnixSeconds): Promise<void> {
+  const { digest } = parsePolicy(new Uint8Array(await readFile(policyFile)));
+  const existing = await nodeFiles.read(statementFile);
+  let sequence = 1;
+  if (existing !== null) {
+    const { statement, publicKey } = parsePolicyStatement(existing);
+    if (statement.policyDigest === digest && publicKey === signer.publicKey && statement.notAfter > now + 86_400) return;
+    sequence = statement.sequence + 1;
+  }
+  const statement = {
+    v: 1,
+    policyDigest: digest,
+    sequence,
+    notBefore: now,
+    notAfter: unixSeconds(now + POLICY_LIFETIME_SECONDS),
+  } as const;
+  await replaceFile(nodeFiles, statementFile, signPolicyStatement(statement, signer));
+}
+
+/** Writes the trust file that names exactly this development gateway. Returns its path. */
+export async function writeDevTrust(
+  dataDir: string,
+  config: TrisealConfig,
+  keys: { readonly gateway: Signer; readonly log: Signer; readonly policy: Signer },
+  platformKey: string,
+  models: readonly CatalogModel[],
+): Promise<string> {
+  const files = await listReleasedFiles();
+  const paths = { tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE) };
+  const trust = encodeTrustDraft(
+    "dev",
+    {
+      gatewayKeys: [keys.gateway.publicKey],
+      teeType: "triseal-none",
+      dev: true,
+      log: { origin: config.log.origin, publicKeys: [keys.log.publicKey] },
+      witnesses: {
+        quorum: config.witnesses.quorum,
+        keys: config.witnesses.peers.map(({ name, publicKey }) => ({ name, publicKey })),
+      },
+      policySigners: [{ publicKey: keys.policy.publicKey, minSequence: 1 }],
+      paths,
+    },
+    BECAUSE,
+    HEADER,
+  );
+  const path = join(dataDir, "trust.yaml");
+  await replaceFile(nodeFiles, path, utf8(trust));
+  return path;
+}

@@ -1,0 +1,70 @@
+/** `triseal log`: the witness, and checks of a log's own files. */
+import { randomBytes } from "node:crypto";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
+import type { Signer } from "../core/ed25519.ts";
+import { TrisealError } from "../core/errors.ts";
+import { createSeedSigner } from "../keys/file-signer.ts";
+import { nodeFiles, replaceFile } from "../log/store/files.ts";
+import { systemClock } from "./start-gateway.ts";
+import { runWitness } from "./witness.ts";
+
+interface WitnessFlags {
+  readonly name: string;
+  readonly data: string;
+  readonly port: string;
+  readonly log: readonly string[];
+  readonly json?: true;
+}
+
+/** The witness's own key, made at its first start and kept in its data folder. */
+async function witnessSigner(dataDir: string): Promise<Signer> {
+  const path = join(dataDir, "witness.seed");
+  await nodeFiles.makeDirectory(dataDir);
+  const existing = await nodeFiles.read(path);
+  const text = existing === null ? encodeHex(new Uint8Array(randomBytes(32))) : new TextDecoder().decode(existing).trim();
+  if (existing === null) await replaceFile(nodeFiles, path, utf8(`${text}\n`));
+  return createSeedSigner("witness", parseHex(text));
+}
+
+function parseWatched(entry: string): { readonly origin: string; readonly publicKeys: readonly string[] } {
+  const [, origin = "", key = ""] = /^([^=\s+]+)=([0-9a-f]{64})$/.exec(entry) ?? [];
+  if (origin === "") throw new TrisealError("FORMAT_INVALID", "--log wants <origin>=<public key in hexadecimal>");
+  return { origin, publicKeys: [key] };
+}
+
+async function witness(flags: WitnessFlags): Promise<void> {
+  const dataDir = resolve(flags.data);
+  const signer = await witnessSigner(dataDir);
+  const running = await runWitness({
+    name: flags.name,
+    signer,
+    logs: flags.log.map(parseWatched),
+    stateDir: join(dataDir, "state"),
+    port: Number(flags.port),
+    clock: systemClock,
+  });
+  const url = `http://127.0.0.1:${running.port}`;
+  if (flags.json)
+    console.log(JSON.stringify({ ready: true, url, name: flags.name, publicKey: signer.publicKey, pid: process.pid }));
+  else console.log(`witness ${flags.name}\nkey     ${signer.publicKey}\nlistens ${url}/add-checkpoint`);
+  await new Promise<void>((stop) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
+  });
+  await running.close();
+}
+
+/** Adds `log` to the command line. */
+export function addLogCommand(program: Command): void {
+  const log = program.command("log").description("the transparency log's witness");
+  log
+    .command("witness")
+    .description("cosign checkpoints of the named logs, once each was checked to extend the last one (C2SP tlog-witness)")
+    .requiredOption("--name <name>", "the witness's name in cosignatures, such as example.com/witness")
+    .requiredOption("--data <dir>", "folder of its key and of what it saw; must survive restarts")
+    .requiredOption("--log <origin=key...>", "logs to watch: origin and Ed25519 public key in hexadecimal")
+    .option("--port <n>", "port on the loopback address; 0 takes a free one", "0")
+    .option("--json", "print one JSON line when ready")
+    .action(witness);
+}

@@ -1,0 +1,73 @@
+/** `triseal serve`: one gateway until it is told to stop. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { JsonObject } from "../core/json.ts";
+import { readConfig, type TrisealConfig } from "./config.ts";
+import { type RunningGateway, startGateway, systemClock } from "./start-gateway.ts";
+
+interface ServeFlags {
+  readonly config?: string;
+  readonly dev?: true;
+  readonly port?: string;
+  readonly data?: string;
+  readonly json?: true;
+}
+
+const BANNER = [
+  "*** DEVELOPMENT MODE ***",
+  "Evidence is simulated and keys were made here: nothing this gateway says is protected by hardware. Every receipt says so.",
+];
+
+function withFlags(config: TrisealConfig, flags: ServeFlags): TrisealConfig {
+  const port = flags.port === undefined ? config.listen.port : Number(flags.port);
+  return { ...config, dataDir: resolve(flags.data ?? config.dataDir), listen: { ...config.listen, port } };
+}
+
+function announce(running: RunningGateway, flags: ServeFlags): void {
+  if (flags.json) {
+    console.log(
+      JSON.stringify({
+        ready: true,
+        url: running.url,
+        trust: running.trustFile,
+        apiKey: running.apiKey,
+        pid: process.pid,
+        workers: running.workerPids(),
+      }),
+    );
+    return;
+  }
+  if (flags.dev) for (const line of BANNER) console.log(line);
+  console.log(`listening  ${running.url}`);
+  console.log(`trust      ${running.trustFile}`);
+  if (running.apiKey !== null) console.log(`API key    ${running.apiKey}`);
+  console.log("stop with Ctrl-C");
+}
+
+/** One JSON line on standard error. */
+function writeLog(line: JsonObject): void {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const config = withFlags(await readConfig(flags.config ?? null), flags);
+  const running = await startGateway({ config, dev: flags.dev === true, clock: systemClock, log: writeLog });
+  announce(running, flags);
+  await new Promise<void>((stop) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
+  });
+  await running.close();
+}
+
+/** Adds `serve` to the command line. */
+export function addServeCommand(program: Command): void {
+  program
+    .command("serve")
+    .description("run the gateway with its workers")
+    .option("--dev", "development: simulated evidence, own keys and API key, every receipt marked")
+    .option("--config <file>", "configuration (default: triseal.config.yaml, if there is one)")
+    .option("--port <n>", "port on the loopback address; 0 takes a free one")
+    .option("--data <dir>", "data folder")
+    .option("--json", "print one JSON line when ready")
+    .action(serve);
+}

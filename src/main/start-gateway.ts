@@ -1,0 +1,326 @@
+/** Composition root of the gateway: keys, log, policy, workers and routes become one running server. */
+import { readFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Signer } from "../core/ed25519.ts";
+import { coreCodes, TrisealError } from "../core/errors.ts";
+import { encodeJcs } from "../core/jcs.ts";
+import { type Clock, unixSeconds } from "../core/time.ts";
+import { hashApiKey } from "../gateway/authenticate.ts";
+import { createGateway } from "../gateway/create-gateway.ts";
+import { Ledger } from "../gateway/ledger.ts";
+import type { CatalogModel, OperatorLog, Tenant } from "../gateway/options.ts";
+import { createServiceIdentity } from "../gateway/service-identity.ts";
+import { KeyStore } from "../keys/key-store.ts";
+import { BlobStore } from "../log/store/blob-store.ts";
+import { nodeFiles } from "../log/store/files.ts";
+import { TransparencyLog } from "../log/store/transparency-log.ts";
+import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
+import { readPackages } from "../model/read/read-package.ts";
+import { createAdmissionAppraisal } from "../paths/tee/server/appraise-admission.ts";
+import { createTeePath, type TeePath } from "../paths/tee/server/tee-path.ts";
+import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
+import { parseTrust, pathSection, revokedBy, type TrustedService } from "../trust/trust-file.ts";
+import type { TrisealConfig } from "./config.ts";
+import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { packageRoot, programArguments } from "./package-root.ts";
+import { followPolicy, type PolicySource } from "./policy-source.ts";
+import { createVaultKeys } from "./vault-keys.ts";
+
+/** How a gateway is started. */
+export interface StartOptions {
+  readonly config: TrisealConfig;
+  /** Development: own keys, simulated evidence, marked receipts. */
+  readonly dev: boolean;
+  readonly clock: Clock;
+  readonly log: OperatorLog;
+}
+
+/** A gateway that answers. */
+export interface RunningGateway {
+  readonly url: string;
+  /** The trust file that names this gateway: made here with `dev`, else the configured one. */
+  readonly trustFile: string;
+  /** The development API key, or null. */
+  readonly apiKey: string | null;
+  /** Process ids of the workers. */
+  workerPids(): readonly number[];
+  /** Drains, then stops workers and log. */
+  close(): Promise<void>;
+}
+
+/** Keys of a running gateway. */
+interface GatewayKeys {
+  readonly gateway: Signer;
+  readonly log: Signer;
+  readonly policy: Signer;
+}
+
+/** Longest wait for the first admitted worker before the server answers anyway, not ready. */
+const FIRST_ADMISSION_MS = 60_000;
+const MAX_ANSWER_BYTES = 96 * 1024 * 1024;
+
+/** The models of the configuration. @throws TrisealError `MODEL_INVALID`. */
+export async function readCatalog(
+  config: TrisealConfig,
+): Promise<{ readonly folder: string; readonly models: readonly CatalogModel[] }> {
+  const folder = config.modelsDir ?? join(packageRoot, "models");
+  const packages = await readPackages(folder);
+  const models = packages.map(({ model }) => ({ ...model, platform: "onnxruntime_onnx" }));
+  return { folder, models };
+}
+
+async function openKeys(options: StartOptions): Promise<{ keys: GatewayKeys; created: readonly Uint8Array[] }> {
+  const { config, dev, clock } = options;
+  const store = new KeyStore(join(config.dataDir, "keys"));
+  const created = dev ? await store.init({ dev: true, now: clock() }) : [];
+  const signer = (purpose: "gateway" | "log" | "policy") => store.signer(purpose, { allowDev: dev });
+  return {
+    keys: { gateway: await signer("gateway"), log: await signer("log"), policy: await signer("policy") },
+    created: created.map(encodeJcs),
+  };
+}
+
+async function readService(trustFile: string, gatewayKey: string): Promise<TrustedService> {
+  const trust = parseTrust(new Uint8Array(await readFile(trustFile)));
+  const service = trust.services.find((candidate) => candidate.gateway.keys.some((key) => key.publicKey === gatewayKey));
+  if (service === undefined)
+    throw new TrisealError("CONFIG_INVALID", `${trustFile} does not name this gateway's key ${gatewayKey}`);
+  return service;
+}
+
+/** Refuses what only development may use. @throws TrisealError `CONFIG_INVALID`. */
+function assertProduction(config: TrisealConfig): void {
+  if (config.workers.attester === "simulated") {
+    throw new TrisealError(
+      "CONFIG_INVALID",
+      "workers.attester is `simulated`: production refuses it; `--dev` accepts it and marks every receipt",
+    );
+  }
+  if (config.trust === null)
+    throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
+}
+
+/** Everything that was started, in the order in which it is to be stopped. */
+class Started {
+  private readonly closers: (() => Promise<void> | void)[] = [];
+
+  add(close: () => Promise<void> | void): void {
+    this.closers.unshift(close);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers.splice(0)) await close();
+  }
+}
+
+/**
+ * Starts a gateway and resolves once it listens; with a worker admitted where one comes up in time.
+ * @throws TrisealError `CONFIG_INVALID`, `KEY_UNKNOWN`, `KEY_FILE_INVALID`, `LOG_LOCKED`, `LOG_CORRUPT`, `MODEL_INVALID`.
+ */
+export async function startGateway(options: StartOptions): Promise<RunningGateway> {
+  if (!options.dev) assertProduction(options.config);
+  const started = new Started();
+  try {
+    return await start(options, started);
+  } catch (error) {
+    await started.close();
+    throw error;
+  }
+}
+
+async function start(options: StartOptions, started: Started): Promise<RunningGateway> {
+  const { config, dev, clock } = options;
+  await nodeFiles.makeDirectory(config.dataDir);
+  const { keys, created } = await openKeys(options);
+  const ledger = await openLedger(options, keys, started);
+  for (const event of created) await ledger.logShared("key", event);
+  const catalog = await readCatalog(config);
+  const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
+  const trustFile =
+    platform === null
+      ? (config.trust ?? "")
+      : (config.trust ?? (await writeDevTrust(config.dataDir, config, keys, platform.publicKey, catalog.models)));
+  const service = await readService(trustFile, keys.gateway.publicKey);
+  const notAfter = clock() + config.keysetLifetimeDays * 86_400;
+  const identity = createServiceIdentity(keys.gateway, { notAfter, dev });
+  await ledger.storeKeyset(identity.keyset);
+  await ledger.store(identity.reportBytes);
+  const policy = await openPolicy(options, keys, service, ledger, started);
+  startWitnesses(options, ledger, started);
+  const tee = startTeePath(options, ledger, service, catalog, platform?.seedFile ?? null, started);
+  const apiKey = dev ? await makeDevApiKey(config.dataDir) : null;
+  const gateway = createGateway({
+    identity,
+    ledger,
+    policy: policy.current,
+    policyProblem: policy.problem,
+    paths: [tee],
+    models: catalog.models,
+    tenants: tenantsOf(config, apiKey),
+    codes: { ...coreCodes, ...teeCodes },
+    limits: config.limits,
+    clock,
+    log: options.log,
+    wellKnown: hintsOf(options, keys, identity.keyset.receipt_signing_keys[0]?.public_key ?? ""),
+  });
+  started.add(() => gateway.drain());
+  await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
+  const url = await listen(gateway.fetch, config, started);
+  return { url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
+}
+
+function hintsOf({ config, dev }: StartOptions, keys: GatewayKeys, gatewayKey: string) {
+  const { quorum, peers } = config.witnesses;
+  return {
+    gateway_keys: [gatewayKey],
+    log: { origin: config.log.origin, public_keys: [keys.log.publicKey] },
+    witnesses: { quorum, keys: peers.map(({ name, publicKey }) => ({ name, public_key: publicKey })) },
+    policy_signers: [keys.policy.publicKey],
+    dev,
+  };
+}
+
+function tenantsOf(config: TrisealConfig, devApiKey: string | null): ReadonlyMap<string, Tenant> {
+  const tenants = new Map<string, Tenant>(
+    config.apiKeys.map(({ hash, tenant, tier, jurisdiction }) => [hash, { id: tenant, tier, jurisdiction }]),
+  );
+  if (devApiKey !== null) tenants.set(hashApiKey(devApiKey), { id: "dev", tier: "gold", jurisdiction: null });
+  return tenants;
+}
+
+async function openLedger({ config, clock }: StartOptions, keys: GatewayKeys, started: Started): Promise<Ledger> {
+  const log = await TransparencyLog.open({
+    directory: join(config.dataDir, "log"),
+    origin: config.log.origin,
+    signer: keys.log,
+    files: nodeFiles,
+  });
+  started.add(() => log.close());
+  const blobs = join(config.dataDir, "blobs");
+  await nodeFiles.makeDirectory(blobs);
+  const vault = createVaultKeys(join(config.dataDir, "vault"), config.retainDays, clock);
+  return Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
+}
+
+async function openPolicy(
+  options: StartOptions,
+  keys: GatewayKeys,
+  service: TrustedService,
+  ledger: Ledger,
+  started: Started,
+): Promise<PolicySource> {
+  const { config, dev, clock } = options;
+  const file = config.policy.file ?? join(packageRoot, "policies", dev ? "demo.policy.yaml" : "default.policy.yaml");
+  const ownStatement = dev && config.policy.statement === null;
+  const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
+  if (ownStatement) await signDevPolicy(file, statement, keys.policy, clock());
+  const signers = service.policySigners.map((signer) => signer.publicKey);
+  const source = await followPolicy({ policy: file, statement, signers }, async (active) => {
+    await ledger.store(active.policyBytes);
+    await ledger.store(active.statementBytes);
+    await ledger.logShared("policy", active.statementBytes);
+  });
+  started.add(() => source.close());
+  return source;
+}
+
+function startWitnesses({ config, log: write }: StartOptions, ledger: Ledger, started: Started): void {
+  const { quorum, peers, timeoutMs } = config.witnesses;
+  if (quorum === 0 || peers.length === 0) return;
+  const client: WitnessClient = createWitnessClient({
+    origin: config.log.origin,
+    witnesses: peers,
+    quorum,
+    log: ledger.log,
+    roundTimeoutMs: timeoutMs,
+    onFailure: (witness, reason) => write({ level: "warn", event: "witness", witness, reason }),
+  });
+  ledger.useWitnesses(
+    async (index) => {
+      await client.settled(index, timeoutMs);
+    },
+    () => client.request(),
+  );
+  client.request();
+  started.add(() => client.close());
+}
+
+function startTeePath(
+  options: StartOptions,
+  ledger: Ledger,
+  service: TrustedService,
+  catalog: { readonly folder: string; readonly models: readonly CatalogModel[] },
+  seedFile: string | null,
+  started: Started,
+): TeePath {
+  const { config, clock } = options;
+  const { workers, limits } = config;
+  if (seedFile === null) throw new TrisealError("CONFIG_INVALID", "no attester for this configuration");
+  const places = Array.from({ length: workers.count }, (_, index) => {
+    const name = `worker-${index + 1}`;
+    return {
+      name,
+      command: process.execPath,
+      args: programArguments("enclave/worker/main"),
+      env: { PATH: process.env["PATH"] ?? "" },
+      claims: workers.jurisdiction === null ? {} : { jurisdiction: workers.jurisdiction },
+      config: {
+        v: 1,
+        name,
+        attester: { type: workers.attester, seedFile },
+        modelsFolder: catalog.folder,
+        executionProviders: workers.executionProviders,
+        concurrency: workers.concurrency,
+        queueLength: workers.queueLength,
+        intraOpThreads: workers.intraOpThreads,
+        maxTensorElements: limits.maxTensorElements,
+        maxBodyBytes: 2 * limits.maxBodyBytes + 65_536,
+      },
+    };
+  });
+  const path = createTeePath({
+    workers: places,
+    models: catalog.models,
+    requestTimeoutMs: limits.requestTimeoutMs,
+    appraise: createAdmissionAppraisal({ section: pathSection(service, "tee"), revoked: revokedBy(service), clock }),
+    onSession: (document) => ledger.logShared("session", encodeJcs(document)),
+    clock,
+    maxSessionAgeS: workers.maxSessionAgeSeconds,
+    maxAnswerBytes: MAX_ANSWER_BYTES,
+    note: (worker, event, text) => options.log({ level: "info", event, worker, text: text.slice(0, 500) }),
+  });
+  started.add(() => path.close());
+  return path;
+}
+
+async function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  config: TrisealConfig,
+  started: Started,
+): Promise<string> {
+  const server = createAdaptorServer({ fetch }) as Server;
+  server.headersTimeout = 10_000;
+  server.requestTimeout = Math.max(60_000, config.limits.requestTimeoutMs);
+  server.maxConnections = config.limits.maxConnections;
+  const { host, port } = config.listen;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => resolve());
+  });
+  started.add(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), 5000).unref();
+      }),
+  );
+  const address = server.address();
+  const bound = typeof address === "object" && address !== null ? address.port : port;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+}
+
+/** The machine's clock, read only here and in the other composition roots. */
+export const systemClock: Clock = () => unixSeconds(Math.floor(Date.now() / 1000));

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/* Triseal, a hybrid confidential inference gateway. Apache-2.0. */
+import { Command } from "commander";
+import { isTrisealError } from "../core/errors.ts";
+import { addDemoCommand } from "./demo-command.ts";
+import { FAILURE_EXIT } from "./exit-code.ts";
+import { addKeysCommand } from "./keys-command.ts";
+import { addLogCommand } from "./log-command.ts";
+import { addPolicyCommand } from "./policy-command.ts";
+import { addServeCommand } from "./serve-command.ts";
+import { addTrustCommand } from "./trust-command.ts";
+import { addVerifyCommand } from "./verify-command.ts";
+
+const program = new Command("triseal")
+  .description("private inference with receipts that anyone can check offline")
+  .version("0.1.0")
+  .showHelpAfterError("(add --help for the options)")
+  .exitOverride();
+
+for (const add of [
+  addServeCommand,
+  addDemoCommand,
+  addVerifyCommand,
+  addTrustCommand,
+  addKeysCommand,
+  addPolicyCommand,
+  addLogCommand,
+]) {
+  add(program);
+}
+
+/** One line for an error: the code of ours, or the system's message; never a stack. */
+function oneLine(error: unknown): string {
+  if (isTrisealError(error)) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const isHelp = error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+  if (!isHelp) console.error(`triseal: ${oneLine(error)}`);
+  const shown = isHelp && "exitCode" in error && error.exitCode === 0;
+  process.exitCode = shown ? 0 : FAILURE_EXIT;
+}

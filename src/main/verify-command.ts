@@ -1,0 +1,88 @@
+/** `triseal verify`: the auditor's command. Offline; reads files and nothing else. */
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { TrisealError } from "../core/errors.ts";
+import { parseTime } from "../core/time.ts";
+import { EMPTY_TRUST, parseTrust, type Trust, type Verdict, verifyBundle } from "../verify/index.ts";
+import { OUTCOME_EXIT } from "./exit-code.ts";
+import { verdictLines } from "./print-verdict.ts";
+import { systemClock } from "./start-gateway.ts";
+
+interface VerifyFlags {
+  readonly trust?: string;
+  readonly request?: string;
+  readonly response?: string;
+  readonly at?: string;
+  readonly allowPending?: true;
+  readonly report?: string;
+  readonly json?: true;
+  readonly verbose?: true;
+}
+
+const BUNDLE_SUFFIX = ".triseal.json";
+
+async function bundleFiles(path: string): Promise<readonly string[]> {
+  if (!(await stat(path)).isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => name.endsWith(BUNDLE_SUFFIX)).sort();
+  if (names.length === 0) throw new TrisealError("NOT_FOUND", `no *${BUNDLE_SUFFIX} in ${path}`);
+  return names.map((name) => join(path, name));
+}
+
+async function readBytes(path: string | undefined): Promise<Uint8Array | null> {
+  return path === undefined ? null : new Uint8Array(await readFile(path));
+}
+
+async function readTrust(path: string | undefined): Promise<Trust> {
+  return path === undefined ? EMPTY_TRUST : parseTrust(new Uint8Array(await readFile(path)));
+}
+
+/** Worst exit code of several verdicts: malformed, unsupported and rejected come before accepted. */
+function worstExit(verdicts: readonly Verdict[]): number {
+  return Math.max(...verdicts.map(({ outcome }) => OUTCOME_EXIT[outcome]));
+}
+
+async function verify(path: string, flags: VerifyFlags): Promise<void> {
+  const trust = await readTrust(flags.trust);
+  const options = {
+    now: systemClock(),
+    at: flags.at === undefined ? null : parseTime(flags.at),
+    request: await readBytes(flags.request),
+    response: await readBytes(flags.response),
+    allowPending: flags.allowPending === true,
+  };
+  const files = await bundleFiles(path);
+  if (files.length > 1 && (options.request !== null || options.response !== null)) {
+    throw new TrisealError("FORMAT_INVALID", "--request and --response belong to one bundle, not to a folder");
+  }
+  const verdicts: Verdict[] = [];
+  for (const file of files) {
+    const verdict = await verifyBundle(new Uint8Array(await readFile(file)), trust, options);
+    verdicts.push(verdict);
+    if (flags.json) console.log(JSON.stringify({ bundle: file, ...verdict }));
+    else
+      console.log([...(files.length > 1 ? [`== ${file}`] : []), ...verdictLines(verdict, flags.verbose === true), ""].join("\n"));
+  }
+  if (flags.trust === undefined && !flags.json)
+    console.log("no --trust file was given: nothing but the pinned vendor roots is trusted");
+  if (flags.report !== undefined) await writeFile(flags.report, `${JSON.stringify(verdicts, null, 2)}\n`);
+  process.exitCode = worstExit(verdicts);
+}
+
+/** Adds `verify` to the command line. */
+export function addVerifyCommand(program: Command): void {
+  program
+    .command("verify")
+    .description("verify a bundle, or all bundles of a folder, offline")
+    .argument("<bundle|dir>", `a *${BUNDLE_SUFFIX} file, or a folder of them`)
+    .option("--trust <file>", "trust file: whom you rely on, and why; without it everything is rejected")
+    .option("--request <file>", "request bytes, opened or as sent: checks that the receipt is about them")
+    .option("--response <file>", "response bytes, opened or as received")
+    .option("--at <time>", "judge evidence as of this time, such as 2026-11-21T08:00:00Z, instead of the witnessed one")
+    .option("--allow-pending", "accept a leg that is still pending before its deadline")
+    .option("--report <file>", "write the verdicts as JSON")
+    .option("--verbose", "print the checks that passed, too")
+    .option("--json", "one JSON object per bundle and line")
+    .addHelpText("after", "\nExit codes: 0 accepted, 10 rejected, 20 unsupported, 30 malformed, 1 anything else.")
+    .action(verify);
+}

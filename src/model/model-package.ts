@@ -1,0 +1,156 @@
+/** The model package (DESIGN section 4): what `model.json` says, and the few computations that it defines for a caller. */
+import { array, type Decoded, digest, finite, integer, matching, object, oneOf, text } from "../core/decode.ts";
+import { TrisealError } from "../core/errors.ts";
+import { type JsonValue, parseJson } from "../core/json.ts";
+import { decodeTensorSpec, type Tensor, type TensorSpec } from "../core/tensor.ts";
+
+/** Largest `model.json`, in bytes. */
+export const MAX_MODEL_JSON_BYTES = 1024 * 1024;
+
+/** Most features or labels that a package may name. */
+const MAX_NAMES = 65_536;
+
+/** Reads a model name: a lower-case letter or digit, then up to 63 of letters, digits and hyphens. */
+export const decodeModelName = matching(/[a-z0-9][a-z0-9-]{0,63}/, "a model name of lower-case letters, digits and hyphens");
+
+const fraction = (value: JsonValue | undefined, place: string): number => {
+  const number = finite(value, place);
+  if (number < 0 || number > 1) throw new TrisealError("FORMAT_INVALID", `${place}: expected a number from 0 to 1`);
+  return number;
+};
+
+const decodePackage = object(
+  {
+    v: oneOf(1),
+    name: decodeModelName,
+    version: matching(/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/, "a version of letters, digits, dots, underscores and hyphens"),
+    /** SHA-256 of `model.onnx`. */
+    digest,
+    licence: text(128),
+    inputs: array(decodeTensorSpec, 64),
+    outputs: array(decodeTensorSpec, 64),
+    /** Ids of the paths that the model can take. */
+    paths: array(matching(/[a-z][a-z0-9-]{0,31}/, "a path id"), 8),
+  },
+  {
+    title: text(256),
+    description: text(4096),
+    dataset: object({ name: text(256), source: text(1024), licence: text(128) }),
+    labels: array(text(256), MAX_NAMES),
+    /** Column-wise: the model takes `(raw - mean) / std`. */
+    standardize: object({ mean: array(finite, MAX_NAMES), std: array(finite, MAX_NAMES) }),
+    features: array(text(256), MAX_NAMES),
+    /** Share of right answers on `n` rows that the model was not trained on. */
+    accuracy: object({ heldBack: fraction, n: integer(1) }, { auc: fraction }),
+  },
+);
+
+/** A parsed `model.json`. */
+export type ModelPackage = Decoded<typeof decodePackage>;
+
+function invalid(reason: string, cause?: unknown): never {
+  throw new TrisealError("MODEL_INVALID", reason, { cause });
+}
+
+function checkTensors(model: ModelPackage): void {
+  for (const [kind, specs] of [["inputs", model.inputs] as const, ["outputs", model.outputs] as const]) {
+    if (specs.length === 0) invalid(`model.json: \`${kind}\` is empty`);
+    if (new Set(specs.map((spec) => spec.name)).size !== specs.length) invalid(`model.json: a name stands twice in \`${kind}\``);
+  }
+}
+
+/** Length of the last axis of the model's first input, or null where it is free or there is none. */
+function rowLength(model: ModelPackage): number | null {
+  const length = model.inputs[0]?.shape.at(-1);
+  return length === undefined || length === -1 ? null : length;
+}
+
+function checkColumns(model: ModelPackage): void {
+  const columns = rowLength(model);
+  const standardize = model.standardize;
+  if (standardize !== undefined) {
+    if (standardize.mean.length !== standardize.std.length) invalid("model.json: `standardize` has lists of different lengths");
+    if (columns !== null && standardize.mean.length !== columns) invalid(`model.json: \`standardize\` needs ${columns} columns`);
+    if (!standardize.std.every((deviation) => deviation > 0)) invalid("model.json: a `standardize.std` is not above 0");
+  }
+  if (model.features !== undefined && columns !== null && model.features.length !== columns) {
+    invalid(`model.json: \`features\` needs ${columns} names`);
+  }
+}
+
+function checkLabels(model: ModelPackage): void {
+  if (model.labels === undefined) return;
+  if (new Set(model.labels).size !== model.labels.length) invalid("model.json: a label stands twice");
+  const columns = model.outputs[0]?.shape.at(-1);
+  const fits = columns === undefined || columns === -1 || model.labels.length === (columns === 1 ? 2 : columns);
+  if (!fits) invalid("model.json: `labels` does not fit the first output");
+}
+
+/**
+ * Parses a `model.json`. Does not read the model: whether `digest` is that of `model.onnx` is for `readPackage`.
+ * @throws TrisealError `MODEL_INVALID`.
+ */
+export function parseModelPackage(bytes: Uint8Array): ModelPackage {
+  if (bytes.length > MAX_MODEL_JSON_BYTES) invalid(`model.json: more than ${MAX_MODEL_JSON_BYTES} bytes`);
+  let model: ModelPackage;
+  try {
+    model = decodePackage(parseJson(bytes), "model.json");
+  } catch (cause) {
+    return invalid(cause instanceof Error ? cause.message : "model.json: malformed", cause);
+  }
+  checkTensors(model);
+  checkColumns(model);
+  checkLabels(model);
+  if (new Set(model.paths).size !== model.paths.length) invalid("model.json: a path stands twice");
+  return model;
+}
+
+/**
+ * A row of raw values as the model takes it: `(raw - mean) / std` in double precision, rounded to FP32 where the first
+ * input is FP32. Without `standardize` the values are only rounded.
+ * @throws TrisealError `REQUEST_TENSOR_INVALID` for the wrong number of values, `REQUEST_NOT_FINITE` for NaN, infinity
+ *   or a value beyond FP32.
+ */
+export function standardizeRow(model: ModelPackage, row: readonly number[]): readonly number[] {
+  const columns = model.standardize?.mean.length ?? rowLength(model);
+  if (columns !== null && row.length !== columns) {
+    throw new TrisealError(
+      "REQUEST_TENSOR_INVALID",
+      `model \`${model.name}\` takes ${columns} values per row, got ${row.length}`,
+    );
+  }
+  const single = model.inputs[0]?.datatype === "FP32";
+  return row.map((raw, column) => {
+    const scaled = (raw - (model.standardize?.mean[column] ?? 0)) / (model.standardize?.std[column] ?? 1);
+    const value = single ? Math.fround(scaled) : scaled;
+    if (!Number.isFinite(value)) throw new TrisealError("REQUEST_NOT_FINITE", `value ${column} of the row is not finite`);
+    return value;
+  });
+}
+
+/** What one row of a model's answer means. */
+export interface Answer {
+  readonly label: string;
+  /** Position of the label in `labels`. */
+  readonly index: number;
+  /** The model's score for the label. With one output column: that column, or one minus it for `labels[0]`. */
+  readonly score: number;
+}
+
+/**
+ * The label of row `row` of the first output. One column: 0.5 or more means `labels[1]`. Several: the largest wins, the
+ * first of equals. Null where the package names no labels, or the answer has no such row, or is not numeric.
+ */
+export function labelOf(model: ModelPackage, outputs: readonly Tensor[], row = 0): Answer | null {
+  const spec: TensorSpec | undefined = model.outputs[0];
+  const output = outputs.find((tensor) => tensor.name === spec?.name);
+  const columns = output?.shape.at(-1);
+  if (model.labels === undefined || output === undefined || columns === undefined) return null;
+  const scores = output.data.slice(row * columns, (row + 1) * columns).map(Number);
+  const [first] = scores;
+  if (row < 0 || scores.length !== columns || first === undefined || !scores.every(Number.isFinite)) return null;
+  const index = columns === 1 ? (first >= 0.5 ? 1 : 0) : scores.indexOf(Math.max(...scores));
+  const label = model.labels[index];
+  const score = columns === 1 && index === 0 ? 1 - first : (scores[columns === 1 ? 0 : index] ?? Number.NaN);
+  return label === undefined ? null : { label, index, score };
+}

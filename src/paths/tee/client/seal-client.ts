@@ -1,0 +1,57 @@
+/** The caller's side of the tee path: seals to the worker of an appraised session and opens its answer. */
+import { TrisealError } from "../../../core/errors.ts";
+import { unixSeconds } from "../../../core/time.ts";
+import { decodeSession } from "../../../receipt/session.ts";
+import type { PathClient } from "../../path.ts";
+import { SEALED_TYPE, sealRequest } from "../wire/envelope.ts";
+import { parseWorkerEvidence, SEAL_X25519, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
+
+/** Seconds that a sealed request stays valid, unless the caller sets another time of at most 300. */
+const SEAL_LIFETIME_S = 120;
+
+/** What a tee client is made of. */
+export interface TeeClientOptions {
+  /** Appraises a session document under the caller's trust; `prepare` relies on it and appraises nothing itself. */
+  readonly appraiseSession: PathClient["appraiseSession"];
+  readonly sealLifetimeS?: number;
+}
+
+/**
+ * The keyset in a session's evidence. Appraises nothing.
+ * @throws TrisealError `FORMAT_INVALID`: no session, evidence that does not hash to its digest, or another kind of evidence.
+ */
+export function sessionKeyset(document: Parameters<PathClient["appraiseSession"]>[0]): WorkerKeyset {
+  const { evidenceBytes, evidenceMediaType } = decodeSession(document);
+  if (evidenceMediaType !== WORKER_EVIDENCE_TYPE) {
+    throw new TrisealError("FORMAT_INVALID", `session.evidence: expected ${WORKER_EVIDENCE_TYPE}`);
+  }
+  return parseWorkerEvidence(evidenceBytes).keyset;
+}
+
+/**
+ * A client of the tee path. `prepare` seals the body to the X25519 key of the session's keyset; the session must have
+ * been appraised before. The answer opens only with what `prepare` returned.
+ * `prepare` throws `FORMAT_INVALID` for a malformed session, `VERIFICATION_FAILED` where its keyset has no usable seal
+ * key or has expired, `SEALED_UNOPENABLE` where that key is malformed.
+ */
+export function createTeeClient(options: TeeClientOptions): PathClient {
+  const lifetimeS = options.sealLifetimeS ?? SEAL_LIFETIME_S;
+  return {
+    id: "tee",
+    appraiseSession: options.appraiseSession,
+    async prepare(request, session, now) {
+      const keyset = sessionKeyset(session.document);
+      const sealKey = keyset.sealKeys.find((key) => key.algo === SEAL_X25519);
+      if (sealKey === undefined) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has no X25519 seal key");
+      if (now >= keyset.notAfter) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has expired");
+      const head = {
+        model: request.model,
+        keysetDigest: workerKeysetDigest(keyset),
+        facts: request.facts,
+        exp: unixSeconds(now + lifetimeS),
+      };
+      const sealed = await sealRequest(head, sealKey.publicKey, request.body);
+      return { body: sealed.body, mediaType: SEALED_TYPE, open: (body) => sealed.openResponse(body) };
+    },
+  };
+}

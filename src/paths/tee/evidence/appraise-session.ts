@@ -1,0 +1,16 @@
+/** The caller's side of an appraisal: a session is judged before the first byte is sealed to it. */
+import type { Check } from "../../../core/check.ts";
+import { decodeSession } from "../../../receipt/session.ts";
+import type { PathClient } from "../../path.ts";
+import { appraiseWorker, teeChecklist } from "./appraise-worker.ts";
+
+/**
+ * Appraises the worker behind a session document: all checks of its evidence at the caller's own clock. The session's
+ * id, its period and its log proof are the caller's to check.
+ */
+export const appraiseSession: PathClient["appraiseSession"] = async (document, inputs): Promise<readonly Check[]> => {
+  const checks = teeChecklist();
+  const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(document));
+  if (session !== null) appraiseWorker(session.evidenceBytes, inputs, checks);
+  return checks.all();
+};

@@ -1,0 +1,105 @@
+/** Appraises a worker's evidence package against a trust section: RATS Verifier of the tee path, without the leg. */
+import { encodeHex } from "../../../core/bytes.ts";
+import { Checklist } from "../../../core/check.ts";
+import type { Sha256Digest } from "../../../core/digest.ts";
+import type { JsonObject } from "../../../core/json.ts";
+import type { UnixSeconds } from "../../../core/time.ts";
+import type { AppraisalInputs, RevokedSet } from "../../path.ts";
+import {
+  parseWorkerEvidence,
+  type WorkerEvidence,
+  workerFilesDigest,
+  workerKeysetDigest,
+  workerReportData,
+} from "../wire/keyset.ts";
+import { parseSimulatedEvidence, verifySimulatedEvidence } from "../wire/simulated.ts";
+import { teeChecks } from "./check-table.ts";
+import { parseTeeTrust, type TeeTrust } from "./trust-section.ts";
+
+/** Checks of the tee path. */
+export type TeeChecklist = Checklist<typeof teeChecks>;
+
+/** What an appraisal of a worker needs. All members are required. */
+export interface WorkerAppraisalInputs {
+  readonly trust: JsonObject | null;
+  readonly revoked: RevokedSet;
+  readonly at: AppraisalInputs["at"];
+}
+
+/** A worker whose evidence could be read. Whether it may be relied on, the checks say. */
+export interface AppraisedWorker {
+  readonly evidence: WorkerEvidence;
+  readonly keysetDigest: Sha256Digest;
+  readonly trust: TeeTrust;
+  /** Facts for policies, by name under `backend.`. */
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * Appraises one evidence package into `checks`. Returns null where it cannot be read.
+ * Does not check freshness of the nonce: only who asked for the evidence can; does not look at any leg.
+ */
+export function appraiseWorker(
+  packageBytes: Uint8Array,
+  inputs: WorkerAppraisalInputs,
+  checks: TeeChecklist,
+): AppraisedWorker | null {
+  const trust = checks.attempt("evidence.type-accepted", "assertion", () => parseTeeTrust(inputs.trust));
+  const evidence = checks.attempt("evidence.readable", "assertion", () => parseWorkerEvidence(packageBytes));
+  if (evidence === null || trust === null) return null;
+  checks.expect("evidence.readable", true, "assertion");
+  const keysetDigest = workerKeysetDigest(evidence.keyset);
+  const { statement } = evidence;
+  checks.expect("evidence.keyset-bound", statement.keysetDigest === keysetDigest, "signature");
+  const supported = evidence.type === "simulated";
+  checks.expect("evidence.supported", supported, "assertion", `evidence type ${evidence.type}`);
+  if (supported) appraiseSimulated(evidence, trust, inputs.revoked, checks);
+  appraiseFiles(evidence, trust, inputs.revoked, checks);
+  checks.expect("evidence.keyset-current", inputs.at.seconds <= evidence.keyset.notAfter, inputs.at.basis);
+  return { evidence, keysetDigest, trust, facts: { evidence_type: evidence.type, simulated: evidence.type === "simulated" } };
+}
+
+/** Simulated evidence: a key that the trust file names stands in for hardware. It proves who ran the simulation, no more. */
+function appraiseSimulated(evidence: WorkerEvidence, trust: TeeTrust, revoked: RevokedSet, checks: TeeChecklist): void {
+  const simulated = checks.attempt("evidence.readable", "assertion", () => parseSimulatedEvidence(evidence.evidence));
+  const accepted = trust.evidence.filter((entry) => entry.type === "simulated");
+  checks.expect("evidence.type-accepted", accepted.length > 0, "assertion", "simulated evidence proves nothing about hardware");
+  if (simulated === null) return;
+  const known = accepted.some((entry) => entry.platformKeys.includes(simulated.platformKey));
+  checks.expect("evidence.platform-trusted", known, "assertion");
+  checks.expect("evidence.platform-not-revoked", !revoked.keys.has(simulated.platformKey), "assertion");
+  checks.expect("evidence.signature", verifySimulatedEvidence(simulated), "signature");
+  checks.expect("evidence.report-data", simulated.reportData === encodeHex(workerReportData(evidence.statement)), "signature");
+  checks.expect("evidence.files-bound", simulated.measurement === evidence.statement.workerDigest, "signature", "measurement");
+}
+
+function appraiseFiles(evidence: WorkerEvidence, trust: TeeTrust, revoked: RevokedSet, checks: TeeChecklist): void {
+  const { workerDigest } = evidence.statement;
+  checks.expect("evidence.files-bound", workerFilesDigest(evidence.files) === workerDigest, "signature", "list of files");
+  const accepted = "accept" in trust.workers || trust.workers.some((entry) => entry.digest === workerDigest);
+  checks.expect(
+    "evidence.worker-accepted",
+    accepted,
+    "assertion",
+    "accept" in trust.workers ? "any, by the trust file" : workerDigest,
+  );
+  checks.expect("evidence.worker-not-revoked", !revoked.measurements.has(workerDigest), "assertion");
+}
+
+/** Records whether a model of the given digest may be relied on. */
+export function appraiseModel(worker: AppraisedWorker, model: Sha256Digest, revoked: RevokedSet, checks: TeeChecklist): void {
+  const { models } = worker.trust;
+  const accepted = "accept" in models || models.some((entry) => entry.digest === model);
+  checks.expect("evidence.model-accepted", accepted, "assertion", "accept" in models ? "any, by the trust file" : model);
+  checks.expect("evidence.model-not-revoked", !revoked.measurements.has(model), "assertion");
+}
+
+/** A new, empty list of tee checks. */
+export function teeChecklist(): TeeChecklist {
+  return new Checklist(teeChecks);
+}
+
+/** The moment of an appraisal as the caller of a live service makes it: the caller's own clock. */
+export function liveMoment(now: UnixSeconds): AppraisalInputs["at"] {
+  return { seconds: now, basis: "assertion" };
+}

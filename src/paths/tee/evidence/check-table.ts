@@ -1,0 +1,70 @@
+import type { CheckTable } from "../../../core/check.ts";
+
+/** Checks of the tee path, in the order in which a failure is reported. */
+export const teeChecks = {
+  "evidence.readable": {
+    code: "EVIDENCE_MALFORMED",
+    spec: "DESIGN 3",
+    states: "the session holds a well-formed worker evidence package",
+  },
+  "evidence.supported": {
+    code: "EVIDENCE_UNSUPPORTED",
+    spec: "DESIGN 5",
+    states: "the evidence is of a kind that this verifier can appraise",
+  },
+  "evidence.type-accepted": { code: "TRUST_SIMULATED", spec: "DESIGN 3", states: "the trust file names this kind of evidence" },
+  "evidence.platform-trusted": {
+    code: "EVIDENCE_CHAIN_UNTRUSTED",
+    spec: "DESIGN 5",
+    states: "the platform that signed the evidence is one that the trust file names",
+  },
+  "evidence.platform-not-revoked": { code: "KEY_REVOKED", spec: "DESIGN 3", states: "the platform key is not revoked" },
+  "evidence.signature": {
+    code: "EVIDENCE_SIGNATURE_INVALID",
+    spec: "DESIGN 5",
+    states: "the platform's signature over the evidence verifies",
+  },
+  "evidence.report-data": {
+    code: "EVIDENCE_REPORT_DATA_MISMATCH",
+    spec: "DESIGN 3",
+    states: "the report data is that of the worker's statement",
+  },
+  "evidence.keyset-bound": { code: "EVIDENCE_KEY_BINDING_INVALID", spec: "DESIGN 3", states: "the statement names this keyset" },
+  "evidence.files-bound": {
+    code: "EVIDENCE_MEASUREMENT_MISMATCH",
+    spec: "DESIGN 3",
+    states: "the statement and the measurement name these worker files",
+  },
+  "evidence.worker-accepted": {
+    code: "TRUST_UNKNOWN_WORKER",
+    spec: "DESIGN 3",
+    states: "the trust file names this worker build",
+  },
+  "evidence.worker-not-revoked": { code: "MEASUREMENT_REVOKED", spec: "DESIGN 3", states: "the worker build is not revoked" },
+  "evidence.keyset-current": { code: "KEYSET_EXPIRED", spec: "DESIGN 3", states: "the worker's keyset had not expired" },
+  "evidence.model-accepted": { code: "TRUST_UNKNOWN_MODEL", spec: "DESIGN 3", states: "the trust file names the model that ran" },
+  "evidence.model-not-revoked": { code: "MEASUREMENT_REVOKED", spec: "DESIGN 3", states: "the model is not revoked" },
+  "leg.readable": { code: "LEG_MALFORMED", spec: "DESIGN 2", states: "the leg is well-formed" },
+  "leg.session-cited": {
+    code: "LEG_SESSION_MISSING",
+    spec: "ACI 7.5",
+    states: "the receipt cites the session that this leg came from",
+  },
+  "leg.key-attested": {
+    code: "LEG_KEY_NOT_ATTESTED",
+    spec: "DESIGN 2",
+    states: "the leg key is in the keyset of the cited session",
+  },
+  "leg.key-not-revoked": { code: "KEY_REVOKED", spec: "DESIGN 3", states: "the leg key is not revoked" },
+  "leg.signature": { code: "LEG_SIGNATURE_INVALID", spec: "DESIGN 2", states: "the worker's signature over the leg verifies" },
+  "leg.model-attested": {
+    code: "LEG_MODEL_NOT_ATTESTED",
+    spec: "DESIGN 2",
+    states: "the model digest is among those that the cited session attests",
+  },
+  "leg.outputs-form": {
+    code: "LEG_MALFORMED",
+    spec: "DESIGN 2",
+    states: "the leg states outputs or a commitment to them, not both",
+  },
+} as const satisfies CheckTable;

@@ -1,0 +1,78 @@
+/** The auditor's side of the tee path: one leg, judged with the evidence of the session that the receipt cites. */
+import type { Basis, Check } from "../../../core/check.ts";
+import { decodeSession } from "../../../receipt/session.ts";
+import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
+import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
+import { type AppraisedWorker, appraiseModel, appraiseWorker, type TeeChecklist, teeChecklist } from "./appraise-worker.ts";
+
+/** The tee path's appraiser. Pure and offline. */
+export const teeAppraiser: Appraiser = {
+  path: "tee",
+  legMediaType: TEE_LEG_TYPE,
+  attestedUpstream: true,
+  appraise: async (leg, inputs) => appraiseTeeLeg(leg, inputs),
+};
+
+function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
+  const checks = teeChecklist();
+  const leg = checks.attempt("leg.readable", "assertion", () => parseTeeLeg(bytes));
+  if (leg === null) return { checks: checks.all(), claims: null };
+  const session =
+    inputs.session === null
+      ? null
+      : checks.attempt("leg.session-cited", "assertion", () => decodeSession(inputs.session ?? undefined));
+  if (!checks.expect("leg.session-cited", session !== null, "signature") || session === null) {
+    return { checks: checks.all(), claims: null };
+  }
+  const worker = appraiseWorker(session.evidenceBytes, inputs, checks);
+  if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
+  const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
+  return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session.id, worker, basis) };
+}
+
+function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInputs, checks: TeeChecklist): void {
+  const { statement } = leg;
+  const key = worker.evidence.keyset.legKeys.find((candidate) => candidate.keyId === leg.keyId);
+  checks.expect("leg.key-attested", key !== undefined, "signature");
+  if (key !== undefined) {
+    checks.expect("leg.key-not-revoked", !inputs.revoked.keys.has(key.publicKey), "assertion");
+    checks.expect("leg.signature", verifyTeeLeg(leg, key.publicKey), "signature");
+  }
+  const model = statement.binding.modelDigest;
+  checks.expect("leg.model-attested", worker.evidence.statement.modelDigests.includes(model), "signature");
+  appraiseModel(worker, model, inputs.revoked, checks);
+  const oneForm = "outputs" in statement !== "outputCommitment" in statement;
+  checks.expect("leg.outputs-form", oneForm, "signature");
+}
+
+function claimsOf(leg: TeeLeg, sessionId: string, worker: AppraisedWorker, basis: Basis): LegClaims {
+  const { binding, factsDigest, wire, inputCommitment } = leg.statement;
+  const { type } = worker.evidence;
+  const what =
+    basis === "attestation"
+      ? `an attested worker (${type})`
+      : "a process that calls itself a worker (simulated evidence: no hardware vouches for it)";
+  return {
+    requestDigest: binding.requestDigest,
+    responseDigest: binding.responseDigest,
+    modelDigest: binding.modelDigest,
+    decisionDigest: binding.decisionDigest,
+    nonce: binding.nonce,
+    factsDigest,
+    wire,
+    inputCommitment,
+    outputs: leg.statement.outputs ?? null,
+    outputCommitment: leg.statement.outputCommitment ?? null,
+    backendFacts: { ...worker.facts, session_id: sessionId },
+    correctness: { text: `computed by ${what}`, basis },
+    confidentiality: {
+      text: basis === "attestation" ? "by the isolation of the attested worker" : "by nothing that hardware enforces",
+      basis,
+    },
+  };
+}
+
+/** Whether every check passed: a skipped check is never a pass. */
+export function allPassed(checks: readonly Check[]): boolean {
+  return checks.every((check) => check.status === "pass");
+}

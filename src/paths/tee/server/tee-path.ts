@@ -1,0 +1,264 @@
+/** The tee path of the gateway: a pool of attested workers behind the interface that every path has. */
+import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { factsDigest } from "../../../core/oip.ts";
+import { unixSeconds } from "../../../core/time.ts";
+import type {
+  Backend,
+  BoundRequest,
+  InferencePath,
+  PathAnswer,
+  Readiness,
+  SealedReader,
+  ServedModel,
+  SessionRecord,
+} from "../../path.ts";
+import { teeError } from "../wire/codes.ts";
+import { parseEnvelope, SEALED_TYPE, type SealedEnvelope, type SealedRequest, sealRequest } from "../wire/envelope.ts";
+import { encodeFrame } from "../wire/frame.ts";
+import { SEAL_X25519, WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
+import { TEE_LEG_TYPE } from "../wire/leg.ts";
+import type { AdmittedSession } from "./admission.ts";
+import { assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
+import { type SeatedSession, type SeatOptions, type WorkerPlace, WorkerSeat } from "./worker-seat.ts";
+
+/** Seconds that an envelope of the gateway's own stays valid. */
+const SEAL_LIFETIME_S = 120;
+
+/** Sessions that are kept to be shown; receipts of older ones have theirs in the store. */
+const MAX_SESSIONS_KEPT = 256;
+
+/** What the tee path needs. */
+export interface TeePathOptions extends SeatOptions {
+  readonly workers: readonly WorkerPlace[];
+  /** The models of the gateway; a worker serves those whose digests its evidence states. */
+  readonly models: readonly ServedModel[];
+  /** How long one request may take inside a worker. */
+  readonly requestTimeoutMs: number;
+}
+
+/** The tee path, with what only its composition root and its tests ask for. */
+export interface TeePath extends InferencePath {
+  /** Resolves once a worker is admitted. @throws the reason of `signal`. */
+  admitted(signal: AbortSignal): Promise<void>;
+  /** Process ids of the workers that run now. */
+  pids(): readonly number[];
+}
+
+/** An envelope on its way, and how its answer is opened if the gateway sealed it. */
+interface Outgoing {
+  readonly envelope: Uint8Array;
+  readonly sealed: SealedRequest | null;
+}
+
+class TeeInference implements TeePath {
+  readonly id = "tee";
+  readonly attestedUpstream = true;
+  readonly guarantees: ReadonlySet<string> = new Set(["attested", "model-digest", "sealed-transport", "caller-sealed"]);
+  readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: parseEnvelope };
+  private readonly options: TeePathOptions;
+  private readonly seats: readonly WorkerSeat[];
+  private readonly kept: AdmittedSession[] = [];
+  private readonly waiting = new Set<() => void>();
+  private closing = false;
+
+  constructor(options: TeePathOptions) {
+    if (new Set(options.workers.map((place) => place.name)).size !== options.workers.length) {
+      throw new TrisealError("CONFIG_INVALID", "two workers have one name");
+    }
+    this.options = options;
+    this.seats = options.workers.map((place) => new WorkerSeat(place, options, (session) => this.keep(session)));
+  }
+
+  models(): readonly ServedModel[] {
+    return this.options.models;
+  }
+
+  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[] {
+    const holder = sealedBody === undefined ? null : this.holderOf(sealedBody);
+    const chosen = (holder === null ? this.seats.flatMap((seat) => seat.current() ?? []) : [holder])
+      .filter(({ session }) => session.modelDigests.has(model.digest))
+      .sort((left, right) => left.seat.inFlight - right.seat.inFlight);
+    return chosen.map((seated) => this.backend(seated));
+  }
+
+  async ready(): Promise<Readiness> {
+    if (this.closing) return { ready: false, reason: "the path is closing" };
+    if (this.seats.some((seat) => seat.current() !== null)) return { ready: true };
+    const reasons = this.seats.map((seat) => `worker \`${seat.name}\`: ${seat.reason}`);
+    return { ready: false, reason: reasons.join("; ") || "no worker is configured" };
+  }
+
+  async admitted(signal: AbortSignal): Promise<void> {
+    while (!(await this.ready()).ready) {
+      signal.throwIfAborted();
+      if (this.closing) throw new TrisealError("SHUTTING_DOWN", "the path is closing");
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.waiting.delete(done);
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        this.waiting.add(done);
+        signal.addEventListener("abort", done);
+      });
+    }
+  }
+
+  async infer(request: BoundRequest, { signal }: { readonly signal: AbortSignal }): Promise<PathAnswer> {
+    const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
+    if (envelope !== null) assertDecided(envelope, request);
+    const { seat, session, client } = this.choose(request, envelope?.keysetDigest ?? null);
+    const outgoing = envelope === null ? await this.seal(request, session) : { envelope: request.body, sealed: null };
+    const envelopeDigest = digestOf(outgoing.envelope);
+    if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
+    seat.inFlight++;
+    try {
+      const frame = await client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      const asked = { context: request.context, facts: request.facts, envelopeDigest, keyset: session.keyset };
+      return await openChecked(request, session, outgoing, checkAnswer(frame, asked));
+    } catch (error) {
+      throw withForwarded(error, envelopeDigest);
+    } finally {
+      seat.inFlight--;
+    }
+  }
+
+  sessions(): readonly SessionRecord[] {
+    const current = new Set(this.seats.flatMap((seat) => seat.current()?.session.id ?? []));
+    return this.kept.map((session) => ({
+      id: session.id,
+      document: session.document,
+      models: this.options.models.filter((model) => session.modelDigests.has(model.digest)).map((model) => model.name),
+      current: current.has(session.id),
+    }));
+  }
+
+  pids(): readonly number[] {
+    return this.seats.flatMap((seat) => seat.pid ?? []);
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    await Promise.all(this.seats.map((seat) => seat.close()));
+    for (const done of this.waiting) done();
+  }
+
+  private keep(session: AdmittedSession): void {
+    this.kept.unshift(session);
+    this.kept.length = Math.min(this.kept.length, MAX_SESSIONS_KEPT);
+    for (const done of this.waiting) done();
+  }
+
+  private backend({ seat, session }: SeatedSession): Backend {
+    const shown = [
+      { name: "evidence_age_seconds", origin: "evidence", value: this.options.clock() - session.establishedAt },
+      { name: "session_id", origin: "evidence", value: session.id },
+    ] as const;
+    return { id: backendId(seat), path: this.id, facts: [...session.facts, ...shown, ...seat.claimedFacts] };
+  }
+
+  private holderOf(sealedBody: Uint8Array): SeatedSession | null {
+    try {
+      const { keysetDigest } = parseEnvelope(sealedBody);
+      return this.seats.flatMap((seat) => seat.byKeyset(keysetDigest) ?? [])[0] ?? null;
+    } catch {
+      // What is malformed is refused when it is to be sent, with its own code.
+      return null;
+    }
+  }
+
+  /** The session to send under: of the backend that policy chose, and for a sealed body the one that it is sealed to. */
+  private choose(request: BoundRequest, keysetDigest: Sha256Digest | null): SeatedSession {
+    const seat = this.seats.find((item) => backendId(item) === request.backendId);
+    if (seat === undefined) throw new TrisealError("PATH_UNAVAILABLE", "the chosen worker is not of this path");
+    if (!seat.isUp) throw teeError("WORKER_LOST", `worker \`${seat.name}\` is down`);
+    const decided = request.sessionId === null ? seat.current() : seat.bySession(request.sessionId);
+    const seated = keysetDigest === null || decided?.session.keysetDigest === keysetDigest ? decided : null;
+    if (seated === null && keysetDigest !== null) {
+      throw teeError("WORKER_KEY_STALE", "the chosen worker is not admitted with the keyset that the request is sealed to");
+    }
+    if (seated === null) {
+      throw new TrisealError("UPSTREAM_NOT_VERIFIED", `worker \`${seat.name}\` is not admitted: ${seat.reason}`);
+    }
+    if (!seated.session.modelDigests.has(request.model.digest)) {
+      throw new TrisealError("MODEL_UNKNOWN", `the chosen worker does not hold model \`${request.model.name}\``);
+    }
+    return seated;
+  }
+
+  private async seal(request: BoundRequest, session: AdmittedSession): Promise<Outgoing> {
+    const sealKey = session.keyset.sealKeys.find((key) => key.algo === SEAL_X25519);
+    if (sealKey === undefined) throw teeError("WORKER_ANSWER_INVALID", "the worker's keyset has no X25519 seal key");
+    const exp = unixSeconds(this.options.clock() + SEAL_LIFETIME_S);
+    const head = { model: request.model.name, keysetDigest: session.keysetDigest, facts: request.facts, exp };
+    const sealed = await sealRequest(head, sealKey.publicKey, request.body);
+    return { envelope: sealed.body, sealed };
+  }
+
+  private frame(request: BoundRequest, envelope: Uint8Array): Uint8Array {
+    const { decisionDigest, nonce, modelDigest } = request.context;
+    return encodeFrame({ v: 1, decisionDigest, nonce, modelDigest, deadlineMs: this.options.requestTimeoutMs }, envelope);
+  }
+}
+
+async function openChecked(
+  request: BoundRequest,
+  session: AdmittedSession,
+  outgoing: Outgoing,
+  checked: CheckedAnswer,
+): Promise<PathAnswer> {
+  let body = checked.sealed;
+  if (outgoing.sealed !== null) {
+    body = await openAnswer(outgoing.sealed, checked.sealed);
+    assertOpened(checked.leg, request.body, body);
+  }
+  return {
+    body,
+    mediaType: outgoing.sealed === null ? SEALED_TYPE : "application/json",
+    forwardedDigest: digestOf(outgoing.envelope),
+    leg: {
+      bytes: checked.legBytes,
+      mediaType: TEE_LEG_TYPE,
+      sessionId: session.id,
+      evidenceDigest: session.evidenceDigest,
+      evidenceMediaType: WORKER_EVIDENCE_TYPE,
+      requestGuessable: checked.requestGuessable,
+    },
+  };
+}
+
+function backendId(seat: WorkerSeat): string {
+  return `tee:${seat.name}`;
+}
+
+/** Policy decided on the clear part of the envelope; nothing else may be forwarded under that decision. */
+function assertDecided(envelope: SealedEnvelope, request: BoundRequest): void {
+  if (envelope.model !== request.model.name) {
+    throw teeError("SEALED_MALFORMED", "the envelope names another model than the address");
+  }
+  if (factsDigest(envelope.facts) !== factsDigest(request.facts)) {
+    throw teeError("SEALED_FACTS_MISMATCH", "the decided facts are not those of the envelope");
+  }
+}
+
+async function openAnswer(sealed: SealedRequest, body: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await sealed.openResponse(body);
+  } catch (cause) {
+    throw teeError("WORKER_ANSWER_INVALID", "the worker's answer does not open", { cause });
+  }
+}
+
+/** The error with what a receipt of the refusal needs: whether bytes left for the worker, and which. */
+function withForwarded(error: unknown, envelopeDigest: Sha256Digest): unknown {
+  if (!isTrisealError(error)) return error;
+  const forwarded = error.details["forwarded"] !== false;
+  const details: Record<string, string | boolean> = { forwarded, ...(forwarded ? { forwardedDigest: envelopeDigest } : {}) };
+  return teeError(error.code as "WORKER_LOST", error.message, { cause: error.cause, details });
+}
+
+/** Starts the workers and returns the path at once; `ready` and `admitted` say when requests can be sent. */
+export function createTeePath(options: TeePathOptions): TeePath {
+  return new TeeInference(options);
+}

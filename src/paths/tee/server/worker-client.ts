@@ -1,0 +1,138 @@
+/** HTTP to one worker process: kept-alive connections, bounded answers, deadline, abort. Knows bytes, not their meaning. */
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { parseUtf8 } from "../../../core/bytes.ts";
+import { object, text } from "../../../core/decode.ts";
+import { coreCodes, isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { parseJson } from "../../../core/json.ts";
+import { codes, teeError } from "../wire/codes.ts";
+import { FRAME_TYPE } from "../wire/frame.ts";
+import type { WorkerAddress } from "./supervisor.ts";
+
+/** Largest evidence package, in bytes. */
+const MAX_EVIDENCE_BYTES = 4 * 1024 * 1024;
+
+/** Largest error document, in bytes. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** A connection that was idle this long is not used again; the worker keeps it four times as long. */
+const IDLE_MS = 30_000;
+
+/** How long after the worker's own deadline its answer is still awaited. */
+const DEADLINE_GRACE_MS = 1000;
+
+const decodeError = object({ code: text(64), message: text(1024) });
+
+interface Call {
+  readonly path: "/evidence" | "/infer";
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+  readonly maxAnswerBytes: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+/** One worker process, over HTTP. */
+export class WorkerClient {
+  private readonly address: WorkerAddress;
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 1024, timeout: IDLE_MS });
+  private readonly maxAnswerBytes: number;
+
+  constructor(address: WorkerAddress, maxAnswerBytes: number) {
+    this.address = address;
+    this.maxAnswerBytes = maxAnswerBytes;
+  }
+
+  /**
+   * A fresh evidence package for the challenge `nonce` (64 hexadecimal digits).
+   * @throws TrisealError `WORKER_LOST`, `DEADLINE_EXCEEDED`, `CLIENT_ABORTED`, `WORKER_ANSWER_INVALID`, or the worker's code.
+   */
+  async evidence(nonce: string, timeoutMs: number, signal: AbortSignal): Promise<Uint8Array> {
+    const body = Buffer.from(JSON.stringify({ nonce }));
+    const call = { path: "/evidence", mediaType: "application/json", body, maxAnswerBytes: MAX_EVIDENCE_BYTES } as const;
+    return await this.call({ ...call, timeoutMs, signal });
+  }
+
+  /**
+   * The answer frame to a request frame. Every error has `details.forwarded`: whether bytes may have reached the worker.
+   * @throws TrisealError as `evidence`.
+   */
+  async infer(frame: Uint8Array, deadlineMs: number, signal: AbortSignal): Promise<Uint8Array> {
+    const timeoutMs = deadlineMs + DEADLINE_GRACE_MS;
+    return await this.call({
+      path: "/infer",
+      mediaType: FRAME_TYPE,
+      body: frame,
+      maxAnswerBytes: this.maxAnswerBytes,
+      timeoutMs,
+      signal,
+    });
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async call(call: Call): Promise<Uint8Array> {
+    const late = AbortSignal.timeout(call.timeoutMs);
+    const sent = { connected: false };
+    try {
+      const answer = await this.exchange(call, AbortSignal.any([call.signal, late]), sent);
+      if (answer.status === 200) return answer.body;
+      throw workerError(answer);
+    } catch (error) {
+      const details = { forwarded: sent.connected };
+      if (call.signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted", { details });
+      if (late.aborted) throw new TrisealError("DEADLINE_EXCEEDED", `no answer within ${call.timeoutMs} ms`, { details });
+      if (isTrisealError(error)) throw teeError(error.code as "WORKER_LOST", error.message, { details });
+      throw teeError("WORKER_LOST", "the connection to the worker broke", { cause: error, details });
+    }
+  }
+
+  private exchange(call: Call, signal: AbortSignal, sent: { connected: boolean }): Promise<RawAnswer> {
+    return new Promise((resolve, reject) => {
+      const target = "port" in this.address ? { host: "127.0.0.1", port: this.address.port } : this.address;
+      const headers = { "content-type": call.mediaType, "content-length": call.body.length };
+      const request = httpRequest({ ...target, agent: this.agent, method: "POST", path: call.path, headers, signal });
+      // Bytes may leave from the moment that there is a connection, not before.
+      request.once("socket", (socket) => {
+        if (socket.connecting) socket.once("connect", () => (sent.connected = true));
+        else sent.connected = true;
+      });
+      request.once("error", reject);
+      request.once("response", (response) => {
+        const most = response.statusCode === 200 ? call.maxAnswerBytes : MAX_ERROR_BYTES;
+        readAnswer(response, most).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      });
+      request.end(call.body);
+    });
+  }
+}
+
+async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    // Leaving the loop destroys the response and with it the connection.
+    if (length > maxBytes) throw teeError("WORKER_ANSWER_INVALID", `the worker's answer has more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** The worker's own refusal, if it is one of the known codes; anything else is no valid answer. */
+function workerError(answer: RawAnswer): TrisealError {
+  try {
+    const { code, message } = decodeError(parseJson(parseUtf8(answer.body)), "worker error");
+    if (Object.hasOwn(coreCodes, code) || Object.hasOwn(codes, code)) return teeError(code as "WORKER_FAILED", message);
+  } catch {
+    // Falls through: a malformed refusal is answered below.
+  }
+  return teeError("WORKER_ANSWER_INVALID", `the worker answered with status ${answer.status} and no error document`);
+}

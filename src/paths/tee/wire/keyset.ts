@@ -1,0 +1,109 @@
+/** The worker's keyset, its statement, and the evidence package that carries both: DESIGN section 3, worker report data. */
+import {
+  array,
+  base64Bytes,
+  type Decoded,
+  digest,
+  hexText,
+  integer,
+  matching,
+  nullable,
+  object,
+  oneOf,
+  text,
+} from "../../../core/decode.ts";
+import { digestBytes, digestOfJson, type Sha256Digest } from "../../../core/digest.ts";
+import { encodeJcs } from "../../../core/jcs.ts";
+import { parseJson } from "../../../core/json.ts";
+
+/** HPKE suite of `X25519` seal keys: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (RFC 9180 section 7). */
+export const SEAL_X25519 = "hpke-x25519-sha256-aes256gcm";
+
+/** Media type of an evidence package, as an ACI session freezes it. */
+export const WORKER_EVIDENCE_TYPE = "application/vnd.triseal.worker-evidence+json";
+
+const keyId = matching(/[a-z0-9][a-z0-9.-]{0,63}/, "a key id");
+
+/** Decodes a worker keyset. Keys are per role: a leg key signs legs and nothing else. */
+export const decodeWorkerKeyset = object({
+  v: oneOf(1),
+  subject: text(128),
+  notAfter: integer(),
+  legKeys: array(object({ keyId, algo: oneOf("ed25519"), publicKey: hexText(32) }), 4),
+  sealKeys: array(
+    object({ keyId, algo: text(64), publicKey: matching(/(?:[0-9a-f]{2}){32,4096}/, "a public key in hexadecimal") }),
+    8,
+  ),
+});
+
+/** Public keys of one worker process, made inside it. `notAfter` is in seconds since the epoch. */
+export type WorkerKeyset = Decoded<typeof decodeWorkerKeyset>;
+
+/** Decodes the statement whose digest is the worker's report data. */
+export const decodeWorkerStatement = object({
+  purpose: oneOf("triseal.worker.v1"),
+  keysetDigest: digest,
+  /** The challenge of whoever asked for the evidence: 32 bytes. */
+  nonce: hexText(32),
+  /** Digest of the worker's released files. */
+  workerDigest: digest,
+  modelDigests: array(digest, 1024),
+  gpuEvidenceDigest: nullable(digest),
+});
+
+/** What a worker's evidence commits to. */
+export type WorkerStatement = Decoded<typeof decodeWorkerStatement>;
+
+/** Digest of `keyset`, as sealed envelopes and statements name it. */
+export function workerKeysetDigest(keyset: WorkerKeyset): Sha256Digest {
+  return digestOfJson(keyset);
+}
+
+/** The 64-byte report data of `statement`: SHA-256 of its JCS form in bytes 0 to 31, zero in bytes 32 to 63. */
+export function workerReportData(statement: WorkerStatement): Uint8Array {
+  const reportData = new Uint8Array(64);
+  reportData.set(digestBytes(digestOfJson(statement)));
+  return reportData;
+}
+
+const releasedFiles = array(object({ path: matching(/[A-Za-z0-9@._/-]{1,256}/, "a file path"), digest }), 4096);
+
+/** The worker's released files, sorted by path. */
+export type ReleasedFiles = Decoded<typeof releasedFiles>;
+
+/** Digest of a list of released files: SHA-256 of its JCS form. */
+export function workerFilesDigest(files: ReleasedFiles): Sha256Digest {
+  return digestOfJson(files);
+}
+
+/** Decodes an evidence package. */
+export const decodeWorkerEvidence = object({
+  v: oneOf(1),
+  /** Kind of the evidence: `simulated`, `sev-snp`, `tdx` and so on; it selects the appraiser. */
+  type: matching(/[a-z0-9][a-z0-9-]{0,31}/, "an evidence type"),
+  evidence: base64Bytes(1024 * 1024),
+  statement: decodeWorkerStatement,
+  keyset: decodeWorkerKeyset,
+  files: releasedFiles,
+});
+
+/** Evidence of one worker with everything that it commits to. */
+export type WorkerEvidence = Decoded<typeof decodeWorkerEvidence>;
+
+/** The JSON form of an evidence package whose `evidence` is already in base64. */
+export interface WorkerEvidenceDocument extends Omit<WorkerEvidence, "evidence"> {
+  readonly evidence: string;
+}
+
+/** The bytes of an evidence package, in JCS form. */
+export function encodeWorkerEvidence(document: WorkerEvidenceDocument): Uint8Array {
+  return encodeJcs({ ...document });
+}
+
+/**
+ * Parses an evidence package. Checks no digest and no signature: that is the appraiser's work.
+ * @throws TrisealError `FORMAT_INVALID`.
+ */
+export function parseWorkerEvidence(bytes: Uint8Array): WorkerEvidence {
+  return decodeWorkerEvidence(parseJson(bytes), "worker evidence");
+}

@@ -1,0 +1,5 @@
+/** The receipt and bundle formats. Portable. SPEC.md beside this file is the normative description. */
+export * from "./bundle.ts";
+export * from "./keyset.ts";
+export * from "./receipt.ts";
+export * from "./session.ts";

@@ -1,0 +1,6 @@
+/** The paths that this verifier knows: one line each. */
+import type { Appraiser } from "../paths/path.ts";
+import { teeAppraiser } from "../paths/tee/evidence/tee-appraiser.ts";
+
+/** Appraisers of all shipped paths. */
+export const defaultAppraisers: readonly Appraiser[] = [teeAppraiser];

@@ -1,0 +1,95 @@
+/** The sentences that an accepted bundle supports, each with the weakest thing it rests on. */
+import { type Basis, weaker } from "../core/check.ts";
+import { formatTime } from "../core/time.ts";
+import type { Moment, VerifyContext } from "./context.ts";
+import type { Claim } from "./verdict.ts";
+import type { VerifiedLeg } from "./verify-legs.ts";
+import type { VerifiedDecision } from "./verify-policy.ts";
+import type { ReceiptStory } from "./verify-receipt.ts";
+
+/** What an answer's receipt says. */
+export function claimsOfAnswer(
+  story: ReceiptStory,
+  decision: VerifiedDecision | null,
+  legs: readonly VerifiedLeg[],
+  logged: Moment | null,
+  context: VerifyContext,
+): readonly Claim[] {
+  return [...legs.flatMap((leg) => claimsOfLeg(leg, story, context)), ...policyClaims(decision), timeClaim(logged, context)];
+}
+
+function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, context: VerifyContext): readonly Claim[] {
+  const facts = claims.backendFacts;
+  const shown = context.options.request !== null && context.options.response !== null;
+  const guessable = event.digest === "guessable" || story.received.digest === "guessable";
+  return [
+    {
+      about: "answer",
+      text: `the ${event.path} leg says: ${claims.correctness.text}, with model ${claims.modelDigest}${"session_id" in facts ? `, in session ${facts["session_id"]}` : ""}`,
+      basis: weaker("signature", claims.correctness.basis),
+    },
+    {
+      about: "input",
+      text: shown
+        ? "the request and response that you showed are those of this receipt"
+        : `on request ${claims.requestDigest}, giving response ${claims.responseDigest}; content not shown${guessable ? "; digest: guessable" : ""}`,
+      basis: weaker("signature", claims.correctness.basis),
+    },
+    {
+      about: "confidentiality",
+      text:
+        event.sealed_by === "caller"
+          ? `the gateway forwarded a body that was sealed to the worker; beyond that it was kept ${claims.confidentiality.text}. That the caller, and not the gateway, sealed it is known only to whoever has the exchange`
+          : `the gateway saw request and answer in the clear; behind it they were kept ${claims.confidentiality.text}`,
+      basis: weaker("signature", claims.confidentiality.basis),
+    },
+  ];
+}
+
+function policyClaims(decision: VerifiedDecision | null): readonly Claim[] {
+  if (decision === null) return [];
+  const { statement } = decision.statement;
+  const origins = [...new Set(decision.decision.facts.map(({ origin }) => origin))].sort().join(", ");
+  return [
+    {
+      about: "policy",
+      text: `decided ${decision.decision.effect} by rule ${decision.decision.ruleIds.join(", ") || "none"} of policy ${statement.policyDigest}, sequence ${statement.sequence}; replayed here on the recorded facts`,
+      basis: "signature",
+    },
+    { about: "policy", text: `the facts that policy read are as stated by: ${origins}`, basis: "assertion" },
+  ];
+}
+
+function timeClaim(logged: Moment | null, context: VerifyContext): Claim {
+  const served = formatTime(context.bundle.receipt.served_at);
+  if (logged === null || logged.basis === "assertion") {
+    return { about: "time", text: `served at ${served}, says the operator; no witness saw it`, basis: "assertion" };
+  }
+  return {
+    about: "time",
+    text: `in the log by ${formatTime(logged.seconds)}, say the trusted witnesses; served at ${served}, says the operator`,
+    basis: "signature",
+  };
+}
+
+/** What a refusal's receipt says. */
+export function claimsOfRefusal(
+  story: ReceiptStory,
+  decision: VerifiedDecision | null,
+  logged: Moment | null,
+  context: VerifyContext,
+): readonly Claim[] {
+  const left: { text: string; basis: Basis } =
+    story.forwarded === null
+      ? { text: "no byte of it was forwarded", basis: "signature" }
+      : { text: "the request had been forwarded, and no answer was returned", basis: "signature" };
+  return [
+    {
+      about: "refusal",
+      text: `the gateway says: request ${story.received.body_hash} was refused with ${story.refused?.code}; ${left.text}`,
+      basis: left.basis,
+    },
+    ...policyClaims(decision),
+    timeClaim(logged, context),
+  ];
+}

@@ -1,0 +1,167 @@
+/** Appraises every leg and compares what it states with receipt, decision and the other legs (DESIGN section 2). */
+import type { Check } from "../core/check.ts";
+import { digestOf } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
+import { factsDigest } from "../core/oip.ts";
+import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
+import { callerFactsOf } from "../policy/index.ts";
+import type { EventOf } from "../receipt/receipt.ts";
+import { type AttestedSession, decodeSession } from "../receipt/session.ts";
+import { pathSection, type TrustedService } from "../trust/trust-file.ts";
+import type { Moment, VerifyContext } from "./context.ts";
+import type { VerifiedDecision } from "./verify-policy.ts";
+import type { ReceiptStory } from "./verify-receipt.ts";
+
+/** A leg that was appraised, with the checks of its path. */
+export interface VerifiedLeg {
+  readonly event: EventOf<"leg.sealed">;
+  readonly claims: LegClaims;
+  readonly checks: readonly Check[];
+}
+
+/** What the legs are judged with. */
+export interface LegInputs {
+  readonly appraisers: readonly Appraiser[];
+  readonly service: TrustedService;
+  readonly story: ReceiptStory;
+  readonly decision: VerifiedDecision | null;
+  readonly session: AttestedSession | null;
+  /** Moment for which evidence is judged. */
+  readonly evidenceAt: Moment;
+  readonly revoked: RevokedSet;
+}
+
+/** The session that the receipt cites, checked against its id; null where none is cited or it does not check. */
+export function readSession(story: ReceiptStory, context: VerifyContext): AttestedSession | null {
+  const id = story.upstream?.session_id;
+  if (id === undefined) return null;
+  context.use("session", id);
+  const session = context.checks.attempt("session.cited", "signature", () => decodeSession(context.bundle.sessions.get(id)));
+  if (session === null) return null;
+  return context.checks.expect("session.cited", session.id === id, "signature") ? session : null;
+}
+
+/** Appraises and compares all legs of an answer. Checks of the paths are returned beside the verifier's own. */
+export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Promise<readonly VerifiedLeg[]> {
+  const { checks } = context;
+  const legs: VerifiedLeg[] = [];
+  for (const event of inputs.story.legs) {
+    if (!isFinal(event, context)) continue;
+    const leg = await appraiseLeg(event, inputs, context);
+    if (leg !== null) legs.push(leg);
+  }
+  if (inputs.decision !== null) expectObligations(inputs, context);
+  for (const leg of legs) compareLeg(leg, inputs, context);
+  const [first, ...others] = legs.map(({ claims }) => claims);
+  if (first !== undefined) {
+    const agree = others.every((other) => other.requestDigest === first.requestDigest && other.modelDigest === first.modelDigest);
+    checks.expect("binding.legs-agree", agree, "signature");
+  }
+  return legs;
+}
+
+function isFinal(event: EventOf<"leg.sealed">, context: VerifyContext): boolean {
+  if (event.status === "final") return context.checks.expect("leg.final", true, "signature");
+  const overdue = event.deadline === undefined || event.deadline < context.options.now;
+  context.checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`);
+  context.checks.expect("leg.final", context.options.allowPending && !overdue, "signature", `path ${event.path} is pending`);
+  return false;
+}
+
+async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, context: VerifyContext): Promise<VerifiedLeg | null> {
+  const appraiser = inputs.appraisers.find(
+    (candidate) => candidate.path === event.path && candidate.legMediaType === event.leg_media_type,
+  );
+  if (
+    !context.checks.expect("leg.known-path", appraiser !== undefined, "signature", `path ${event.path}`) ||
+    appraiser === undefined
+  )
+    return null;
+  const bytes = context.blob(event.leg_digest);
+  const { session } = inputs;
+  const evidenceCited =
+    !appraiser.attestedUpstream ||
+    (session !== null &&
+      session.evidence.digest === event.evidence_digest &&
+      session.evidenceMediaType === event.evidence_media_type);
+  const cited = bytes !== null && digestOf(bytes) === event.leg_digest && evidenceCited;
+  if (!context.checks.expect("leg.cited", cited, "signature") || bytes === null) return null;
+  const appraisal = await appraiser.appraise(bytes, {
+    trust: pathSection(inputs.service, event.path),
+    revoked: inputs.revoked,
+    session: inputs.session?.document ?? null,
+    blob: (digest) => context.blob(digest),
+    at: inputs.evidenceAt,
+    now: context.options.now,
+  });
+  waivePathEntries(event.path, pathSection(inputs.service, event.path), context);
+  context.pathChecks.push(...appraisal.checks);
+  return appraisal.claims === null ? null : { event, claims: appraisal.claims, checks: appraisal.checks };
+}
+
+/** Every `because` of the path's section is repeated: the section was relied on. */
+function waivePathEntries(path: string, section: JsonObject | null, context: VerifyContext): void {
+  const visit = (value: unknown, place: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    if ("because" in value && typeof value.because === "string") context.waive(place, value.because);
+    for (const [name, member] of Object.entries(value)) visit(member, `${place}.${name}`);
+  };
+  visit(section, `paths.${path}`);
+}
+
+function expectObligations(inputs: LegInputs, context: VerifyContext): void {
+  const chosen = (inputs.decision?.decision.chosen ?? []).map(({ path }) => path).sort();
+  const present = inputs.story.legs.map(({ path }) => path).sort();
+  context.checks.expect(
+    "decision.obligations",
+    JSON.stringify(chosen) === JSON.stringify(present),
+    "signature",
+    `wanted ${chosen.join(", ")}`,
+  );
+}
+
+function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: VerifyContext): void {
+  const { checks } = context;
+  const { story, decision } = inputs;
+  compareBodies(event, claims, story, context);
+  if (decision === null || story.policy === null) return;
+  checks.expect("binding.decision", claims.decisionDigest === story.policy.decision_digest, "signature");
+  checks.expect("binding.nonce", claims.nonce === decision.decision.nonce, "signature");
+  const stated = checks.attempt("binding.facts", "signature", () => factsDigest(callerFactsOf(decision.decision)));
+  if (stated !== null && claims.factsDigest !== null) checks.expect("binding.facts", claims.factsDigest === stated, "signature");
+  compareModel(claims, inputs, context);
+  compareBackend(event, claims, inputs, context);
+}
+
+/** Which digest must equal which depends on who sealed: the caller, the gateway, or nobody. */
+function compareBodies(event: EventOf<"leg.sealed">, claims: LegClaims, story: ReceiptStory, context: VerifyContext): void {
+  const { checks } = context;
+  const byCaller = event.sealed_by === "caller";
+  const wire = claims.wire ?? { requestDigest: claims.requestDigest, responseDigest: claims.responseDigest };
+  const received = byCaller ? wire.requestDigest : claims.requestDigest;
+  const returned = byCaller ? wire.responseDigest : claims.responseDigest;
+  checks.expect("binding.request-received", story.received.body_hash === received, "signature");
+  checks.expect("binding.request-forwarded", story.forwarded?.body_hash === wire.requestDigest, "signature");
+  checks.expect("binding.response-returned", story.returned.body_hash === returned, "signature");
+}
+
+function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyContext): void {
+  const facts = inputs.decision?.decision.facts ?? [];
+  const fact = (name: string) => facts.find((candidate) => candidate.name === name)?.value;
+  context.checks.expect("binding.model", fact("model.digest") === claims.modelDigest, "signature");
+}
+
+/** The chosen backend's facts of origin `evidence` must be what its evidence shows; its age is recomputed. */
+function compareBackend(event: EventOf<"leg.sealed">, claims: LegClaims, inputs: LegInputs, context: VerifyContext): void {
+  const decision = inputs.decision?.decision;
+  const chosen = decision?.chosen.find(({ path }) => path === event.path);
+  const candidate = decision?.candidates.find(({ id, path }) => id === chosen?.backendId && path === event.path);
+  if (decision === undefined || candidate === undefined) return;
+  const shown: Record<string, string | number | boolean> = { ...claims.backendFacts };
+  if (inputs.session !== null) shown["evidence_age_seconds"] = decision.at - inputs.session.established_at;
+  const wrong = candidate.facts.filter(
+    (fact) => fact.origin === "evidence" && shown[fact.name.slice("backend.".length)] !== fact.value,
+  );
+  const detail = wrong.map(({ name }) => name).join(", ");
+  context.checks.expect("decision.backend", wrong.length === 0, "signature", detail);
+}

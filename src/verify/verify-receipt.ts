@@ -1,0 +1,126 @@
+/** Checks the receipt itself: keyset, signature, report, and that its events tell one consistent story. */
+import { encodeHex } from "../core/bytes.ts";
+import { parseJson } from "../core/json.ts";
+import type { RevokedSet } from "../paths/path.ts";
+import { decodeReport, keysetDigest, reportData } from "../receipt/keyset.ts";
+import { type EventOf, eventOf, eventsOf, type Receipt, verifyReceiptSignature } from "../receipt/receipt.ts";
+import type { TrustedService } from "../trust/trust-file.ts";
+import type { Moment, VerifyContext } from "./context.ts";
+
+/** The receipt's events by role. `leg.sealed` may stand several times, every other one once. */
+export interface ReceiptStory {
+  readonly received: EventOf<"request.received">;
+  readonly forwarded: EventOf<"request.forwarded"> | null;
+  readonly upstream: EventOf<"upstream.verified"> | null;
+  readonly returned: EventOf<"response.returned">;
+  readonly service: EventOf<"service.described">;
+  readonly policy: EventOf<"policy.decided"> | null;
+  readonly legs: readonly EventOf<"leg.sealed">[];
+  readonly refused: EventOf<"request.refused"> | null;
+}
+
+/** Checks the gateway's signature under the key that the keyset lists, and that the keyset is the receipt's. */
+export function verifySignedReceipt(receiptKey: string, context: VerifyContext): void {
+  const { receipt, keyset } = context.bundle;
+  context.checks.expect("keyset.digest", keysetDigest(keyset) === receipt.workload_keyset_digest, "signature");
+  context.checks.expect("receipt.signature", verifyReceiptSignature(receipt, receiptKey), "signature");
+}
+
+/** Checks what the trust file says about this gateway: revocation, attestation type, development mode, expiry. */
+export function verifyGateway(
+  service: TrustedService,
+  receiptKey: string,
+  story: ReceiptStory,
+  at: Moment,
+  revoked: RevokedSet,
+  context: VerifyContext,
+): void {
+  const { checks } = context;
+  checks.expect("receipt.key-not-revoked", !revoked.keys.has(receiptKey), "assertion");
+  const key = service.gateway.keys.find((entry) => entry.publicKey === receiptKey);
+  context.waive(`gateway key ${receiptKey.slice(0, 16)}…`, key?.because);
+  checks.expect("keyset.current", at.seconds <= context.bundle.keyset.not_after, at.basis);
+  const dev = story.service.mode === "dev";
+  checks.expect("trust.mode", !dev || service.dev !== undefined, "assertion", dev ? "development mode" : "production mode");
+  if (dev) context.waive("development mode", service.dev?.because);
+  verifyReport(service, story, context);
+}
+
+function verifyReport(service: TrustedService, story: ReceiptStory, context: VerifyContext): void {
+  const { checks } = context;
+  const bytes = context.blob(story.service.report_digest);
+  const report = checks.attempt("report.bound", "signature", () => decodeReport(parseJson(bytes ?? new Uint8Array()), "report"));
+  if (report === null) return;
+  const digest = keysetDigest(context.bundle.keyset);
+  const bound =
+    report.workload_keyset_digest === digest &&
+    keysetDigest(report.attestation.workload_keyset) === digest &&
+    report.attestation.report_data === encodeHex(reportData(digest, null));
+  checks.expect("report.bound", bound, "signature");
+  const type = report.attestation.tee_type;
+  const accepted = service.gateway.teeTypes.find((entry) => entry.accept === type);
+  // No appraiser for a gateway's own TEE evidence exists yet: only the type that claims no TEE can be accepted.
+  checks.expect("trust.tee-type", accepted !== undefined && type === "triseal-none", "assertion", `tee_type ${type}`);
+  context.waive(`gateway attestation ${type}`, accepted?.because);
+}
+
+/**
+ * The receipt's story, or null where its events contradict each other: an answer has legs and no refusal, a refusal
+ * has a code and no leg, and each role is filled at most once.
+ */
+export function readStory(receipt: Receipt, context: VerifyContext): ReceiptStory | null {
+  const story = {
+    received: eventOf(receipt, "request.received"),
+    forwarded: eventOf(receipt, "request.forwarded"),
+    upstream: eventOf(receipt, "upstream.verified"),
+    returned: eventOf(receipt, "response.returned"),
+    service: eventOf(receipt, "service.described"),
+    policy: eventOf(receipt, "policy.decided"),
+    legs: eventsOf(receipt, "leg.sealed"),
+    refused: eventOf(receipt, "request.refused"),
+  };
+  const problem = contradiction(receipt, story);
+  context.checks.expect("receipt.events", problem === null, "signature", problem ?? "");
+  const { received, returned, service } = story;
+  if (problem !== null || received === null || returned === null || service === null) return null;
+  return { ...story, received, returned, service };
+}
+
+const SINGLE_EVENTS = [
+  "request.received",
+  "request.forwarded",
+  "upstream.verified",
+  "response.returned",
+  "service.described",
+  "policy.decided",
+  "request.refused",
+] as const;
+
+function contradiction(receipt: Receipt, story: { readonly [K in keyof ReceiptStory]: ReceiptStory[K] | null }): string | null {
+  const doubled = SINGLE_EVENTS.find((type) => eventsOf(receipt, type).length > 1);
+  if (doubled !== undefined) return `${doubled} stands more than once`;
+  if (story.received === null || story.returned === null || story.service === null) return "a required event is missing";
+  if (eventsOf(receipt, "parent").length > 0) return "a receipt of its own continues no other";
+  const legs = story.legs ?? [];
+  return story.refused === null ? answerContradiction(story, legs.length) : refusalContradiction(story, legs.length);
+}
+
+type Partial = { readonly [K in keyof ReceiptStory]: ReceiptStory[K] | null };
+
+function answerContradiction(story: Partial, legs: number): string | null {
+  if (story.policy === null || story.policy.effect !== "allow") return "an answer without a policy that allows it";
+  if (legs === 0 || story.forwarded === null) return "an answer without a leg";
+  if (story.upstream !== null && (story.upstream.result !== "verified" || story.upstream.session_id === undefined)) {
+    return "an answer from an upstream that was not verified";
+  }
+  return null;
+}
+
+function refusalContradiction(story: Partial, legs: number): string | null {
+  if (legs > 0) return "a refusal with a leg";
+  if (story.policy === null && story.forwarded !== null) return "a request was forwarded before policy decided";
+  if (story.policy?.effect === "deny" && story.forwarded !== null) return "a denied request was forwarded";
+  if (story.policy === null && story.refused?.code === "POLICY_DENIED") return "a denial without a decision";
+  if (story.upstream?.result === "verified" && story.forwarded === null) return "an upstream was cited that got nothing";
+  return null;
+}

@@ -1,0 +1,60 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listReleasedFiles } from "../../../enclave/worker/released-file.ts";
+import { utf8 } from "../../../src/core/bytes.ts";
+import { digestOf } from "../../../src/core/digest.ts";
+import { workerFilesDigest } from "../../../src/paths/tee/wire/keyset.ts";
+
+let folder: string;
+
+async function write(path: string, content: string): Promise<void> {
+  await mkdir(dirname(join(folder, path)), { recursive: true });
+  await writeFile(join(folder, path), content);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "triseal-files-"));
+  await write("package.json", "{}");
+  for (const part of ["enclave/worker/main", "src/core/a", "src/model/read/b", "src/paths/tee/wire/c"]) {
+    for (const extension of [".js", ".d.ts", ".js.map"]) await write(`dist/${part}${extension}`, part + extension);
+  }
+  await write("dist/src/gateway/not-the-worker.js", "x");
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const list = () => listReleasedFiles(pathToFileURL(join(folder, "dist/enclave/worker/main.js")).href);
+
+describe("the list of released files", () => {
+  it("names every module of the worker from the package's root, sorted, and nothing else", async () => {
+    const files = await list();
+    expect(files.map((file) => file.path)).toEqual([
+      "dist/enclave/worker/main.js",
+      "dist/src/core/a.js",
+      "dist/src/model/read/b.js",
+      "dist/src/paths/tee/wire/c.js",
+    ]);
+    expect(files[1]?.digest).toBe(digestOf(utf8("src/core/a.js")));
+  });
+
+  it("has another digest when a file changes, appears or is renamed", async () => {
+    const before = workerFilesDigest(await list());
+    await write("dist/src/core/a.js", "changed");
+    const changed = workerFilesDigest(await list());
+    await write("dist/src/core/a.js", "src/core/a.js");
+    expect(workerFilesDigest(await list())).toBe(before);
+    await write("dist/src/core/z.js", "");
+    expect(new Set([before, changed, workerFilesDigest(await list())]).size).toBe(3);
+  });
+
+  it("covers this worker's own sources", async () => {
+    const paths = (await listReleasedFiles()).map((file) => file.path);
+    expect(paths).toContain("enclave/worker/main.ts");
+    expect(paths).toContain("src/core/oip.ts");
+    expect(paths).toContain("src/paths/tee/wire/leg.ts");
+    expect(paths.some((path) => path.startsWith("src/gateway"))).toBe(false);
+  });
+});
