@@ -4,8 +4,8 @@ import { parseHex, parseUtf8 } from "../../src/core/bytes.ts";
 import type { Sha256Digest } from "../../src/core/digest.ts";
 import { TrisealError } from "../../src/core/errors.ts";
 import { encodeSimulatedEvidence, SIMULATED_TYPE } from "../../src/paths/tee/wire/simulated.ts";
+import { createSigner, importSeed } from "../../src/signing/ed25519-signer.ts";
 import type { Attester } from "./attester.ts";
-import { createSigner, importSeed } from "./ed25519-signer.ts";
 
 /**
  * An attester that signs with a key which the operator made: whoever holds the seed file can make the same evidence.

@@ -5,7 +5,7 @@ import type { Signer } from "../../src/core/ed25519.ts";
 import type { Clock } from "../../src/core/time.ts";
 import { type SealKeyPair, sealSuite } from "../../src/paths/tee/wire/envelope.ts";
 import { SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
-import { createSigner, generateKey } from "../attester/ed25519-signer.ts";
+import { createSigner, generateKey } from "../../src/signing/ed25519-signer.ts";
 
 /** One keyset with its private halves. */
 export interface KeyGeneration {

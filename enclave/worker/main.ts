@@ -10,12 +10,12 @@ import { unixSeconds } from "../../src/core/time.ts";
 import { type LoadedPackage, readPackage, readPackages } from "../../src/model/read/read-package.ts";
 import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { createSimulatedAttester } from "../attester/simulated.ts";
+import { listReleasedFiles } from "../image/released-file.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { createWorkerServer } from "./http-server.ts";
 import { KeyRing } from "./key-ring.ts";
 import { createLog } from "./log-line.ts";
 import { ModelLanes } from "./model-lane.ts";
-import { listReleasedFiles } from "./released-file.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 
 /** How long requests in progress may go on after SIGTERM. */

@@ -1,9 +1,13 @@
 /** The gateway as a Hono application. */
 import { Hono } from "hono";
 import { TrisealError } from "../core/errors.ts";
+import { InFlight } from "./in-flight.ts";
 import type { GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
-import { addAciRoutes, addLogRoutes, addOipRoutes, InFlight, newRequestId, type RequestState } from "./routes.ts";
+import { newRequestId, type RequestState } from "./request-state.ts";
+import { addAciRoutes } from "./routes-aci.ts";
+import { addLogRoutes } from "./routes-log.ts";
+import { addOipRoutes } from "./routes-oip.ts";
 
 /** A gateway that answers requests until it is drained. */
 export interface Gateway {

@@ -5,10 +5,10 @@ import { encodeHex, utf8 } from "../core/bytes.ts";
 import { boolean, type Decoded, hexBytes, hexText, matching, nullable, object, oneOf, seconds, text } from "../core/decode.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
-import { type JsonObject, parseJson } from "../core/json.ts";
+import { parseJson } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
-import { createSeedSigner } from "./file-signer.ts";
+import { createSeedSigner } from "../signing/ed25519-signer.ts";
 
 /** What keys are for. One key serves one purpose. */
 export const KEY_PURPOSES = ["gateway", "log", "policy"] as const;
@@ -36,7 +36,16 @@ type KeyFile = Decoded<typeof decodeKeyFile>;
 export type KeyDescription = Omit<KeyFile, "v" | "seed">;
 
 /** What happened to a key: a leaf of the log. */
-export type KeyEvent = JsonObject & { readonly type: "key.created" | "key.retired" | "key.revoked" };
+export type KeyEvent = {
+  readonly v: 1;
+  readonly type: "key.created" | "key.retired" | "key.revoked";
+  readonly purpose: KeyPurpose;
+  readonly keyId: string;
+  readonly publicKey: string;
+  readonly at: UnixSeconds;
+  /** Reason of a revocation. */
+  readonly because?: string;
+};
 
 /** The keys of one folder. */
 export class KeyStore {
@@ -48,7 +57,7 @@ export class KeyStore {
 
   /** All keys, oldest first. @throws TrisealError `KEY_FILE_INVALID` for a file that others can read, or a malformed one. */
   async list(): Promise<readonly KeyDescription[]> {
-    return (await this.readAll()).map(({ v: _, seed: __, ...description }) => description);
+    return (await this.readAll()).map(describeKey);
   }
 
   /** The signer of the one active key of a purpose. @throws TrisealError `KEY_UNKNOWN`; `KEY_FILE_INVALID` for a dev key where none is allowed. */
@@ -134,6 +143,10 @@ export class KeyStore {
     await replaceFile(nodeFiles, path, utf8(`${JSON.stringify({ ...key, seed: encodeHex(key.seed) }, null, 2)}\n`));
     await chmod(path, 0o600);
   }
+}
+
+function describeKey({ purpose, keyId, algo, publicKey, createdAt, dev, retiredAt, revoked }: KeyFile): KeyDescription {
+  return { purpose, keyId, algo, publicKey, createdAt, dev, retiredAt, revoked };
 }
 
 function isActive(key: KeyFile): boolean {

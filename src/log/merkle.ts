@@ -77,9 +77,47 @@ function isTreeSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
+/** A walk from a leaf of a tree towards its root (RFC 9162 section 2.1.3.2): at each step the sibling stands left or right. */
+class RootWalk {
+  private node: number;
+  private last: number;
+
+  constructor(node: number, last: number) {
+    this.node = node;
+    this.last = last;
+  }
+
+  get atRoot(): boolean {
+    return this.last === 0;
+  }
+
+  /** Leaves out the steps at which the node is a right child: the first hash of a consistency proof stands above them. */
+  skipRightChildren(): void {
+    while (this.node % 2 === 1) this.up();
+  }
+
+  /** Whether the node is the leftmost of its level. */
+  get isLeftmost(): boolean {
+    return this.node === 0;
+  }
+
+  /** Side of the next sibling; the walk stands above it afterwards. */
+  step(): "left" | "right" {
+    const left = this.node % 2 === 1 || this.node === this.last;
+    if (left) while (this.node % 2 === 0 && this.node !== 0) this.up();
+    this.up();
+    return left ? "left" : "right";
+  }
+
+  private up(): void {
+    this.node = Math.floor(this.node / 2);
+    this.last = Math.floor(this.last / 2);
+  }
+}
+
 /**
  * Whether `proof` shows that the leaf with `hash` stands at `index` of the tree with `size` leaves and `root`
- * (RFC 9162 section 2.1.3.2). Never throws.
+ * (RFC 9162 section 2.1.3.2). Never throws. Binds `size` only by the shape of the proof: the checkpoint's signature does.
  */
 export function verifyInclusion(
   index: number,
@@ -89,24 +127,13 @@ export function verifyInclusion(
   root: Uint8Array,
 ): boolean {
   if (!isTreeSize(index) || !isTreeSize(size) || index >= size) return false;
-  let node = index;
-  let last = size - 1;
+  const walk = new RootWalk(index, size - 1);
   let current = hash;
   for (const sibling of proof) {
-    if (last === 0) return false;
-    if (node % 2 === 1 || node === last) {
-      current = nodeHash(sibling, current);
-      while (node % 2 === 0 && node !== 0) {
-        node /= 2;
-        last = Math.floor(last / 2);
-      }
-    } else {
-      current = nodeHash(current, sibling);
-    }
-    node = Math.floor(node / 2);
-    last = Math.floor(last / 2);
+    if (walk.atRoot) return false;
+    current = walk.step() === "left" ? nodeHash(sibling, current) : nodeHash(current, sibling);
   }
-  return last === 0 && equalBytes(current, root);
+  return walk.atRoot && equalBytes(current, root);
 }
 
 /**
@@ -123,31 +150,21 @@ export function verifyConsistency(
   if (!isTreeSize(oldSize) || !isTreeSize(newSize) || oldSize > newSize) return false;
   if (oldSize === 0) return proof.length === 0 && equalBytes(oldRoot, emptyRoot());
   if (oldSize === newSize) return proof.length === 0 && equalBytes(oldRoot, newRoot);
-  const path = [...proof];
-  let node = oldSize - 1;
-  let last = newSize - 1;
-  while (node % 2 === 1) {
-    node = Math.floor(node / 2);
-    last = Math.floor(last / 2);
-  }
-  const first = node === 0 ? oldRoot : path.shift();
+  const walk = new RootWalk(oldSize - 1, newSize - 1);
+  walk.skipRightChildren();
+  const siblings = [...proof];
+  const first = walk.isLeftmost ? oldRoot : siblings.shift();
   if (first === undefined) return false;
   let oldHash = first;
   let newHash = first;
-  for (const sibling of path) {
-    if (last === 0) return false;
-    if (node % 2 === 1 || node === last) {
+  for (const sibling of siblings) {
+    if (walk.atRoot) return false;
+    if (walk.step() === "left") {
       oldHash = nodeHash(sibling, oldHash);
       newHash = nodeHash(sibling, newHash);
-      while (node % 2 === 0 && node !== 0) {
-        node /= 2;
-        last = Math.floor(last / 2);
-      }
     } else {
       newHash = nodeHash(newHash, sibling);
     }
-    node = Math.floor(node / 2);
-    last = Math.floor(last / 2);
   }
-  return last === 0 && equalBytes(oldHash, oldRoot) && equalBytes(newHash, newRoot);
+  return walk.atRoot && equalBytes(oldHash, oldRoot) && equalBytes(newHash, newRoot);
 }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { TrisealError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -120,8 +121,8 @@ const configForm = z.strictObject({
 export type TrisealConfig = z.infer<typeof configForm>;
 
 /** JSON Schema of the configuration, for editors and for the reference in README. */
-export function configJsonSchema(): unknown {
-  return z.toJSONSchema(configForm, { io: "input" });
+export function configJsonSchema(): JsonObject {
+  return z.toJSONSchema(configForm, { io: "input" }) as JsonObject;
 }
 
 /**

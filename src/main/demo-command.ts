@@ -11,7 +11,7 @@ import { eventOf, parseBundle } from "../receipt/index.ts";
 import { EMPTY_TRUST, parseTrust, type Trust, verifyBundle } from "../verify/index.ts";
 import { type DemoService, startDemoService } from "./demo/demo-service.ts";
 import { type HeldBackRecord, readHeldBack } from "./demo/held-back.ts";
-import { systemClock } from "./start-gateway.ts";
+import { systemClock } from "./system-clock.ts";
 
 interface DemoFlags {
   readonly out: string;
@@ -175,7 +175,7 @@ async function demo(flags: DemoFlags): Promise<void> {
     const refused = answers.filter((answer) => answer.answer.startsWith("refused")).length;
     if (!flags.json) {
       console.log(
-        `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it; ${refused} of the requests was to be refused`,
+        `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it; the request that policy forbids was ${refused === 1 ? "refused" : "NOT refused as expected"}`,
       );
       console.log(`check them yourself:\n  npx triseal verify ${flags.out} --trust ${join(flags.out, "trust.yaml")}`);
     }

@@ -2,15 +2,15 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { listReleasedFiles } from "../../enclave/worker/released-file.ts";
+import { listReleasedFiles } from "../../enclave/image/released-file.ts";
 import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
 import type { CatalogModel } from "../gateway/options.ts";
-import { createSeedSigner } from "../keys/file-signer.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
 import { workerFilesDigest } from "../paths/tee/wire/keyset.ts";
 import { parsePolicy, parsePolicyStatement, signPolicyStatement } from "../policy/index.ts";
+import { createSeedSigner } from "../signing/ed25519-signer.ts";
 import type { TrisealConfig } from "./config.ts";
 import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
 

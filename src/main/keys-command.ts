@@ -12,7 +12,7 @@ import { BlobStore } from "../log/store/blob-store.ts";
 import { nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { readConfig } from "./config.ts";
-import { systemClock } from "./start-gateway.ts";
+import { systemClock } from "./system-clock.ts";
 import { createVaultKeys } from "./vault-keys.ts";
 
 interface KeyFlags {
@@ -64,9 +64,7 @@ async function change(
 function printEvents(events: readonly KeyEvent[], json: boolean): void {
   for (const event of events) {
     console.log(
-      json
-        ? JSON.stringify(event)
-        : `${event.type.padEnd(12)} ${String(event["purpose"]).padEnd(8)} ${String(event["keyId"])}  ${String(event["publicKey"])}`,
+      json ? JSON.stringify(event) : `${event.type.padEnd(12)} ${event.purpose.padEnd(8)} ${event.keyId}  ${event.publicKey}`,
     );
   }
   if (events.length === 0 && !json) console.log("nothing to do: every purpose has an active key");

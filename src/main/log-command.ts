@@ -5,9 +5,9 @@ import type { Command } from "commander";
 import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
-import { createSeedSigner } from "../keys/file-signer.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
-import { systemClock } from "./start-gateway.ts";
+import { createSeedSigner } from "../signing/ed25519-signer.ts";
+import { systemClock } from "./system-clock.ts";
 import { runWitness } from "./witness.ts";
 
 interface WitnessFlags {

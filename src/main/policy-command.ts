@@ -18,7 +18,7 @@ import {
 } from "../policy/index.ts";
 import { eventOf, parseBundle } from "../receipt/index.ts";
 import { readConfig } from "./config.ts";
-import { systemClock } from "./start-gateway.ts";
+import { systemClock } from "./system-clock.ts";
 
 async function check(file: string, flags: { readonly json?: true }): Promise<void> {
   const findings = checkPolicy(new Uint8Array(await readFile(file)));

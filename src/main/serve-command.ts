@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { JsonObject } from "../core/json.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
-import { type RunningGateway, startGateway, systemClock } from "./start-gateway.ts";
+import { type RunningGateway, startGateway } from "./start-gateway.ts";
+import { systemClock } from "./system-clock.ts";
 
 interface ServeFlags {
   readonly config?: string;

@@ -1,12 +1,10 @@
 /** Composition root of the gateway: keys, log, policy, workers and routes become one running server. */
 import { readFile } from "node:fs/promises";
-import type { Server } from "node:http";
 import { join } from "node:path";
-import { createAdaptorServer } from "@hono/node-server";
 import type { Signer } from "../core/ed25519.ts";
 import { coreCodes, TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
-import { type Clock, unixSeconds } from "../core/time.ts";
+import type { Clock } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
 import { Ledger } from "../gateway/ledger.ts";
@@ -24,6 +22,7 @@ import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { parseTrust, pathSection, revokedBy, type TrustedService } from "../trust/trust-file.ts";
 import type { TrisealConfig } from "./config.ts";
 import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { listen } from "./listen.ts";
 import { packageRoot, programArguments } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
 import { createVaultKeys } from "./vault-keys.ts";
@@ -163,21 +162,23 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     limits: config.limits,
     clock,
     log: options.log,
-    wellKnown: hintsOf(options, keys, identity.keyset.receipt_signing_keys[0]?.public_key ?? ""),
+    wellKnown: hintsOf(options, keys, catalog.models),
   });
   started.add(() => gateway.drain());
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
-  const url = await listen(gateway.fetch, config, started);
-  return { url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
+  const server = await listen(gateway.fetch, config);
+  started.add(server.close);
+  return { url: server.url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
 }
 
-function hintsOf({ config, dev }: StartOptions, keys: GatewayKeys, gatewayKey: string) {
+function hintsOf({ config, dev }: StartOptions, keys: GatewayKeys, models: readonly CatalogModel[]) {
   const { quorum, peers } = config.witnesses;
   return {
-    gateway_keys: [gatewayKey],
+    gateway_keys: [keys.gateway.publicKey],
     log: { origin: config.log.origin, public_keys: [keys.log.publicKey] },
     witnesses: { quorum, keys: peers.map(({ name, publicKey }) => ({ name, public_key: publicKey })) },
     policy_signers: [keys.policy.publicKey],
+    models: models.map(({ name, digest }) => ({ name, digest })),
     dev,
   };
 }
@@ -294,33 +295,3 @@ function startTeePath(
   started.add(() => path.close());
   return path;
 }
-
-async function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
-  config: TrisealConfig,
-  started: Started,
-): Promise<string> {
-  const server = createAdaptorServer({ fetch }) as Server;
-  server.headersTimeout = 10_000;
-  server.requestTimeout = Math.max(60_000, config.limits.requestTimeoutMs);
-  server.maxConnections = config.limits.maxConnections;
-  const { host, port } = config.listen;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => resolve());
-  });
-  started.add(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-        setTimeout(() => server.closeAllConnections(), 5000).unref();
-      }),
-  );
-  const address = server.address();
-  const bound = typeof address === "object" && address !== null ? address.port : port;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
-}
-
-/** The machine's clock, read only here and in the other composition roots. */
-export const systemClock: Clock = () => unixSeconds(Math.floor(Date.now() / 1000));

@@ -2,6 +2,7 @@
 /* Triseal, a hybrid confidential inference gateway. Apache-2.0. */
 import { Command } from "commander";
 import { isTrisealError } from "../core/errors.ts";
+import { addConfigCommand } from "./config-command.ts";
 import { addDemoCommand } from "./demo-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
 import { addKeysCommand } from "./keys-command.ts";
@@ -25,6 +26,7 @@ for (const add of [
   addKeysCommand,
   addPolicyCommand,
   addLogCommand,
+  addConfigCommand,
 ]) {
   add(program);
 }

@@ -1,7 +1,7 @@
 /** `triseal trust`: drafts a trust file from what a service says, and shows what one accepts. */
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { array, boolean, hexText, integer, object, text } from "../core/decode.ts";
+import { array, boolean, digest, hexText, integer, object, text } from "../core/decode.ts";
 import { digestOfJson } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../core/json.ts";
@@ -19,6 +19,7 @@ const decodeHints = object({
   log: object({ origin: text(128), public_keys: array(hexText(32), 16) }),
   witnesses: object({ quorum: integer(0, 16), keys: array(object({ name: text(128), public_key: hexText(32) }), 16) }),
   policy_signers: array(hexText(32), 16),
+  models: array(object({ name: text(128), digest }), 1024),
   dev: boolean,
 });
 
@@ -40,18 +41,12 @@ async function shownWorkers(base: string) {
   );
   const platformKeys = new Set<string>();
   const workers = new Set<string>();
-  const models = new Set<string>();
   for (const id of ids.slice(0, 64)) {
     const evidence = parseWorkerEvidence(decodeSession(await fetchJson(base, `/v1/aci/sessions/${id}`)).evidenceBytes);
     if (evidence.type === "simulated") platformKeys.add(parseSimulatedEvidence(evidence.evidence).platformKey);
     workers.add(evidence.statement.workerDigest);
-    for (const digest of evidence.statement.modelDigests) models.add(digest);
   }
-  return {
-    platformKeys: [...platformKeys],
-    workers: [...workers],
-    models: [...models].map((digest) => ({ name: "unnamed", digest })),
-  };
+  return { platformKeys: [...platformKeys], workers: [...workers] };
 }
 
 async function draft(flags: { readonly from: string; readonly name: string; readonly out?: string }): Promise<void> {
@@ -70,7 +65,7 @@ async function draft(flags: { readonly from: string; readonly name: string; read
         keys: hints.witnesses.keys.map((key) => ({ name: key.name, publicKey: key.public_key })),
       },
       policySigners: hints.policy_signers.map((publicKey) => ({ publicKey, minSequence: 0 })),
-      paths: { tee: teeSection(await shownWorkers(base), TODO_BECAUSE) },
+      paths: { tee: teeSection({ ...(await shownWorkers(base)), models: hints.models }, TODO_BECAUSE) },
     },
     TODO_BECAUSE,
     [

@@ -7,7 +7,7 @@ import { parseTime } from "../core/time.ts";
 import { EMPTY_TRUST, parseTrust, type Trust, type Verdict, verifyBundle } from "../verify/index.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
 import { verdictLines } from "./print-verdict.ts";
-import { systemClock } from "./start-gateway.ts";
+import { systemClock } from "./system-clock.ts";
 
 interface VerifyFlags {
   readonly trust?: string;

@@ -142,6 +142,8 @@ export interface AppraisalInputs {
   /** The relying party's section for this path, `paths.<id>` of the one trusted service; null where it has none. */
   readonly trust: JsonObject | null;
   readonly revoked: RevokedSet;
+  /** Name of the model that the receipt is about: a trust entry names a model by name and digest together. */
+  readonly model: string | null;
   /** The session document that the receipt cites, already checked against its id; null where none is cited. */
   readonly session: JsonObject | null;
   /** Blobs of the bundle, by digest; a blob that is asked for counts as used. */
@@ -190,7 +192,7 @@ export interface AppraisedSession {
 export interface PathClient {
   readonly id: PathId;
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
-  appraiseSession(document: JsonObject, inputs: Omit<AppraisalInputs, "session" | "blob">): Promise<readonly Check[]>;
+  appraiseSession(document: JsonObject, inputs: Omit<AppraisalInputs, "session" | "blob" | "model">): Promise<readonly Check[]>;
   prepare(
     request: { readonly model: string; readonly facts: CallerFacts; readonly body: Uint8Array },
     session: AppraisedSession,

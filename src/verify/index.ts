@@ -2,7 +2,7 @@
 import { defaultAppraisers } from "./appraisers.ts";
 import { createBundleVerifier } from "./verify-bundle.ts";
 
-export { type Basis, type Check } from "../core/check.ts";
+export type { Basis, Check } from "../core/check.ts";
 export { EMPTY_TRUST, parseTrust, type Trust, type Waiver } from "../trust/trust-file.ts";
 export { verifyChecks } from "./check-table.ts";
 export type { Claim, Outcome, Verdict, VerifyOptions } from "./verdict.ts";

@@ -89,6 +89,7 @@ async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, cont
   const appraisal = await appraiser.appraise(bytes, {
     trust: pathSection(inputs.service, event.path),
     revoked: inputs.revoked,
+    model: context.bundle.receipt.model,
     session: inputs.session?.document ?? null,
     blob: (digest) => context.blob(digest),
     at: inputs.evidenceAt,

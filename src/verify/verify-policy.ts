@@ -60,6 +60,8 @@ export function verifyPolicy(
     (event.effect === "allow" || story.refused?.code === decision.code) &&
     (event.effect === "allow" || story.refused?.rule_id === (decision.ruleIds[0] ?? null));
   context.checks.expect("decision.cited", cited, "signature");
+  const model = decision.facts.find(({ name }) => name === "model.name")?.value;
+  context.checks.expect("decision.model", model === context.bundle.receipt.model, "signature");
   const replay = replayDecision(parts.policyText, parts.decisionBytes);
   context.checks.expect("decision.replayed", replay.ok, "signature", replay.ok ? "" : replay.reason);
   return parts;

@@ -16,10 +16,14 @@ export class BlobStore {
   /** Stores `bytes` durably and returns their digest; a blob that is there already is not written again. */
   async put(bytes: Uint8Array): Promise<Sha256Digest> {
     const digest = digestOf(bytes);
-    if ((await this.get(digest)) !== null) return digest;
     const folder = this.folder(digest);
-    await this.files.makeDirectory(folder);
-    await replaceFile(this.files, `${folder}/${digestHex(digest)}`, bytes);
+    if ((await this.get(digest)) === null) {
+      await this.files.makeDirectory(folder);
+      await replaceFile(this.files, `${folder}/${digestHex(digest)}`, bytes);
+    } else {
+      // Whoever wrote it may not have synced its name yet, or was stopped before.
+      await this.files.syncDirectory(folder);
+    }
     await this.files.syncDirectory(this.directory);
     return digest;
   }

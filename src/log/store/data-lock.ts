@@ -7,7 +7,11 @@ export interface DataLock {
   release(): Promise<void>;
 }
 
-function isAlive(pid: number): boolean {
+/** Locks of this process. A lock file with our own pid that is not among them was left by an earlier process of that pid. */
+const held = new Set<string>();
+
+function isAlive(pid: number, path: string): boolean {
+  if (pid === process.pid) return held.has(path);
   try {
     process.kill(pid, 0);
     return true;
@@ -26,11 +30,17 @@ export async function lockData(path: string): Promise<DataLock> {
       const handle = await open(path, "wx", 0o600);
       await handle.writeFile(String(process.pid));
       await handle.close();
-      return { release: () => rm(path, { force: true }) };
+      held.add(path);
+      return {
+        release: async () => {
+          held.delete(path);
+          await rm(path, { force: true });
+        },
+      };
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
       const holder = Number(await readFile(path, "utf8").catch(() => ""));
-      if (Number.isInteger(holder) && holder > 0 && isAlive(holder)) {
+      if (Number.isInteger(holder) && holder > 0 && isAlive(holder, path)) {
         throw new TrisealError("LOG_LOCKED", `process ${holder} holds this data folder`, { details: { pid: holder } });
       }
       await rm(path, { force: true });

@@ -55,7 +55,7 @@ export function readLeaves(bytes: Uint8Array): StoredLeaves {
       if (hasBatchAfter(bytes, offset)) throw new TrisealError("LOG_CORRUPT", `leaves: damaged at byte ${offset}`);
       break;
     }
-    leaves.push(...parseEntries(payload));
+    for (const leaf of parseEntries(payload)) leaves.push(leaf);
     offset += HEADER_LENGTH + payload.length;
   }
   return { leaves, wholeLength: offset };
@@ -65,6 +65,8 @@ export function readLeaves(bytes: Uint8Array): StoredLeaves {
 export class LeafFile {
   private readonly file: AppendFile;
   private durableLength: number;
+  /** Whether the file may hold more or less than its durable bytes. True at first: a crash leaves bytes that nobody synced. */
+  private unsettled = true;
 
   private constructor(file: AppendFile, durableLength: number) {
     this.file = file;
@@ -75,26 +77,36 @@ export class LeafFile {
   static async open(files: DurableFiles, path: string): Promise<{ file: LeafFile; leaves: readonly Uint8Array[] }> {
     const { leaves, wholeLength } = readLeaves((await files.read(path)) ?? new Uint8Array());
     const file = new LeafFile(await files.openAppend(path), wholeLength);
-    await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
-    await file.restore();
-    return { file, leaves };
+    try {
+      await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+      await file.settle();
+      return { file, leaves };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   /** Appends one batch; returns when it is durable. */
   async append(leaves: readonly Uint8Array[]): Promise<void> {
-    await this.restore();
-    await this.file.append(encodeBatch(leaves));
+    await this.settle();
+    const batch = encodeBatch(leaves);
+    this.unsettled = true;
+    await this.file.append(batch);
     await this.file.sync();
-    this.durableLength = this.file.length;
+    this.durableLength += batch.length;
+    this.unsettled = false;
   }
 
   close(): Promise<void> {
     return this.file.close();
   }
 
-  private async restore(): Promise<void> {
-    if (this.file.length === this.durableLength) return;
+  /** Cuts off what an append that failed or was cut short left behind, however much that was, and makes the rest durable. */
+  private async settle(): Promise<void> {
+    if (!this.unsettled) return;
     await this.file.truncate(this.durableLength);
     await this.file.sync();
+    this.unsettled = false;
   }
 }

@@ -42,6 +42,9 @@ export interface LogOptions {
   readonly files: DurableFiles;
 }
 
+/** Most leaves of one batch: each has a record file that is open while the batch is written. */
+const MAX_BATCH_LEAVES = 256;
+
 interface Pending {
   readonly leaf: Uint8Array;
   readonly record: Uint8Array;
@@ -57,7 +60,9 @@ export class TransparencyLog {
   private readonly tree: Tree;
   private readonly tiles: TileFolder;
   private readonly cosigned = new Map<number, string>();
-  private pending: Pending[] = [];
+  /** Sizes of the cosigned checkpoints, ascending. */
+  private readonly cosignedSizes: number[] = [];
+  private readonly pending: Pending[] = [];
   private committing: Promise<void> | null = null;
   private signed = "";
 
@@ -77,9 +82,12 @@ export class TransparencyLog {
   static async open(options: LogOptions): Promise<TransparencyLog> {
     const { files, directory } = options;
     for (const folder of ["", "/records", "/checkpoints"]) await files.makeDirectory(`${directory}${folder}`);
+    await files.syncDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
     const lock = await lockData(`${directory}/lock`);
+    let opened: LeafFile | null = null;
     try {
       const { file, leaves } = await LeafFile.open(files, `${directory}/leaves`);
+      opened = file;
       const tree = new Tree();
       for (const leaf of leaves) tree.append(leaf);
       const log = new TransparencyLog(options, lock, file, tree, new TileFolder(files, directory, tree));
@@ -88,6 +96,7 @@ export class TransparencyLog {
       await log.publish();
       return log;
     } catch (error) {
+      await opened?.close();
       await lock.release();
       throw error;
     }
@@ -134,7 +143,7 @@ export class TransparencyLog {
 
   /** Size of the largest checkpoint that witnesses cosigned; 0 where none did. */
   cosignedSize(): number {
-    return Math.max(0, ...this.cosigned.keys());
+    return this.cosignedSizes.at(-1) ?? 0;
   }
 
   /** Stores cosignatures for a checkpoint of this log, durably. The caller has verified them. */
@@ -144,13 +153,13 @@ export class TransparencyLog {
     if (this.cosigned.has(size)) return;
     const text = encodeNote(canonicalNote({ text: note.text, signatures: [...note.signatures, ...lines] }));
     await replaceFile(this.options.files, `${this.options.directory}/checkpoints/${size}`, new TextEncoder().encode(text));
-    this.cosigned.set(size, text);
+    this.keepCosigned(size, text);
   }
 
   /** A `tlog-proof` for leaf `index`: against the first cosigned checkpoint that covers it, else the latest own one. */
   proof(index: number): string {
-    const size = Math.min(...[...this.cosigned.keys()].filter((candidate) => candidate > index));
-    const note = parseNote(this.cosigned.get(size) ?? this.signed);
+    const size = this.cosignedSizes[firstAbove(this.cosignedSizes, index)];
+    const note = parseNote((size === undefined ? undefined : this.cosigned.get(size)) ?? this.signed);
     return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
   }
 
@@ -161,12 +170,11 @@ export class TransparencyLog {
     await this.lock.release();
   }
 
-  /** Takes everything that waits as one batch, until nothing waits. */
+  /** Takes what waits, as much as one batch holds, until nothing waits. */
   private async commitPending(): Promise<void> {
     await Promise.resolve();
     while (this.pending.length > 0) {
-      const batch = this.pending;
-      this.pending = [];
+      const batch = this.pending.splice(0, MAX_BATCH_LEAVES);
       try {
         await this.commit(batch);
       } catch (cause) {
@@ -233,8 +241,13 @@ export class TransparencyLog {
       if (!/^[0-9]+$/.test(name)) continue;
       const text = new TextDecoder().decode((await files.read(`${directory}/checkpoints/${name}`)) ?? new Uint8Array());
       this.assertPublished(text);
-      this.cosigned.set(Number(name), text);
+      this.keepCosigned(Number(name), text);
     }
+  }
+
+  private keepCosigned(size: number, text: string): void {
+    this.cosigned.set(size, text);
+    this.cosignedSizes.splice(firstAbove(this.cosignedSizes, size), 0, size);
   }
 
   private assertPublished(noteText: string): void {
@@ -250,4 +263,16 @@ export class TransparencyLog {
     if (!equalBytes(this.tree.root(size), root))
       throw new TrisealError("LOG_CORRUPT", `the first ${size} leaves are not those that were published`);
   }
+}
+
+/** Place of the first item of an ascending list that is greater than `value`. */
+function firstAbove(ascending: readonly number[], value: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? 0) > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listReleasedFiles } from "../../../enclave/worker/released-file.ts";
+import { listReleasedFiles } from "../../../enclave/image/released-file.ts";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { workerFilesDigest } from "../../../src/paths/tee/wire/keyset.ts";

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { createSigner, generateKey } from "../../../enclave/attester/ed25519-signer.ts";
 import { concatBytes, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { unixSeconds } from "../../../src/core/time.ts";
@@ -8,6 +7,7 @@ import { sealRequest } from "../../../src/paths/tee/wire/envelope.ts";
 import { encodeFrame } from "../../../src/paths/tee/wire/frame.ts";
 import { workerKeysetDigest } from "../../../src/paths/tee/wire/keyset.ts";
 import { parseTeeLeg, signTeeLeg } from "../../../src/paths/tee/wire/leg.ts";
+import { createSigner, generateKey } from "../../../src/signing/ed25519-signer.ts";
 import { createFakeWorker, modelDigest, type Spoil } from "./fake-worker.ts";
 
 const context = { modelDigest, decisionDigest: digestOf(utf8("decision")), nonce: "11".repeat(16) };

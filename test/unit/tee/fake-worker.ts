@@ -1,5 +1,5 @@
 /** A worker without a process, for unit tests: keys, evidence, and answers that a test may spoil. */
-import { createSigner, generateKey } from "../../../enclave/attester/ed25519-signer.ts";
+
 import { type BindingContext, makeBinding } from "../../../src/core/binding.ts";
 import { encodeBase64, encodeHex, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
@@ -16,6 +16,7 @@ import {
 } from "../../../src/paths/tee/wire/keyset.ts";
 import { signTeeLeg, type TeeLegStatement } from "../../../src/paths/tee/wire/leg.ts";
 import { encodeSimulatedEvidence } from "../../../src/paths/tee/wire/simulated.ts";
+import { createSigner, generateKey } from "../../../src/signing/ed25519-signer.ts";
 
 const platform = createSigner("platform", generateKey());
 

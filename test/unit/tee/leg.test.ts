@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { createSigner, generateKey, importSeed } from "../../../enclave/attester/ed25519-signer.ts";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { encodeJcs } from "../../../src/core/jcs.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../../../src/core/json.ts";
 import { parseTeeLeg, signTeeLeg, verifyTeeLeg } from "../../../src/paths/tee/wire/leg.ts";
+import { createSigner, generateKey, importSeed } from "../../../src/signing/ed25519-signer.ts";
 
 const signer = createSigner("leg-1", importSeed(new Uint8Array(32).fill(7)));
 const digest = digestOf(utf8("x"));

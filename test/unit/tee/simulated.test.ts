@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createSigner, generateKey } from "../../../enclave/attester/ed25519-signer.ts";
 import { createSimulatedAttester } from "../../../enclave/attester/simulated.ts";
 import { encodeHex, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
@@ -13,6 +12,7 @@ import {
   parseSimulatedEvidence,
   verifySimulatedEvidence,
 } from "../../../src/paths/tee/wire/simulated.ts";
+import { createSigner, generateKey } from "../../../src/signing/ed25519-signer.ts";
 
 const reportData = new Uint8Array(64).fill(5);
 const measurement = digestOf(utf8("files"));

@@ -86,10 +86,16 @@ function appraiseFiles(evidence: WorkerEvidence, trust: TeeTrust, revoked: Revok
   checks.expect("evidence.worker-not-revoked", !revoked.measurements.has(workerDigest), "assertion");
 }
 
-/** Records whether a model of the given digest may be relied on. */
-export function appraiseModel(worker: AppraisedWorker, model: Sha256Digest, revoked: RevokedSet, checks: TeeChecklist): void {
+/** Records whether the model of that name may be relied on with that digest. */
+export function appraiseModel(
+  worker: AppraisedWorker,
+  name: string | null,
+  model: Sha256Digest,
+  revoked: RevokedSet,
+  checks: TeeChecklist,
+): void {
   const { models } = worker.trust;
-  const accepted = "accept" in models || models.some((entry) => entry.digest === model);
+  const accepted = "accept" in models || models.some((entry) => entry.name === name && entry.digest === model);
   checks.expect("evidence.model-accepted", accepted, "assertion", "accept" in models ? "any, by the trust file" : model);
   checks.expect("evidence.model-not-revoked", !revoked.measurements.has(model), "assertion");
 }

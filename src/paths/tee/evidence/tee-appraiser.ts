@@ -1,5 +1,5 @@
 /** The auditor's side of the tee path: one leg, judged with the evidence of the session that the receipt cites. */
-import type { Basis, Check } from "../../../core/check.ts";
+import type { Basis } from "../../../core/check.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
@@ -40,7 +40,7 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
   }
   const model = statement.binding.modelDigest;
   checks.expect("leg.model-attested", worker.evidence.statement.modelDigests.includes(model), "signature");
-  appraiseModel(worker, model, inputs.revoked, checks);
+  appraiseModel(worker, inputs.model, model, inputs.revoked, checks);
   const oneForm = "outputs" in statement !== "outputCommitment" in statement;
   checks.expect("leg.outputs-form", oneForm, "signature");
 }
@@ -70,9 +70,4 @@ function claimsOf(leg: TeeLeg, sessionId: string, worker: AppraisedWorker, basis
       basis,
     },
   };
-}
-
-/** Whether every check passed: a skipped check is never a pass. */
-export function allPassed(checks: readonly Check[]): boolean {
-  return checks.every((check) => check.status === "pass");
 }

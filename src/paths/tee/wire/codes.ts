@@ -28,6 +28,3 @@ export const codes = {
 
 /** Makes an error with a code of the tee path. */
 export const teeError = pathErrors(codes);
-
-/** A code of the tee path. */
-export type TeeCode = keyof typeof codes;

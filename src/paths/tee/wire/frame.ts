@@ -28,9 +28,6 @@ export type InferHead = Decoded<typeof decodeInferHead>;
 /** Decodes the head of an answer frame. The body is the sealed response; the leg's length says where it starts. */
 export const decodeAnswerHead = object({ v: oneOf(1), legLength: integer(1, 16 * 1024 * 1024), requestGuessable: boolean });
 
-/** Head of an answer frame; the body is `leg ‖ sealed response`. */
-export type AnswerHead = Decoded<typeof decodeAnswerHead>;
-
 /** The bytes of one frame. */
 export function encodeFrame(head: JsonObject, ...body: readonly Uint8Array[]): Uint8Array {
   const headBytes = encodeJcs(head);

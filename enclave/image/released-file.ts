@@ -6,7 +6,7 @@ import { digestOf } from "../../src/core/digest.ts";
 import type { ReleasedFiles } from "../../src/paths/tee/wire/keyset.ts";
 
 /** Folders of the modules that the worker consists of, from the root of the code. */
-const FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/wire"];
+const FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/wire", "src/signing"];
 
 async function packageRoot(start: string): Promise<string> {
   for (let folder = start; ; folder = dirname(folder)) {

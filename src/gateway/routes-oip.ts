@@ -1,0 +1,79 @@
+/** Open Inference Protocol v2: metadata, health, inference. */
+import type { Context } from "hono";
+import { TrisealError } from "../core/errors.ts";
+import { authenticate } from "./authenticate.ts";
+import { bytesResponse } from "./bytes-response.ts";
+import type { InFlight } from "./in-flight.ts";
+import { InferService } from "./infer.ts";
+import type { CatalogModel, GatewayOptions } from "./options.ts";
+import { readBody } from "./read-body.ts";
+import type { App, RequestState } from "./request-state.ts";
+
+/** OIP v2: server and model metadata, health, inference. */
+export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlight): void {
+  const service = new InferService(options);
+  const find = (c: Context): CatalogModel => {
+    const model = options.models.find((candidate) => candidate.name === c.req.param("model"));
+    const version = c.req.param("version");
+    if (model === undefined || (version !== undefined && version !== model.version))
+      throw new TrisealError("MODEL_UNKNOWN", "no such model or version");
+    return model;
+  };
+  const metadata = (c: Context) => {
+    const { name, version, platform, inputs, outputs } = find(c);
+    return c.json({ name, versions: [version], platform, inputs, outputs });
+  };
+  const modelReady = (c: Context) => {
+    const model = find(c);
+    const ready = options.paths.some((path) => path.backends(model).length > 0);
+    return c.json({ name: model.name, ready }, ready ? 200 : 503);
+  };
+  const infer = async (c: Context<RequestState>) => {
+    const caller = authenticate(c.req.header("authorization"), options.tenants);
+    return inFlight.run(async () => {
+      const body = await readBody(c.req.raw, options.limits.maxBodyBytes);
+      const result = await service.infer({
+        caller,
+        endpoint: c.req.path.slice(0, 512),
+        modelName: c.req.param("model") ?? "",
+        modelVersion: c.req.param("version") ?? null,
+        mediaType: c.req.header("content-type") ?? "",
+        body,
+        requestId: c.var.requestId,
+        signal: c.req.raw.signal,
+      });
+      options.log({
+        level: "info",
+        event: "infer",
+        request_id: c.var.requestId,
+        receipt_id: result.receiptId,
+        status: result.status,
+        code: result.code,
+      });
+      return bytesResponse(result.body, result.mediaType, result.status, { "x-receipt-id": result.receiptId });
+    });
+  };
+  app.get("/v2", (c) => c.json({ name: "triseal", version: "0.1.0", extensions: ["triseal_sealed", "aci"] }));
+  app.get("/v2/health/live", (c) => c.json({ live: true }));
+  app.get("/v2/health/ready", async (c) => {
+    const reason = await notReady(options, inFlight);
+    return c.json(reason === null ? { ready: true } : { ready: false, reason }, reason === null ? 200 : 503);
+  });
+  for (const prefix of ["/v2/models/:model", "/v2/models/:model/versions/:version"]) {
+    app.get(prefix, metadata);
+    app.get(`${prefix}/ready`, modelReady);
+    app.post(`${prefix}/infer`, infer);
+  }
+}
+
+/** Why the gateway should get no requests now, or null. */
+async function notReady(options: GatewayOptions, inFlight: InFlight): Promise<string | null> {
+  if (inFlight.draining) return "draining";
+  const policy = options.policy();
+  if ("unavailable" in policy) return `policy: ${policy.unavailable}`;
+  const problem = options.policyProblem();
+  if (problem !== null) return `policy: ${problem}`;
+  const states = await Promise.all(options.paths.map((path) => path.ready(AbortSignal.timeout(1000))));
+  const reasons = states.flatMap((state) => (state.ready ? [] : [state.reason]));
+  return reasons.length === states.length ? `no path is ready: ${reasons.join("; ")}` : null;
+}
