@@ -1,4 +1,4 @@
-/** Remembers what was opened until it expires, in bounded memory (DESIGN section 5). */
+/** Remembers what was opened until it expires, in bounded memory (receipt/SPEC.md section 3.2). */
 
 /** What the guard says to an envelope: the first use, a second one, no room left, or older than it can vouch for. */
 export type ReplayVerdict = "fresh" | "replayed" | "full" | "forgotten";

@@ -1,4 +1,4 @@
-/** The worker's evidence package: what it states about itself, and the platform's word for it (DESIGN section 3). */
+/** The worker's evidence package: what it states about itself, and the platform's word for it (receipt/SPEC.md section 3.1). */
 import { encodeBase64 } from "../../src/core/bytes.ts";
 import type { Sha256Digest } from "../../src/core/digest.ts";
 import {

@@ -14,7 +14,7 @@ function memberLines(name: string, member: JsonObject, depth: number): readonly 
   const indent = "  ".repeat(depth);
   const meaning = typeof member["description"] === "string" ? `  # ${member["description"]}` : "";
   if (isJsonObject(member["properties"])) return [`${indent}${name}:${meaning}`, ...keyLines(member, depth + 1)];
-  const fallback: JsonValue = member["default"] ?? null;
+  const fallback: JsonValue = "default" in member ? (member["default"] ?? null) : "(required)";
   const items = member["items"];
   const itemLines = isJsonObject(items) ? keyLines(items, depth + 2).map((line) => `${indent}# ${line.trim()}`) : [];
   return [

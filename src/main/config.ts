@@ -40,7 +40,7 @@ const configForm = z.strictObject({
       z.strictObject({
         hash: hexKey.describe("SHA-256 of the key; `triseal keys api` makes a pair"),
         tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
-        tier: z.string().min(1).max(64).nullable().default(null),
+        tier: z.string().min(1).max(64).nullable().default(null).describe("read by policies as tenant.tier"),
         jurisdiction: z.string().min(1).max(64).nullable().default(null),
       }),
     )
@@ -57,17 +57,18 @@ const configForm = z.strictObject({
     .prefault({}),
   witnesses: z
     .strictObject({
-      quorum: z.int().min(0).max(16).default(0),
+      quorum: z.int().min(0).max(16).default(0).describe("cosignatures that a checkpoint needs; 0 asks no witness"),
       timeoutMs: z.int().min(50).max(30_000).default(3000).describe("how long a bundle waits for cosignatures"),
       peers: z
         .array(z.strictObject({ name: z.string().regex(/^[^\s+]{1,128}$/), url: z.url(), publicKey: hexKey }))
         .max(16)
-        .default([]),
+        .default([])
+        .describe("witnesses: key name, address and Ed25519 key in hexadecimal"),
     })
     .prefault({}),
   workers: z
     .strictObject({
-      count: z.int().min(1).max(64).default(1),
+      count: z.int().min(1).max(64).default(1).describe("worker processes"),
       attester: z.enum(["simulated"]).default("simulated").describe("the only attester of this version; refused without --dev"),
       jurisdiction: z
         .string()
@@ -79,10 +80,16 @@ const configForm = z.strictObject({
       executionProviders: z
         .array(z.enum(["cpu", "cuda"]))
         .min(1)
-        .default(["cpu"]),
-      concurrency: z.int().min(1).max(64).default(2),
-      queueLength: z.int().min(0).max(65_536).default(64),
-      intraOpThreads: z.int().min(0).max(1024).default(1),
+        .default(["cpu"])
+        .describe("in order of preference"),
+      concurrency: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(2)
+        .describe("model runs at one time per worker; each holds its own copy of the models"),
+      queueLength: z.int().min(0).max(65_536).default(64).describe("requests that may wait in a worker beyond those that run"),
+      intraOpThreads: z.int().min(0).max(1024).default(1).describe("threads within one model run; 0 leaves it to onnxruntime"),
       maxSessionAgeSeconds: z
         .int()
         .min(60)
@@ -97,15 +104,17 @@ const configForm = z.strictObject({
         .int()
         .min(1024)
         .max(64 * 1024 * 1024)
-        .default(16 * 1024 * 1024),
+        .default(16 * 1024 * 1024)
+        .describe("longest request body"),
       maxTensorElements: z
         .int()
         .min(1)
         .max(16 * 1024 * 1024)
-        .default(4 * 1024 * 1024),
-      maxInFlight: z.int().min(1).max(100_000).default(256),
-      requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000),
-      maxConnections: z.int().min(1).max(1_000_000).default(4096),
+        .default(4 * 1024 * 1024)
+        .describe("most elements of one tensor"),
+      maxInFlight: z.int().min(1).max(100_000).default(256).describe("requests that are answered at one time"),
+      requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000).describe("how long a worker may take for one request"),
+      maxConnections: z.int().min(1).max(1_000_000).default(4096).describe("open connections"),
     })
     .prefault({}),
   keysetLifetimeDays: z

@@ -1,4 +1,4 @@
-/** The model package (DESIGN section 4): what `model.json` says, and the few computations that it defines for a caller. */
+/** The model package: what `model.json` says, and the few computations that it defines for a caller. */
 import { array, type Decoded, digest, finite, integer, matching, object, oneOf, text } from "../core/decode.ts";
 import { TrisealError } from "../core/errors.ts";
 import { type JsonValue, parseJson } from "../core/json.ts";

@@ -1,6 +1,6 @@
 /**
  * The decision itself: guardrails, then the first matching rule, then the choice among the candidates that satisfy it.
- * Total and deterministic; whatever cannot be evaluated denies (DESIGN section 8).
+ * Total and deterministic; whatever cannot be evaluated denies.
  */
 import type { UnixSeconds } from "../core/time.ts";
 import { type Decision, type DenialCode, isNameable, type JudgedCandidate, MAX_CANDIDATES, UNUSABLE_FACTS } from "./decision.ts";

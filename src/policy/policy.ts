@@ -1,4 +1,4 @@
-/** Policies: parsed, checked whole, and named by the digest of their exact bytes (DESIGN section 8). */
+/** Policies: parsed, checked whole, and named by the digest of their exact bytes. */
 import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import { ATTRIBUTES, type Attribute } from "./attribute.ts";

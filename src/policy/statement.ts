@@ -1,4 +1,4 @@
-/** Signed policy statements: that a policy is in force, from when to when, and which came before it (DESIGN section 8). */
+/** Signed policy statements: that a policy is in force, from when to when, and which came before it. */
 import { concatBytes, encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import { digest, hexText, integer, object, oneOf, seconds, text } from "../core/decode.ts";
 import type { Sha256Digest } from "../core/digest.ts";

@@ -1,4 +1,4 @@
-/** Appraises every leg and compares what it states with receipt, decision and the other legs (DESIGN section 2). */
+/** Appraises every leg and compares what it states with receipt, decision and the other legs (receipt/SPEC.md section 5.3). */
 import type { Check } from "../core/check.ts";
 import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";

@@ -1,5 +1,5 @@
 /** One process per data folder: a lock file that names the process. */
-import { open, readFile, rm } from "node:fs/promises";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { TrisealError } from "../../core/errors.ts";
 
 /** A held lock. */
@@ -9,6 +9,8 @@ export interface DataLock {
 
 /** Locks of this process. A lock file with our own pid that is not among them was left by an earlier process of that pid. */
 const held = new Set<string>();
+
+let attempts = 0;
 
 function isAlive(pid: number, path: string): boolean {
   if (pid === process.pid) return held.has(path);
@@ -20,6 +22,17 @@ function isAlive(pid: number, path: string): boolean {
   }
 }
 
+/** Makes a file that has its content from the first moment on, so that nobody takes it for an abandoned one. @throws `EEXIST`. */
+async function createWith(path: string, content: string): Promise<void> {
+  const temporary = `${path}.${content}.${attempts++}.tmp`;
+  try {
+    await writeFile(temporary, content, { mode: 0o600 });
+    await link(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
 /**
  * Takes the lock file at `path`; one that a dead process left is taken over.
  * @throws TrisealError `LOG_LOCKED`, naming the process that holds it.
@@ -27,9 +40,7 @@ function isAlive(pid: number, path: string): boolean {
 export async function lockData(path: string): Promise<DataLock> {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      const handle = await open(path, "wx", 0o600);
-      await handle.writeFile(String(process.pid));
-      await handle.close();
+      await createWith(path, String(process.pid));
       held.add(path);
       return {
         release: async () => {

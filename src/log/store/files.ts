@@ -6,8 +6,6 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 
 /** A file that only grows, and can be cut back. */
 export interface AppendFile {
-  /** Length in bytes. */
-  readonly length: number;
   append(bytes: Uint8Array): Promise<void>;
   /** fdatasync: returns when everything appended so far is durable. */
   sync(): Promise<void>;
@@ -54,20 +52,10 @@ async function syncPath(path: string): Promise<void> {
 
 async function openAppendFile(path: string): Promise<AppendFile> {
   const handle = await open(path, "a+", 0o600);
-  let length = (await handle.stat()).size;
   return {
-    get length() {
-      return length;
-    },
-    async append(bytes) {
-      await handle.appendFile(bytes);
-      length += bytes.length;
-    },
+    append: (bytes) => handle.appendFile(bytes),
     sync: () => handle.datasync(),
-    async truncate(newLength) {
-      await handle.truncate(newLength);
-      length = newLength;
-    },
+    truncate: (length) => handle.truncate(length),
     close: () => handle.close(),
   };
 }

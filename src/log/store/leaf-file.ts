@@ -73,14 +73,13 @@ export class LeafFile {
     this.durableLength = durableLength;
   }
 
-  /** Opens or makes the file, cuts off an unfinished batch, and returns what it holds. @throws TrisealError `LOG_CORRUPT`. */
+  /** Opens or makes the file and returns the leaves of its whole batches. Changes no byte of it. @throws TrisealError `LOG_CORRUPT`. */
   static async open(files: DurableFiles, path: string): Promise<{ file: LeafFile; leaves: readonly Uint8Array[] }> {
     const { leaves, wholeLength } = readLeaves((await files.read(path)) ?? new Uint8Array());
-    const file = new LeafFile(await files.openAppend(path), wholeLength);
+    const file = await files.openAppend(path);
     try {
       await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
-      await file.settle();
-      return { file, leaves };
+      return { file: new LeafFile(file, wholeLength), leaves };
     } catch (error) {
       await file.close();
       throw error;
@@ -98,15 +97,15 @@ export class LeafFile {
     this.unsettled = false;
   }
 
-  close(): Promise<void> {
-    return this.file.close();
-  }
-
   /** Cuts off what an append that failed or was cut short left behind, however much that was, and makes the rest durable. */
-  private async settle(): Promise<void> {
+  async settle(): Promise<void> {
     if (!this.unsettled) return;
     await this.file.truncate(this.durableLength);
     await this.file.sync();
     this.unsettled = false;
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
   }
 }

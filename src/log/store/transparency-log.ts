@@ -6,7 +6,7 @@ import { encodeHex, equalBytes } from "../../core/bytes.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
-import { parseCheckpointText, signCheckpoint } from "../checkpoint.ts";
+import { type Checkpoint, parseCheckpointText, signCheckpoint } from "../checkpoint.ts";
 import { encodeLeaf, type LeafKind } from "../leaf.ts";
 import { leafHash, proveConsistency, proveInclusion } from "../merkle.ts";
 import { encodeNote, type NoteSignature, parseNote } from "../note.ts";
@@ -75,8 +75,8 @@ export class TransparencyLog {
   }
 
   /**
-   * Opens or makes a log: takes the lock, cuts off an unfinished batch, checks the published checkpoints against the
-   * leaves, repairs tiles and signs the current checkpoint.
+   * Opens or makes a log: takes the lock, checks the published checkpoints against the leaves, cuts off an
+   * unfinished batch, repairs tiles and signs the current checkpoint.
    * @throws TrisealError `LOG_LOCKED`; `LOG_CORRUPT` where leaves are damaged, or fewer or others than were published.
    */
   static async open(options: LogOptions): Promise<TransparencyLog> {
@@ -92,6 +92,8 @@ export class TransparencyLog {
       for (const leaf of leaves) tree.append(leaf);
       const log = new TransparencyLog(options, lock, file, tree, new TileFolder(files, directory, tree));
       await log.checkPublished();
+      // Only now: what was published and cannot be read must stay as it is, for whoever restores it.
+      await file.settle();
       await log.tiles.repair(leaves);
       await log.publish();
       return log;
@@ -235,13 +237,17 @@ export class TransparencyLog {
   private async checkPublished(): Promise<void> {
     const { files, directory } = this.options;
     const published = await files.read(`${directory}/checkpoint`);
-    // Written without sync: a crash can leave it empty, and then the cosigned ones still stand.
-    if (published !== null && published.length > 0) this.assertPublished(new TextDecoder().decode(published));
+    // Written without sync: a crash can leave it empty or torn, and then the cosigned ones still stand.
+    const checkpoint = published === null ? null : readCheckpoint(published);
+    if (checkpoint !== null) this.assertPublished(checkpoint);
     for (const name of await files.list(`${directory}/checkpoints`)) {
       if (!/^[0-9]+$/.test(name)) continue;
-      const text = new TextDecoder().decode((await files.read(`${directory}/checkpoints/${name}`)) ?? new Uint8Array());
-      this.assertPublished(text);
-      this.keepCosigned(Number(name), text);
+      const bytes = (await files.read(`${directory}/checkpoints/${name}`)) ?? new Uint8Array();
+      const cosigned = readCheckpoint(bytes);
+      if (cosigned === null || String(cosigned.size) !== name)
+        throw new TrisealError("LOG_CORRUPT", `the cosigned checkpoint ${name.slice(0, 20)} is unreadable`);
+      this.assertPublished(cosigned);
+      this.keepCosigned(cosigned.size, new TextDecoder().decode(bytes));
     }
   }
 
@@ -250,18 +256,20 @@ export class TransparencyLog {
     this.cosignedSizes.splice(firstAbove(this.cosignedSizes, size), 0, size);
   }
 
-  private assertPublished(noteText: string): void {
-    let checkpoint: ReturnType<typeof parseCheckpointText>;
-    try {
-      checkpoint = parseCheckpointText(parseNote(noteText).text);
-    } catch (cause) {
-      throw new TrisealError("LOG_CORRUPT", "a published checkpoint is unreadable", { cause });
-    }
-    const { origin, size, root } = checkpoint;
+  private assertPublished({ origin, size, root }: Checkpoint): void {
     if (origin !== this.options.origin) throw new TrisealError("LOG_CORRUPT", `the folder holds the log ${origin}`);
     if (size > this.tree.size) throw new TrisealError("LOG_CORRUPT", `${size} leaves were published, ${this.tree.size} are left`);
     if (!equalBytes(this.tree.root(size), root))
       throw new TrisealError("LOG_CORRUPT", `the first ${size} leaves are not those that were published`);
+  }
+}
+
+/** The checkpoint of a stored note, or null where the bytes are none. Its signature is not verified: the log key may have changed since. */
+function readCheckpoint(bytes: Uint8Array): Checkpoint | null {
+  try {
+    return parseCheckpointText(parseNote(new TextDecoder().decode(bytes)).text);
+  } catch {
+    return null;
   }
 }
 

@@ -1,4 +1,4 @@
-/** The sealed envelope (DESIGN section 5): HPKE base mode to a worker, and the way back under a key exported from the same context. */
+/** The sealed envelope (receipt/SPEC.md section 3.2): HPKE base mode to a worker, and the way back under a key exported from the same context. */
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from "hpke";
 import { concatBytes, encodeBase64, parseHex, utf8 } from "../../../core/bytes.ts";
 import { base64Bytes, type Decoded, digest, object, oneOf, seconds, text } from "../../../core/decode.ts";

@@ -1,4 +1,4 @@
-/** The worker's keyset, its statement, and the evidence package that carries both: DESIGN section 3, worker report data. */
+/** The worker's keyset, its statement, and the evidence package that carries both (receipt/SPEC.md section 3.1). */
 import {
   array,
   base64Bytes,

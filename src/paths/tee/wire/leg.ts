@@ -1,4 +1,4 @@
-/** The tee leg: what a worker signs about one answer (DESIGN section 2, first carrier). */
+/** The tee leg: what a worker signs about one answer (receipt/SPEC.md section 3.1). */
 import { decodeBinding } from "../../../core/binding.ts";
 import { concatBytes, encodeHex, parseHex, utf8 } from "../../../core/bytes.ts";
 import { anyJson, type Decoded, digest, hexText, nullable, object, oneOf, text } from "../../../core/decode.ts";
