@@ -31,6 +31,7 @@ export const coreCodes = {
   MODEL_INVALID: { status: 500, retryable: false, action: "correct the model package" },
   MODEL_UNKNOWN: { status: 404, retryable: false, action: "choose a model that `GET /v2/models/{name}` knows" },
   NOT_FOUND: { status: 404, retryable: false, action: "check the address" },
+  OVERLOADED: { status: 503, retryable: true, action: "retry later: the gateway is answering as many requests as it may" },
   PATH_UNAVAILABLE: {
     status: 503,
     retryable: true,

@@ -20,8 +20,12 @@ export function unixSeconds(value: number): UnixSeconds {
   return value as UnixSeconds;
 }
 
-/** `seconds` in RFC 3339, UTC, without fractions: `2026-11-21T08:00:00Z`. */
+/** Last second of the year 9999. */
+const LAST_RFC3339_SECOND = 253_402_300_799;
+
+/** `seconds` in RFC 3339, UTC, without fractions: `2026-11-21T08:00:00Z`; beyond the year 9999, which RFC 3339 cannot write, as a number. */
 export function formatTime(seconds: UnixSeconds): string {
+  if (seconds > LAST_RFC3339_SECOND) return `${seconds} seconds after 1970`;
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 

@@ -9,6 +9,9 @@ import { addAciRoutes } from "./routes-aci.ts";
 import { addLogRoutes } from "./routes-log.ts";
 import { addOipRoutes } from "./routes-oip.ts";
 
+/** Methods that routes are registered for. */
+const METHODS = ["GET", "POST"];
+
 /** A gateway that answers requests until it is drained. */
 export interface Gateway {
   readonly fetch: (request: Request) => Response | Promise<Response>;
@@ -37,7 +40,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     return new Response(JSON.stringify(problem.body), { status: problem.status, headers: { "content-type": PROBLEM_TYPE } });
   };
   app.onError((error, c) => respond(error, c.req.path, c.var.requestId));
-  app.notFound((c) => respond(new TrisealError("NOT_FOUND", "no such route"), c.req.path, c.var.requestId));
+  app.notFound((c) => {
+    // The middleware above matches every address; a second match is a route of that method.
+    const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 1);
+    if (allowed.length === 0) return respond(new TrisealError("NOT_FOUND", "no such route"), c.req.path, c.var.requestId);
+    const wrong = new TrisealError("REQUEST_METHOD", `this route takes ${allowed.join(", ")}`);
+    const response = respond(wrong, c.req.path, c.var.requestId);
+    response.headers.set("allow", allowed.join(", "));
+    return response;
+  });
   addOipRoutes(app, options, inFlight);
   addAciRoutes(app, options);
   addLogRoutes(app, options);

@@ -87,7 +87,10 @@ export class ReceiptWriter {
       { type: "response.returned", body_hash: digestOf(answer.body) },
     ];
     const receipt = this.sign(id, request, events, servedAt);
-    return this.exchange(request, receipt, made, [leg.bytes], leg.sessionId, { body: answer.body, mediaType: answer.mediaType });
+    return this.exchange(request, receipt, made, [leg.bytes, ...(leg.blobs ?? [])], leg.sessionId, {
+      body: answer.body,
+      mediaType: answer.mediaType,
+    });
   }
 
   /** The exchange of a refusal; `body` is the error body that the caller gets. */

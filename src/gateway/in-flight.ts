@@ -11,10 +11,10 @@ export class InFlight {
     this.limit = limit;
   }
 
-  /** Runs `work` unless the gateway is draining or full. @throws TrisealError `SHUTTING_DOWN`, `PATH_UNAVAILABLE`. */
+  /** Runs `work` unless the gateway is draining or full. @throws TrisealError `SHUTTING_DOWN`, `OVERLOADED`. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.draining) throw new TrisealError("SHUTTING_DOWN", "the gateway is draining");
-    if (this.count >= this.limit) throw new TrisealError("PATH_UNAVAILABLE", `${this.limit} requests are in flight already`);
+    if (this.count >= this.limit) throw new TrisealError("OVERLOADED", `${this.limit} requests are in flight already`);
     this.count++;
     try {
       return await work();

@@ -145,7 +145,10 @@ export class Ledger {
   /** A session document by its id, or null. */
   async session(id: string): Promise<JsonObject | null> {
     const digest = `sha256:${id}` as Sha256Digest;
-    return this.shared.has(digest) ? this.sharedDocument(digest, null) : null;
+    const index = this.shared.get(digest);
+    // Policy statements and key events are shared documents, too, and no sessions.
+    const isSession = index !== undefined && (await this.recordAt(index))?.kind === "session";
+    return isSession ? this.sharedDocument(digest, null) : null;
   }
 
   private async append(

@@ -58,6 +58,8 @@ export interface Leg {
   /** Digest and media type of the evidence behind the leg. */
   readonly evidenceDigest: Sha256Digest;
   readonly evidenceMediaType: string;
+  /** Documents that this leg alone cites and that its appraiser asks for by digest: evidence that no session holds. None by default. */
+  readonly blobs?: readonly Uint8Array[];
   /** Whether the digest of the opened request can be guessed because the body held no 128 random bits. */
   readonly requestGuessable: boolean;
 }
@@ -124,6 +126,8 @@ export interface LegClaims {
   readonly decisionDigest: Sha256Digest;
   readonly nonce: string;
   readonly factsDigest: Sha256Digest | null;
+  /** The evidence that was appraised; the receipt must name the same. */
+  readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
   readonly inputCommitment: string | null;
@@ -150,6 +154,8 @@ export interface AppraisalInputs {
   readonly blob: (digest: Sha256Digest) => Uint8Array | null;
   /** The moment for which evidence is judged, and what that moment rests on. */
   readonly at: { readonly seconds: UnixSeconds; readonly basis: Basis };
+  /** The moment of the receipt: keys that signed for the answer must not have expired by then. */
+  readonly answeredAt: { readonly seconds: UnixSeconds; readonly basis: Basis };
   readonly now: UnixSeconds;
 }
 
@@ -192,7 +198,7 @@ export interface AppraisedSession {
 export interface PathClient {
   readonly id: PathId;
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
-  appraiseSession(document: JsonObject, inputs: Omit<AppraisalInputs, "session" | "blob" | "model">): Promise<readonly Check[]>;
+  appraiseSession(document: JsonObject, inputs: Omit<AppraisalInputs, "session" | "blob" | "model" | "answeredAt">): Promise<readonly Check[]>;
   prepare(
     request: { readonly model: string; readonly facts: CallerFacts; readonly body: Uint8Array },
     session: AppraisedSession,

@@ -1,5 +1,5 @@
 /** The form of a policy file (`triseal.dev/v1`). */
-import { z } from "zod";
+import * as z from "zod";
 import { EVIDENCE_TYPE, PATH_ID, TCB_STATUSES } from "./obligation.ts";
 
 const whole = (pattern: RegExp) => new RegExp(`^(?:${pattern.source})$`);

@@ -70,7 +70,7 @@ const decodeParts = object({
 export function isOtherBundleVersion(bytes: Uint8Array): boolean {
   try {
     const version = text(128)(jsonObject(parseJson(bytes), "bundle")["v"], "bundle.v");
-    return version.startsWith("triseal.dev/bundle/") && version !== BUNDLE_VERSION;
+    return /^triseal\.dev\/bundle\/v[1-9][0-9]{0,3}$/.test(version) && version !== BUNDLE_VERSION;
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 /** The trust file (`triseal.dev/trust/v1`): what a relying party accepts, and why. Without one, nothing is accepted. */
 import { parse as parseYaml } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { parseUtf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";

@@ -23,7 +23,6 @@ export const verifyChecks = {
     states: "the trust file accepts how the gateway itself is attested",
   },
   "trust.mode": { code: "TRUST_DEV_MODE", spec: "SPEC 5.1", states: "the gateway's mode of operation is accepted" },
-  "trust.paths-readable": { code: "TRUST_FILE_INVALID", spec: "SPEC 5.1", states: "the trust file's sections can be read" },
   "keyset.digest": { code: "KEYSET_MISMATCH", spec: "ACI 3.1", states: "the keyset is the one that the receipt names" },
   "keyset.current": { code: "KEYSET_EXPIRED", spec: "ACI 3.1", states: "the keyset had not expired" },
   "receipt.signature": {
@@ -78,6 +77,11 @@ export const verifyChecks = {
     code: "DECISION_OBLIGATION_UNMET",
     spec: "SPEC 5.2",
     states: "every path that the policy requires left a leg, and no other",
+  },
+  "decision.sealing": {
+    code: "DECISION_SEALING_MISMATCH",
+    spec: "SPEC 5.2",
+    states: "decision and receipt agree on who sealed, as the caller wished",
   },
   "decision.backend": {
     code: "DECISION_BACKEND_MISMATCH",

@@ -15,7 +15,18 @@ export function claimsOfAnswer(
   logged: Moment | null,
   context: VerifyContext,
 ): readonly Claim[] {
-  return [...legs.flatMap((leg) => claimsOfLeg(leg, story, context)), ...policyClaims(decision), timeClaim(logged, context)];
+  return [
+    ...legs.flatMap((leg) => claimsOfLeg(leg, story, context)),
+    ...story.legs.flatMap(pendingClaim),
+    ...policyClaims(decision),
+    timeClaim(logged, context),
+  ];
+}
+
+function pendingClaim({ path, status, deadline }: ReceiptStory["legs"][number]): readonly Claim[] {
+  if (status === "final" || deadline === undefined) return [];
+  const text = `the ${path} leg is pending until ${formatTime(deadline)}: nothing supports what it is to show`;
+  return [{ about: "answer", text, basis: "assertion" }];
 }
 
 function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, context: VerifyContext): readonly Claim[] {
@@ -49,7 +60,9 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
 function policyClaims(decision: VerifiedDecision | null): readonly Claim[] {
   if (decision === null) return [];
   const { statement } = decision.statement;
-  const origins = [...new Set(decision.decision.facts.map(({ origin }) => origin))].sort().join(", ");
+  const { facts, candidates } = decision.decision;
+  const read = [...facts, ...candidates.flatMap((candidate) => candidate.facts)];
+  const origins = [...new Set(read.map(({ origin }) => origin))].sort().join(", ");
   return [
     {
       about: "policy",

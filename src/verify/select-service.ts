@@ -5,7 +5,8 @@ import type { VerifyContext } from "./context.ts";
 /** Who signed what: hexadecimal receipt key, and the log as its checkpoint names it. */
 export interface ServiceClaim {
   readonly receiptKey: string;
-  readonly logOrigin: string;
+  /** Null where the receipt has no readable log proof. */
+  readonly logOrigin: string | null;
 }
 
 /**
@@ -17,10 +18,9 @@ export function selectService(trust: Trust, claim: ServiceClaim, context: Verify
   const byLog = trust.services.filter((service) => service.logs.some((log) => log.origin === claim.logOrigin));
   const both = byKey.filter((service) => byLog.includes(service));
   const { checks } = context;
-  const known =
-    checks.expect("trust.log-known", byLog.length > 0, "assertion", claim.logOrigin) &&
-    checks.expect("trust.gateway-known", byKey.length > 0, "assertion", claim.receiptKey);
-  if (!known) return null;
+  if (claim.logOrigin !== null) checks.expect("trust.log-known", byLog.length > 0, "assertion", claim.logOrigin);
+  checks.expect("trust.gateway-known", byKey.length > 0, "assertion", claim.receiptKey);
+  if (byLog.length === 0 || byKey.length === 0) return null;
   const [service] = both;
   const detail = both.length > 1 ? `${both.length} services name both` : "";
   return checks.expect("trust.one-service", both.length === 1, "assertion", detail) && service !== undefined ? service : null;

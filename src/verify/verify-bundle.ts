@@ -4,7 +4,7 @@ import { parseDigest } from "../core/digest.ts";
 import { unixSeconds } from "../core/time.ts";
 import type { Appraiser } from "../paths/path.ts";
 import { type Bundle, isOtherBundleVersion, parseBundle } from "../receipt/bundle.ts";
-import { receiptDigest, receiptKey } from "../receipt/index.ts";
+import { type AttestedSession, receiptDigest, receiptKey } from "../receipt/index.ts";
 import { revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
 import { claimsOfAnswer, claimsOfRefusal } from "./claims.ts";
 import { type Moment, VerifyContext } from "./context.ts";
@@ -85,17 +85,21 @@ async function verifyStory(
   const at = chosen(context) ?? logged ?? { seconds: receipt.served_at, basis: "assertion" as Basis };
   verifyGateway(service, receiptKeyHex, story, at, revoked, context);
   const decision = verifyPolicy(story, service, at, revoked, context);
-  if (story.policy !== null) verifyLogged("log.policy", "policy", story.policy.statement_digest, service, revoked, context);
+  const policyLogged =
+    story.policy === null ? null : verifyLogged("log.policy", "policy", story.policy.statement_digest, service, revoked, context);
   const session = readSession(story, context);
   let evidenceAt = at;
+  let sessionLogged: Moment | null = null;
   if (session !== null) {
-    const sessionLogged = verifyLogged("log.session", "session", parseDigest(`sha256:${session.id}`), service, revoked, context);
+    sessionLogged = verifyLogged("log.session", "session", parseDigest(`sha256:${session.id}`), service, revoked, context);
     evidenceAt = chosen(context) ?? sessionLogged ?? { seconds: session.established_at, basis: "assertion" };
     const served = receipt.served_at >= session.established_at && receipt.served_at <= session.expires_at;
     context.checks.expect("session.window", served, "assertion", "served_at is the operator's");
   }
   verifyTimes(decision, logged, context);
-  const legs = await verifyLegs({ appraisers, service, story, decision, session, evidenceAt, revoked }, context);
+  expectSeen([policyLogged, sessionLogged], session, sessionLogged, context);
+  const legInputs = { appraisers, service, story, decision, session, evidenceAt, answeredAt: at, revoked };
+  const legs = await verifyLegs(legInputs, context);
   expectUpstream(appraisers, story, decision, context);
   verifyExchange(story, legs, context);
   const unused = context.unusedParts();
@@ -126,6 +130,20 @@ function verifyTimes(decision: VerifiedDecision | null, logged: Moment | null, c
   );
 }
 
+/** No witness saw a cited document after now, and none saw a session before it was established. */
+function expectSeen(
+  cited: readonly (Moment | null)[],
+  session: AttestedSession | null,
+  sessionLogged: Moment | null,
+  context: VerifyContext,
+): void {
+  const latest = context.options.now + CLOCK_LAG_SECONDS;
+  const ordered =
+    cited.every((moment) => moment === null || moment.seconds <= latest) &&
+    (session === null || sessionLogged === null || session.established_at <= sessionLogged.seconds + CLOCK_LAG_SECONDS);
+  if (!ordered) context.checks.expect("log.time", false, "signature", "session or policy statement");
+}
+
 /** `upstream.verified` must be there, and `required`, exactly when a required path has an attested upstream (ACI section 7.5). */
 function expectUpstream(
   appraisers: readonly Appraiser[],
@@ -133,6 +151,8 @@ function expectUpstream(
   decision: VerifiedDecision | null,
   context: VerifyContext,
 ): void {
+  // Without the decision there is nothing to compare with; `policy.readable` has failed then.
+  if (story.policy !== null && decision === null) return;
   const paths = decision?.decision.obligations?.all ?? [];
   const attested = paths.some((path) => appraisers.some((appraiser) => appraiser.path === path && appraiser.attestedUpstream));
   const said = story.upstream?.required ?? false;

@@ -28,6 +28,8 @@ export interface LegInputs {
   readonly session: AttestedSession | null;
   /** Moment for which evidence is judged. */
   readonly evidenceAt: Moment;
+  /** Moment for which the leg's key is judged: that of the receipt. */
+  readonly answeredAt: Moment;
   readonly revoked: RevokedSet;
 }
 
@@ -50,7 +52,8 @@ export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Pro
     const leg = await appraiseLeg(event, inputs, context);
     if (leg !== null) legs.push(leg);
   }
-  if (inputs.decision !== null) expectObligations(inputs, context);
+  // A refusal after an allowing decision, such as that of a lost worker, has no leg: `receipt.events` sees to that.
+  if (inputs.decision !== null && inputs.story.refused === null) expectObligations(inputs, context);
   for (const leg of legs) compareLeg(leg, inputs, context);
   const [first, ...others] = legs.map(({ claims }) => claims);
   if (first !== undefined) {
@@ -63,8 +66,8 @@ export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Pro
 function isFinal(event: EventOf<"leg.sealed">, context: VerifyContext): boolean {
   if (event.status === "final") return context.checks.expect("leg.final", true, "signature");
   const overdue = event.deadline === undefined || event.deadline < context.options.now;
-  context.checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`);
-  context.checks.expect("leg.final", context.options.allowPending && !overdue, "signature", `path ${event.path} is pending`);
+  if (context.checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`))
+    context.checks.expect("leg.final", context.options.allowPending, "signature", `path ${event.path} is pending`);
   return false;
 }
 
@@ -86,6 +89,8 @@ async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, cont
       session.evidenceMediaType === event.evidence_media_type);
   const cited = bytes !== null && digestOf(bytes) === event.leg_digest && evidenceCited;
   if (!context.checks.expect("leg.cited", cited, "signature") || bytes === null) return null;
+  // The receipt cites it: whether the appraiser gets as far as to ask for it does not make it an unused part.
+  if (!appraiser.attestedUpstream) context.blob(event.evidence_digest);
   const appraisal = await appraiser.appraise(bytes, {
     trust: pathSection(inputs.service, event.path),
     revoked: inputs.revoked,
@@ -93,6 +98,7 @@ async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, cont
     session: inputs.session?.document ?? null,
     blob: (digest) => context.blob(digest),
     at: inputs.evidenceAt,
+    answeredAt: inputs.answeredAt,
     now: context.options.now,
   });
   waivePathEntries(event.path, pathSection(inputs.service, event.path), context);
@@ -113,17 +119,23 @@ function waivePathEntries(path: string, section: JsonObject | null, context: Ver
 function expectObligations(inputs: LegInputs, context: VerifyContext): void {
   const chosen = (inputs.decision?.decision.chosen ?? []).map(({ path }) => path).sort();
   const present = inputs.story.legs.map(({ path }) => path).sort();
-  context.checks.expect(
-    "decision.obligations",
-    JSON.stringify(chosen) === JSON.stringify(present),
-    "signature",
-    `wanted ${chosen.join(", ")}`,
-  );
+  const complete = JSON.stringify(chosen) === JSON.stringify(present);
+  const inTime = inputs.story.legs.every((event) => event.status === "final" || mayFollow(event, inputs.decision));
+  context.checks.expect("decision.obligations", complete && inTime, "signature", `wanted ${chosen.join(", ")}`);
+}
+
+/** Whether policy allows that this leg follows, by the deadline that it states. */
+function mayFollow(event: EventOf<"leg.sealed">, decided: VerifiedDecision | null): boolean {
+  const allowed = decided?.decision.obligations?.async.find(({ path }) => path === event.path);
+  if (decided === null || allowed === undefined || event.deadline === undefined) return false;
+  return event.deadline <= decided.decision.at + allowed.deadlineSeconds;
 }
 
 function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: VerifyContext): void {
   const { checks } = context;
   const { story, decision } = inputs;
+  const evidence = claims.evidence.digest === event.evidence_digest && claims.evidence.mediaType === event.evidence_media_type;
+  if (!evidence) checks.expect("leg.cited", false, "signature", "the evidence is another");
   compareBodies(event, claims, story, context);
   if (decision === null || story.policy === null) return;
   checks.expect("binding.decision", claims.decisionDigest === story.policy.decision_digest, "signature");
@@ -131,6 +143,7 @@ function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: 
   const stated = checks.attempt("binding.facts", "signature", () => factsDigest(callerFactsOf(decision.decision)));
   if (stated !== null && claims.factsDigest !== null) checks.expect("binding.facts", claims.factsDigest === stated, "signature");
   compareModel(claims, inputs, context);
+  compareSealing(event, inputs, context);
   compareBackend(event, claims, inputs, context);
 }
 
@@ -152,17 +165,29 @@ function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyConte
   context.checks.expect("binding.model", fact("model.digest") === claims.modelDigest, "signature");
 }
 
-/** The chosen backend's facts of origin `evidence` must be what its evidence shows; its age is recomputed. */
+/** Who sealed is one story in decision and receipt, and a caller that wanted its own seal or a refusal got no answer without it. */
+function compareSealing(event: EventOf<"leg.sealed">, inputs: LegInputs, context: VerifyContext): void {
+  const facts = inputs.decision?.decision.facts ?? [];
+  const fact = (name: string) => facts.find((candidate) => candidate.name === name)?.value;
+  const agreed = fact("request.sealed") === event.sealed_by;
+  const granted = fact("request.seal") !== "caller" || event.sealed_by === "caller";
+  context.checks.expect("decision.sealing", agreed && granted, "signature", `sealed by ${event.sealed_by}`);
+}
+
+/** The chosen backend's facts of origin `evidence` must be all that its evidence shows and no more; its age is recomputed. */
 function compareBackend(event: EventOf<"leg.sealed">, claims: LegClaims, inputs: LegInputs, context: VerifyContext): void {
   const decision = inputs.decision?.decision;
   const chosen = decision?.chosen.find(({ path }) => path === event.path);
   const candidate = decision?.candidates.find(({ id, path }) => id === chosen?.backendId && path === event.path);
   if (decision === undefined || candidate === undefined) return;
   const shown: Record<string, string | number | boolean> = { ...claims.backendFacts };
-  if (inputs.session !== null) shown["evidence_age_seconds"] = decision.at - inputs.session.established_at;
+  if (inputs.session !== null && shown["session_id"] === inputs.session.id)
+    shown["evidence_age_seconds"] = decision.at - inputs.session.established_at;
   const wrong = candidate.facts.filter(
     (fact) => fact.origin === "evidence" && shown[fact.name.slice("backend.".length)] !== fact.value,
   );
-  const detail = wrong.map(({ name }) => name).join(", ");
-  context.checks.expect("decision.backend", wrong.length === 0, "signature", detail);
+  // What is not told to policy could have been what a guardrail forbids.
+  const untold = Object.keys(shown).filter((name) => !candidate.facts.some((fact) => fact.name === `backend.${name}`));
+  const detail = [...wrong.map(({ name }) => name), ...untold.map((name) => `no backend.${name}`)].join(", ");
+  context.checks.expect("decision.backend", detail === "", "signature", detail);
 }

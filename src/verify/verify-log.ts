@@ -19,13 +19,14 @@ import type { Moment, VerifyContext } from "./context.ts";
 /** Checks that say of a document that it is in the log. */
 type InclusionCheck = "log.receipt" | "log.session" | "log.policy";
 
-/** Origin that the log proof of `document` names, unverified; `none` where there is no readable proof. */
-export function logOrigin(document: Sha256Digest, context: VerifyContext): string {
-  try {
-    return parseTlogProof(context.bundle.log.get(document)?.proof ?? "").checkpoint.origin;
-  } catch {
-    return "none";
+/** Origin that the log proof of the receipt with this digest names, unverified; null where there is no readable proof. */
+export function logOrigin(receipt: Sha256Digest, context: VerifyContext): string | null {
+  const proof = context.bundle.log.get(receipt)?.proof;
+  if (proof !== undefined) {
+    return context.checks.attempt("log.receipt", "signature", () => parseTlogProof(proof).checkpoint.origin);
   }
+  context.checks.expect("log.receipt", false, "signature", "no proof in the bundle");
+  return null;
 }
 
 /**

@@ -51,8 +51,8 @@ export function verifyPolicy(
   const parts = readParts(event, context);
   if (parts === null) return null;
   context.checks.expect("policy.readable", true, "signature");
-  verifyStatement(parts.statement, event.policy_digest, service, at, revoked, context);
   const { decision } = parts;
+  verifyStatement(parts, event.policy_digest, service, at, revoked, context);
   const cited =
     decision.policyDigest === event.policy_digest &&
     decision.effect === event.effect &&
@@ -61,14 +61,15 @@ export function verifyPolicy(
     (event.effect === "allow" || story.refused?.rule_id === (decision.ruleIds[0] ?? null));
   context.checks.expect("decision.cited", cited, "signature");
   const model = decision.facts.find(({ name }) => name === "model.name")?.value;
-  context.checks.expect("decision.model", model === context.bundle.receipt.model, "signature");
+  const upstream = story.upstream?.model_id ?? model;
+  context.checks.expect("decision.model", model === context.bundle.receipt.model && model === upstream, "signature");
   const replay = replayDecision(parts.policyText, parts.decisionBytes);
   context.checks.expect("decision.replayed", replay.ok, "signature", replay.ok ? "" : replay.reason);
   return parts;
 }
 
 function verifyStatement(
-  signed: PolicyStatement,
+  { statement: signed, decision }: VerifiedDecision,
   policyDigest: Sha256Digest,
   service: TrustedService,
   at: Moment,
@@ -79,7 +80,8 @@ function verifyStatement(
   const signer = service.policySigners.find((candidate) => verifyPolicyStatement(signed, candidate.publicKey));
   const { statement } = signed;
   checks.expect("policy.signed", signer !== undefined && statement.policyDigest === policyDigest, "signature");
-  checks.expect("policy.in-force", isInForce(statement, at.seconds), at.basis);
+  const inForce = isInForce(statement, at.seconds) && isInForce(statement, decision.at);
+  checks.expect("policy.in-force", inForce, at.basis);
   if (signer === undefined) return;
   context.waive(`policy signer ${signer.publicKey.slice(0, 16)}…`, signer.because);
   checks.expect("policy.signer-not-revoked", !revoked.keys.has(signer.publicKey), "assertion");

@@ -101,8 +101,26 @@ function contradiction(receipt: Receipt, story: { readonly [K in keyof ReceiptSt
   if (doubled !== undefined) return `${doubled} stands more than once`;
   if (story.received === null || story.returned === null || story.service === null) return "a required event is missing";
   if (eventsOf(receipt, "parent").length > 0) return "a receipt of its own continues no other";
+  if (!isInOrder(receipt)) return "the events are not in the order in which they happen";
   const legs = story.legs ?? [];
   return story.refused === null ? answerContradiction(story, legs.length) : refusalContradiction(story, legs.length);
+}
+
+/** Steps of an exchange; events of one step may stand in any order. */
+const EVENT_STEPS: Readonly<Record<string, number>> = {
+  "request.received": 0,
+  "service.described": 1,
+  "policy.decided": 2,
+  "request.forwarded": 3,
+  "upstream.verified": 3,
+  "leg.sealed": 4,
+  "request.refused": 4,
+  "response.returned": 5,
+};
+
+function isInOrder(receipt: Receipt): boolean {
+  const steps = receipt.event_log.flatMap(({ type }) => EVENT_STEPS[type] ?? []);
+  return steps.every((step, index) => index === 0 || step >= (steps[index - 1] ?? 0));
 }
 
 type Partial = { readonly [K in keyof ReceiptStory]: ReceiptStory[K] | null };
@@ -120,7 +138,13 @@ function refusalContradiction(story: Partial, legs: number): string | null {
   if (legs > 0) return "a refusal with a leg";
   if (story.policy === null && story.forwarded !== null) return "a request was forwarded before policy decided";
   if (story.policy?.effect === "deny" && story.forwarded !== null) return "a denied request was forwarded";
-  if (story.policy === null && story.refused?.code === "POLICY_DENIED") return "a denial without a decision";
-  if (story.upstream?.result === "verified" && story.forwarded === null) return "an upstream was cited that got nothing";
+  const denied = story.policy?.effect === "deny";
+  if (!denied && (story.refused?.code === "POLICY_DENIED" || story.refused?.rule_id !== null)) {
+    return "a denial without a decision that denies";
+  }
+  // Nothing appraises the session of a refusal, so none may be cited as verified.
+  if (story.upstream?.result === "verified" || story.upstream?.session_id !== undefined) {
+    return "a refusal that cites a verified upstream";
+  }
   return null;
 }

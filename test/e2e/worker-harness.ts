@@ -244,6 +244,7 @@ export function boundRequest(
   return {
     model,
     backendId: more.backendId ?? "tee:worker-a",
+    sessionId: null,
     context: { modelDigest: model.digest, decisionDigest: digestOf(utf8("a decision")), nonce: encodeHex(randomBytes(16)) },
     facts: more.facts ?? {},
     sealedBy: more.sealedBy ?? "none",

@@ -250,7 +250,7 @@ describe("a pool of workers", () => {
       for (const session of mine.path.sessions()) {
         const body = oipBody([{ name: "x", datatype: "FP32", shape: [1], data: [9] }]);
         const sealed = await sealTo(sessionKeyset(session.document), "root", body);
-        const name = String(session.document["upstream_name"]);
+        const name = JSON.stringify(session.document["upstream_name"]).slice(1, -1);
         expect(mine.path.backends(model("root"), sealed.body).map((backend) => backend.id)).toEqual([`tee:${name}`]);
         const other = name === "worker-a" ? "tee:worker-b" : "tee:worker-a";
         const elsewhere = boundRequest(model("root"), sealed.body, { sealedBy: "caller", backendId: other });

@@ -22,14 +22,52 @@ function isAlive(pid: number, path: string): boolean {
   }
 }
 
-/** Makes a file that has its content from the first moment on, so that nobody takes it for an abandoned one. @throws `EEXIST`. */
-async function createWith(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${content}.${attempts++}.tmp`;
+/** Makes a lock file that names this process from the first moment on. False where there is one already. */
+async function create(path: string): Promise<boolean> {
+  const temporary = `${path}.${process.pid}.${attempts++}.tmp`;
   try {
-    await writeFile(temporary, content, { mode: 0o600 });
+    await writeFile(temporary, String(process.pid), { mode: 0o600 });
     await link(temporary, path);
+    held.add(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+async function release(path: string): Promise<void> {
+  held.delete(path);
+  await rm(path, { force: true });
+}
+
+/** Whether a dead process left the lock file at `path`; false where there is none. @throws TrisealError `LOG_LOCKED`. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const content = await readFile(path, "utf8").catch(() => null);
+  const holder = Number(content);
+  if (Number.isInteger(holder) && holder > 0 && isAlive(holder, path)) {
+    throw new TrisealError("LOG_LOCKED", `process ${holder} holds this data folder`, { details: { pid: holder } });
+  }
+  return content !== null;
+}
+
+/**
+ * Removes the lock file that a dead process left. Several processes may find it at once, and the slower one would remove
+ * the new lock of the faster: so only the holder of a marker removes it, after a second look.
+ */
+async function removeAbandoned(path: string): Promise<void> {
+  const marker = `${path}.takeover`;
+  if (!(await create(marker))) {
+    // A process that died in the middle of this left the marker.
+    if (await isAbandoned(marker)) await rm(marker, { force: true });
+    return;
+  }
+  try {
+    if (await isAbandoned(path)) await rm(path, { force: true });
+  } finally {
+    await release(marker);
   }
 }
 
@@ -38,24 +76,9 @@ async function createWith(path: string, content: string): Promise<void> {
  * @throws TrisealError `LOG_LOCKED`, naming the process that holds it.
  */
 export async function lockData(path: string): Promise<DataLock> {
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await createWith(path, String(process.pid));
-      held.add(path);
-      return {
-        release: async () => {
-          held.delete(path);
-          await rm(path, { force: true });
-        },
-      };
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      const holder = Number(await readFile(path, "utf8").catch(() => ""));
-      if (Number.isInteger(holder) && holder > 0 && isAlive(holder, path)) {
-        throw new TrisealError("LOG_LOCKED", `process ${holder} holds this data folder`, { details: { pid: holder } });
-      }
-      await rm(path, { force: true });
-    }
+  for (let attempt = 0; attempt < 3; attempt++) {
+    if (await create(path)) return { release: () => release(path) };
+    if (await isAbandoned(path)) await removeAbandoned(path);
   }
   throw new TrisealError("LOG_LOCKED", "another process is taking this data folder");
 }

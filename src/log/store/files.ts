@@ -32,7 +32,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-async function readOrNull<T>(read: Promise<T>, otherwise: T): Promise<T> {
+async function readOrNull<T, Otherwise>(read: Promise<T>, otherwise: Otherwise): Promise<T | Otherwise> {
   try {
     return await read;
   } catch (error) {
@@ -62,7 +62,11 @@ async function openAppendFile(path: string): Promise<AppendFile> {
 
 /** The machine's file system. New files are readable by their owner only. */
 export const nodeFiles: DurableFiles = {
-  read: (path) => readOrNull<Uint8Array | null>(readFile(path), null),
+  async read(path) {
+    const content = await readOrNull(readFile(path), null);
+    // Not a Buffer: a slice of one shares its memory, and a leaf would keep the whole file of leaves alive.
+    return content === null ? null : new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
+  },
   list: async (path) => (await readOrNull(readdir(path), [])).sort(),
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });

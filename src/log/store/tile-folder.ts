@@ -9,7 +9,7 @@ export class TileFolder {
   private readonly files: DurableFiles;
   private readonly directory: string;
   private readonly tree: Tree;
-  /** Leaves of the last, partial entry bundle. */
+  /** Leaves behind the last full entry bundle on disk. */
   private tail: Uint8Array[] = [];
   private writtenSize = 0;
 
@@ -37,7 +37,7 @@ export class TileFolder {
 
   /** Writes the tiles that changed since the last call. Not synced: what is lost is made again at start. */
   async write(): Promise<void> {
-    const from = this.writtenSize - (this.writtenSize % TILE_WIDTH);
+    const from = this.tailStart();
     for (let start = from; start < this.tree.size; start += TILE_WIDTH) {
       const entries = this.tail.slice(start - from, start - from + TILE_WIDTH);
       await this.writeTile({ level: "entries", index: start / TILE_WIDTH, width: entries.length }, encodeEntries(entries));
@@ -51,10 +51,19 @@ export class TileFolder {
   async read(path: string): Promise<Uint8Array | null> {
     const address = parseTilePath(path);
     if (address.level !== "entries") return this.tree.tile({ ...address, level: address.level });
-    const available = Math.min(TILE_WIDTH, this.writtenSize - address.index * TILE_WIDTH);
-    if (address.width > available) return null;
-    const bytes = await this.files.read(this.path({ ...address, width: available }));
+    // Beyond the last full bundle the files are being replaced while the log grows; memory has every signed leaf at any moment.
+    const inTail = address.index * TILE_WIDTH - this.tailStart();
+    if (inTail >= 0) {
+      const entries = this.tail.slice(inTail, inTail + address.width);
+      return entries.length < address.width ? null : encodeEntries(entries);
+    }
+    const bytes = await this.files.read(this.path({ ...address, width: TILE_WIDTH }));
     return bytes === null ? null : encodeEntries(parseEntries(bytes).slice(0, address.width));
+  }
+
+  /** Index of the first leaf of the tail. */
+  private tailStart(): number {
+    return this.writtenSize - (this.writtenSize % TILE_WIDTH);
   }
 
   private async writeHashTiles(

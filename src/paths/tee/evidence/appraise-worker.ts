@@ -44,8 +44,9 @@ export function appraiseWorker(
   inputs: WorkerAppraisalInputs,
   checks: TeeChecklist,
 ): AppraisedWorker | null {
-  const trust = checks.attempt("evidence.type-accepted", "assertion", () => parseTeeTrust(inputs.trust));
+  const trust = checks.attempt("trust.section-readable", "assertion", () => parseTeeTrust(inputs.trust));
   const evidence = checks.attempt("evidence.readable", "assertion", () => parseWorkerEvidence(packageBytes));
+  if (trust !== null) checks.expect("trust.section-readable", true, "assertion");
   if (evidence === null || trust === null) return null;
   checks.expect("evidence.readable", true, "assertion");
   const keysetDigest = workerKeysetDigest(evidence.keyset);

@@ -2,6 +2,11 @@ import type { CheckTable } from "../../../core/check.ts";
 
 /** Checks of the tee path, in the order in which a failure is reported. */
 export const teeChecks = {
+  "trust.section-readable": {
+    code: "TRUST_FILE_INVALID",
+    spec: "SPEC 5.1",
+    states: "the trust file's section for this path can be read",
+  },
   "evidence.readable": {
     code: "EVIDENCE_MALFORMED",
     spec: "SPEC 3.1",

@@ -1,6 +1,6 @@
 /** The auditor's side of the tee path: one leg, judged with the evidence of the session that the receipt cites. */
 import type { Basis } from "../../../core/check.ts";
-import { decodeSession } from "../../../receipt/session.ts";
+import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
 import { type AppraisedWorker, appraiseModel, appraiseWorker, type TeeChecklist, teeChecklist } from "./appraise-worker.ts";
@@ -17,6 +17,7 @@ function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const checks = teeChecklist();
   const leg = checks.attempt("leg.readable", "assertion", () => parseTeeLeg(bytes));
   if (leg === null) return { checks: checks.all(), claims: null };
+  checks.expect("leg.readable", true, "assertion");
   const session =
     inputs.session === null
       ? null
@@ -27,7 +28,7 @@ function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const worker = appraiseWorker(session.evidenceBytes, inputs, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
   const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
-  return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session.id, worker, basis) };
+  return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session, worker, basis) };
 }
 
 function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInputs, checks: TeeChecklist): void {
@@ -38,6 +39,9 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
     checks.expect("leg.key-not-revoked", !inputs.revoked.keys.has(key.publicKey), "assertion");
     checks.expect("leg.signature", verifyTeeLeg(leg, key.publicKey), "signature");
   }
+  const { answeredAt } = inputs;
+  const current = answeredAt.seconds <= worker.evidence.keyset.notAfter;
+  checks.expect("evidence.keyset-current", current, answeredAt.basis, "at the answer");
   const model = statement.binding.modelDigest;
   checks.expect("leg.model-attested", worker.evidence.statement.modelDigests.includes(model), "signature");
   appraiseModel(worker, inputs.model, model, inputs.revoked, checks);
@@ -45,7 +49,7 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
   checks.expect("leg.outputs-form", oneForm, "signature");
 }
 
-function claimsOf(leg: TeeLeg, sessionId: string, worker: AppraisedWorker, basis: Basis): LegClaims {
+function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker, basis: Basis): LegClaims {
   const { binding, factsDigest, wire, inputCommitment } = leg.statement;
   const { type } = worker.evidence;
   const what =
@@ -59,11 +63,12 @@ function claimsOf(leg: TeeLeg, sessionId: string, worker: AppraisedWorker, basis
     decisionDigest: binding.decisionDigest,
     nonce: binding.nonce,
     factsDigest,
+    evidence: { digest: session.evidence.digest, mediaType: session.evidenceMediaType },
     wire,
     inputCommitment,
     outputs: leg.statement.outputs ?? null,
     outputCommitment: leg.statement.outputCommitment ?? null,
-    backendFacts: { ...worker.facts, session_id: sessionId },
+    backendFacts: { ...worker.facts, session_id: session.id },
     correctness: { text: `computed by ${what}`, basis },
     confidentiality: {
       text: basis === "attestation" ? "by the isolation of the attested worker" : "by nothing that hardware enforces",

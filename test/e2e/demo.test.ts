@@ -1,0 +1,132 @@
+import { spawn } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { childrenOf, type Finished, heldBack, isRunning, repository, runCli, temporaryFolder } from "./gateway-harness.ts";
+
+interface Line {
+  readonly path: string;
+  readonly model: string;
+  readonly input: string;
+  readonly answer: string;
+  readonly expected: string;
+  readonly rule: string;
+  readonly why: string;
+  readonly ms: number;
+  readonly receiptId: string;
+  readonly bundle: string;
+  readonly verified: boolean;
+}
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let out: string;
+let finished: Finished;
+let lines: readonly Line[];
+/** Every process that the demo was seen to start, and what they started. */
+const seen = new Set<number>();
+
+/** Runs the demo and notes its children and grandchildren while it runs. */
+function runDemo(): Promise<Finished> {
+  return new Promise((done) => {
+    const program = join(repository, "dist", "src", "main", "triseal.js");
+    const child = spawn(process.execPath, [program, "demo", "--json", "--out", out], {
+      cwd: folder.path,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const watch = setInterval(() => {
+      for (const pid of childrenOf(child.pid ?? 0)) for (const each of [pid, ...childrenOf(pid)]) seen.add(each);
+    }, 100);
+    child.once("close", (code) => {
+      clearInterval(watch);
+      done({ code, stdout, stderr });
+    });
+  });
+}
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  out = join(folder.path, "out");
+  finished = await runDemo();
+  lines = finished.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+});
+
+afterAll(async () => {
+  await folder.remove();
+});
+
+describe("triseal demo", () => {
+  it("ends with 0 and prints one JSON object for each answer, all verified", () => {
+    expect([finished.code, finished.stderr]).toEqual([0, ""]);
+    expect(lines.length).toBeGreaterThanOrEqual(6);
+    const members = ["path", "model", "input", "answer", "expected", "rule", "why", "ms", "receiptId", "bundle", "verified"];
+    for (const line of lines) {
+      expect(Object.keys(line)).toEqual(expect.arrayContaining(members));
+      expect(line).toMatchObject({ path: "tee", receiptId: expect.stringMatching(/^rcpt-[0-9a-f]{32}$/), verified: true });
+      expect(line.ms).toBeGreaterThan(0);
+    }
+    expect(new Set(lines.map(({ receiptId }) => receiptId)).size).toBe(lines.length);
+  });
+
+  it("classifies real held-back records of every shipped model as people did, and provokes one refusal", async () => {
+    expect(new Set(lines.map(({ model }) => model))).toEqual(
+      new Set(["breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp"]),
+    );
+    const refused = lines.filter(({ answer }) => answer.startsWith("refused: "));
+    expect(refused.map(({ answer, rule }) => [answer, rule])).toEqual([["refused: POLICY_DENIED", "secret-stays-out"]]);
+    for (const { model, input, answer, expected } of lines) {
+      if (answer.startsWith("refused: ")) continue;
+      const row = Number(/row (\d+)/.exec(input)?.[1]);
+      expect([model, row, expected]).toEqual([model, row, (await heldBack(model, row)).label]);
+      expect(answer).toMatch(new RegExp(`^${expected} \\(`));
+    }
+  });
+
+  it("leaves its bundles and a trust file that accepts them: with it they verify, without it they are rejected", async () => {
+    const names = await readdir(out);
+    expect(names).toContain("trust.yaml");
+    const bundles = names.filter((name) => name.endsWith(".triseal.json"));
+    expect(bundles.length).toBe(lines.length);
+    expect(bundles.length).toBeGreaterThanOrEqual(5);
+    expect(lines.map(({ bundle }) => resolve(folder.path, bundle)).sort()).toEqual(bundles.map((name) => join(out, name)).sort());
+    const trust = join(out, "trust.yaml");
+    expect((await runCli(["verify", out, "--trust", trust])).code).toBe(0);
+    const without = await runCli(["verify", out, "--json"]);
+    expect(without.code).toBe(10);
+    const outcomes = without.stdout
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { outcome: string }).outcome);
+    expect(new Set(outcomes)).toEqual(new Set(["rejected"]));
+  });
+
+  it("names its witness as a test witness in the trust file", async () => {
+    expect(await readFile(join(out, "trust.yaml"), "utf8")).toContain("test-witness");
+  });
+
+  it("leaves no process behind", () => {
+    // Witness, gateway and worker, at least.
+    expect(seen.size).toBeGreaterThanOrEqual(3);
+    expect([...seen].filter(isRunning)).toEqual([]);
+  });
+
+  it("prints for people, keeps to one path, and prints the command that checks it", async () => {
+    const { code, stdout } = await runCli(["demo", "--path", "tee", "--out", join(folder.path, "again")], folder.path);
+    expect(code).toBe(0);
+    expect(stdout).toContain("evidence is simulated");
+    expect(stdout).toMatch(/triseal verify \S+ --trust \S+trust\.yaml/);
+    expect(stdout).not.toContain("DOES NOT VERIFY");
+  });
+
+  it("refuses a path that this version does not have", async () => {
+    const { code, stdout, stderr } = await runCli(["demo", "--path", "mpc", "--out", join(folder.path, "none")], folder.path);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^triseal: PATH_UNAVAILABLE: [^\n]*\n$/);
+  });
+});

@@ -1,0 +1,400 @@
+/** The built programs as real processes in a temporary folder: a witness, a development gateway with its worker, and the command line. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import type { JsonObject } from "../../src/core/json.ts";
+import { unixSeconds } from "../../src/core/time.ts";
+import { parseModelPackage, standardizeRow } from "../../src/model/model-package.ts";
+import { parseTrust, type Trust, type Verdict, verifyBundle } from "../../src/verify/index.ts";
+
+/** The repository. */
+export const repository = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+const PROGRAM = join(repository, "dist", "src", "main", "triseal.js");
+
+/** The machine's clock. */
+export const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
+
+/** Waits between two looks at something that is awaited. */
+const POLL_MS = 20;
+
+/** Resolves with the first value of `look` that is neither null nor false. @throws where there is none within `timeoutMs`. */
+export async function until<T>(
+  look: () => T | null | false | Promise<T | null | false>,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const seen = await look();
+    if (seen !== null && seen !== false) return seen;
+    if (performance.now() > end) throw new Error(`no ${what} within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** What a command that ended left behind. */
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `triseal` with `args` to its end. */
+export function runCli(args: readonly string[], cwd = repository): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** A program that said it is ready. */
+export interface Program {
+  readonly pid: number;
+  /** The ready line. */
+  readonly ready: JsonObject;
+  /** Everything on standard error so far. */
+  stderr(): string;
+  /** The lines on standard error so far that are JSON objects. */
+  logged(): readonly JsonObject[];
+  /** Sends `signal` and resolves once the process is gone, with its exit code (null after a deadly signal). */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Resolves with the exit code once the process is gone. */
+  readonly gone: Promise<number | null>;
+}
+
+/** Runs `triseal` with `args`, which must contain `--json`, until its ready line. @throws its error line where there is none. */
+export async function startProgram(args: readonly string[], cwd = repository): Promise<Program> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const gone = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const first = new Promise<string>((resolve) => createInterface({ input: child.stdout }).once("line", resolve));
+  const line = await Promise.race([first, gone.then(() => null)]);
+  if (line === null) throw new Error(stderr.trim());
+  return {
+    pid: child.pid ?? 0,
+    ready: JSON.parse(line) as JsonObject,
+    stderr: () => stderr,
+    logged: () => stderr.split("\n").flatMap((text) => (text.startsWith("{") ? [JSON.parse(text) as JsonObject] : [])),
+    stop: (signal = "SIGTERM") => endChild(child, gone, signal),
+    gone,
+  };
+}
+
+function endChild(child: ChildProcess, gone: Promise<number | null>, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  return gone.finally(() => clearTimeout(timer));
+}
+
+/** Whether a process of that id runs; one that has ended and was not yet waited for does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Process ids of the children of `pid`. */
+export function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((candidate) => {
+      try {
+        // After the name, which may hold anything, in parentheses: state and parent.
+        const [, parent] = readFileSync(`/proc/${candidate}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+        return Number(parent) === pid && isRunning(candidate);
+      } catch {
+        return false;
+      }
+    });
+}
+
+interface TcpRow {
+  readonly port: number;
+  readonly state: string;
+  readonly unread: number;
+  readonly inode: string;
+}
+
+/** Bytes that arrived for the listening ports of process `pid` and that it has not read: a stopped process reads nothing. */
+export function unreadBytes(pid: number): number {
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, "utf8")
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line): TcpRow => {
+      const fields = line.trim().split(/\s+/);
+      const port = Number.parseInt(fields[1]?.split(":")[1] ?? "", 16);
+      const unread = Number.parseInt(fields[4]?.split(":")[1] ?? "", 16);
+      return { port, state: fields[3] ?? "", unread, inode: fields[9] ?? "" };
+    });
+  const sockets = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkQuiet(`/proc/${pid}/fd/${fd}`)));
+  const listening = new Set(
+    rows.filter((row) => row.state === "0A" && sockets.has(`socket:[${row.inode}]`)).map((row) => row.port),
+  );
+  return rows.filter((row) => listening.has(row.port) && row.state !== "0A").reduce((sum, row) => sum + row.unread, 0);
+}
+
+function readlinkQuiet(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** A second API key that the gateway knows, of another tenant. */
+export interface ApiKey {
+  readonly key: string;
+  readonly hash: string;
+  readonly tenant: string;
+}
+
+/** Makes an API key with the command line. */
+export async function makeApiKey(tenant: string): Promise<ApiKey> {
+  const { stdout } = await runCli(["keys", "api", "--tenant", tenant, "--json"]);
+  return JSON.parse(stdout) as ApiKey;
+}
+
+/** How a service is started. */
+export interface ServiceOptions {
+  /** Sections of the configuration beside the log's origin; each replaces the default one. */
+  readonly config?: JsonObject;
+  /** Starts a witness, too, and asks for its cosignature. */
+  readonly witness?: boolean;
+  /** Name of the log. */
+  readonly origin?: string;
+}
+
+/** A development gateway in a folder of its own. */
+export interface Service {
+  readonly folder: string;
+  readonly dataDir: string;
+  readonly configFile: string;
+  readonly trustFile: string;
+  readonly apiKey: string;
+  /** Changes with each start. */
+  url: string;
+  program: Program;
+  trust(): Promise<Trust>;
+  /** Starts the gateway again on the same folder; it must have ended. */
+  restart(): Promise<void>;
+  /** Ends everything. Resolves with the exit code of the gateway. @throws where a child outlives it. */
+  close(): Promise<number | null>;
+}
+
+const ORIGIN = "triseal.test/log";
+const WITNESS = "triseal.test/witness";
+
+function serveArgs(configFile: string, dataDir: string): readonly string[] {
+  return ["serve", "--dev", "--config", configFile, "--data", dataDir, "--port", "0", "--json"];
+}
+
+/** Keys of the folder, made before the gateway starts: a witness must be told the log's key. */
+async function logKeyOf(folder: string, dataDir: string): Promise<string> {
+  const configFile = join(folder, "keys.config.yaml");
+  await writeFile(configFile, stringify({ log: { origin: ORIGIN } }));
+  const { stdout } = await runCli(["keys", "init", "--config", configFile, "--data", dataDir, "--json"]);
+  const events = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as JsonObject);
+  return String(events.find((event) => event["purpose"] === "log")?.["publicKey"]);
+}
+
+async function startWitness(folder: string, dataDir: string): Promise<Program> {
+  const watched = `${ORIGIN}=${await logKeyOf(folder, dataDir)}`;
+  const args = ["log", "witness", "--name", WITNESS, "--data", join(folder, "witness"), "--log", watched, "--json"];
+  return await startProgram(args);
+}
+
+/** Starts a service. `close` it in `afterAll`. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const folder = await mkdtemp(join(tmpdir(), "triseal-e2e-"));
+  const dataDir = join(folder, "data");
+  const configFile = join(folder, "triseal.config.yaml");
+  const witness = options.witness === true ? await startWitness(folder, dataDir) : null;
+  const peers = witness === null ? [] : [{ name: WITNESS, url: witness.ready["url"], publicKey: witness.ready["publicKey"] }];
+  const config = {
+    log: { origin: options.origin ?? ORIGIN },
+    ...(witness === null ? {} : { witnesses: { quorum: 1, peers } }),
+    workers: { jurisdiction: "EU", concurrency: 1 },
+    ...options.config,
+  };
+  await writeFile(configFile, stringify(config));
+  try {
+    const program = await startProgram(serveArgs(configFile, dataDir));
+    return service(folder, dataDir, configFile, program, witness);
+  } catch (error) {
+    await witness?.stop();
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function service(folder: string, dataDir: string, configFile: string, program: Program, witness: Program | null): Service {
+  const trustFile = String(program.ready["trust"]);
+  const started: Service = {
+    folder,
+    dataDir,
+    configFile,
+    trustFile,
+    apiKey: String(program.ready["apiKey"]),
+    url: String(program.ready["url"]),
+    program,
+    trust: async () => parseTrust(new Uint8Array(await readFile(trustFile))),
+    restart: async () => {
+      started.program = await startProgram(serveArgs(configFile, dataDir));
+      started.url = String(started.program.ready["url"]);
+    },
+    close: async () => {
+      const children = childrenOf(started.program.pid);
+      // A worker that a test stopped cannot end by itself.
+      for (const child of children) process.kill(child, "SIGCONT");
+      const code = await started.program.stop();
+      await witness?.stop();
+      const left = children.filter(isRunning);
+      await rm(folder, { recursive: true, force: true });
+      if (left.length > 0) throw new Error(`processes ${left.join(", ")} outlived the gateway`);
+      return code;
+    },
+  };
+  return started;
+}
+
+/** The one worker of a service. */
+export function workerOf(of: Service): number {
+  const [worker] = childrenOf(of.program.pid);
+  if (worker === undefined) throw new Error("no worker");
+  return worker;
+}
+
+/** An answer of the gateway, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  /** The body as a JSON object; empty where it is none. */
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly receiptId: string | null;
+}
+
+/** Reads an answer. */
+export async function readAnswer(response: Response): Promise<Answer> {
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const text = new TextDecoder().decode(bytes);
+  const json = text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes,
+    text,
+    json,
+    receiptId: response.headers.get("x-receipt-id"),
+  };
+}
+
+/** GET with the service's key, another one, or none. */
+export async function get(of: Service, path: string, key: string | null = of.apiKey): Promise<Answer> {
+  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
+  return await readAnswer(await fetch(`${of.url}${path}`, { headers, signal: AbortSignal.timeout(25_000) }));
+}
+
+/** POST of an inference request; `body` is sent as it is, or as JSON. */
+export async function infer(
+  of: Service,
+  body: unknown,
+  more: { model?: string; headers?: Record<string, string>; signal?: AbortSignal } = {},
+): Promise<Answer> {
+  const raw = typeof body === "string" || body instanceof Uint8Array;
+  const response = await fetch(`${of.url}/v2/models/${more.model ?? "digits-mlp"}/infer`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${of.apiKey}`, "content-type": "application/json", ...more.headers },
+    body: raw ? (typeof body === "string" ? body : Uint8Array.from(body)) : JSON.stringify(body),
+    signal: more.signal ?? AbortSignal.timeout(25_000),
+  });
+  return await readAnswer(response);
+}
+
+/** The held-back set of a shipped model: rows as the model takes them, with the labels that people gave them. */
+export async function heldBackSet(model: string) {
+  const folder = join(repository, "models", model);
+  const described = parseModelPackage(new Uint8Array(await readFile(join(folder, "model.json"))));
+  const document = JSON.parse(await readFile(join(folder, "heldback.json"), "utf8")) as {
+    rows: { x: number[]; label: string }[];
+  };
+  const rows = document.rows.map(({ x, label }) => ({ input: standardizeRow(described, x), label }));
+  return { rows, inputs: described.inputs, labels: described.labels ?? [], accuracy: described.accuracy?.heldBack ?? 0 };
+}
+
+/** One held-back record of a shipped model. */
+export async function heldBack(
+  model: string,
+  row: number,
+): Promise<{ readonly input: readonly number[]; readonly label: string }> {
+  const record = (await heldBackSet(model)).rows[row];
+  if (record === undefined) throw new RangeError(`${model} has no held-back row ${row}`);
+  return record;
+}
+
+/** An OIP request for `digits-mlp` about one image. */
+export function digitsBody(data: readonly number[] = Array<number>(64).fill(1), more: JsonObject = {}): JsonObject {
+  return { id: "e2e", inputs: [{ name: "pixels", datatype: "FP32", shape: [data.length / 64, 64], data }], ...more };
+}
+
+/** The bundle of a receipt. */
+export async function bundleOf(of: Service, receiptId: string | null): Promise<Uint8Array> {
+  const answer = await get(of, `/v1/receipts/${receiptId}/bundle`);
+  if (answer.status !== 200) throw new Error(`no bundle of ${receiptId}: ${answer.text}`);
+  return answer.bytes;
+}
+
+/** What the auditor's library says about a bundle under the service's trust file. */
+export async function verdictOn(
+  of: Service,
+  bundle: Uint8Array,
+  shown: { request?: Uint8Array; response?: Uint8Array } = {},
+): Promise<Verdict> {
+  const options = {
+    now: clock(),
+    at: null,
+    request: shown.request ?? null,
+    response: shown.response ?? null,
+    allowPending: false,
+  };
+  return await verifyBundle(bundle, await of.trust(), options);
+}
+
+/** A folder that is removed by `remove`. */
+export async function temporaryFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "triseal-e2e-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Every file under `folder`, in full. */
+export function filesUnder(folder: string): readonly { readonly path: string; readonly bytes: Buffer }[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path, bytes: readFileSync(path) }));
+}
+
+/** Copies a folder. */
+export async function copyFolder(from: string, to: string): Promise<void> {
+  await cp(from, to, { recursive: true });
+}

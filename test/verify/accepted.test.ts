@@ -1,0 +1,30 @@
+/** Bundles that nobody spoiled: the verifier accepts every kind, or the other suites would prove nothing. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { buildBundle, KINDS } from "../fixtures/bundle.ts";
+import { failedChecks, judge, judgeChanged } from "../fixtures/verdict.ts";
+import { createWorld, trustOf, type World } from "../fixtures/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+
+describe("an honest bundle", () => {
+  for (const kind of KINDS) {
+    it(`of kind ${kind} is accepted`, async () => {
+      const verdict = await judgeChanged(world, { kind });
+      expect(failedChecks(verdict)).toEqual([]);
+      expect(verdict).toMatchObject({ outcome: "accepted", code: null, service: "alpha" });
+    });
+  }
+
+  it("is accepted with its exchange shown, on the wire or opened", async () => {
+    for (const kind of ["gateway-sealed", "caller-sealed"] as const) {
+      const built = await buildBundle(world, { kind });
+      for (const form of ["wire", "opened"] as const) {
+        const shown = { request: built.request[form], response: built.response[form] };
+        expect((await judge(built.bundle, trustOf(world), shown)).code).toBeNull();
+      }
+    }
+  });
+});
