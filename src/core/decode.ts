@@ -124,6 +124,11 @@ type ObjectOf<Required extends Members, Optional extends Members> = {
   readonly [K in keyof Required]: Decoded<Required[K]>;
 } & { readonly [K in keyof Optional]?: Decoded<Optional[K]> };
 
+/** A member that the document itself has: `constructor` and the like stand in every object and in no document. */
+function ownMember(value: JsonObject, name: string): JsonValue | undefined {
+  return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
 /** An object with exactly the `required` members and any of the `optional` ones. */
 export function object<Required extends Members, Optional extends Members = Record<never, never>>(
   required: Required,
@@ -132,7 +137,7 @@ export function object<Required extends Members, Optional extends Members = Reco
   return (value, place) => {
     if (!isJsonObject(value)) refuse(place, "an object");
     const decoded: Record<string, unknown> = {};
-    for (const [name, decode] of Object.entries(required)) decoded[name] = decode(value[name], `${place}.${name}`);
+    for (const [name, decode] of Object.entries(required)) decoded[name] = decode(ownMember(value, name), `${place}.${name}`);
     for (const [name, member] of Object.entries(value)) {
       if (Object.hasOwn(required, name)) continue;
       const decode = Object.hasOwn(optional, name) ? optional[name] : undefined;

@@ -87,12 +87,17 @@ export class KeyStore {
     return [created, keyEvent("key.retired", old, now)];
   }
 
-  /** Marks a key as revoked. What it signed before is rejected only by trust files that name the revocation. */
+  /**
+   * Marks a key as revoked. What it signed before is rejected only by trust files that name the revocation.
+   * @throws TrisealError `KEY_UNKNOWN`; `FORMAT_INVALID` for a reason that is empty, longer than 500 characters or not one line.
+   */
   async revoke(keyId: string, because: string, now: UnixSeconds): Promise<readonly KeyEvent[]> {
     const key = (await this.readAll()).find((candidate) => candidate.keyId === keyId);
     if (key === undefined) throw new TrisealError("KEY_UNKNOWN", `no key \`${keyId.slice(0, 64)}\``);
     if (key.revoked !== null) throw new TrisealError("KEY_UNKNOWN", `key ${keyId} is revoked already`);
-    await this.write({ ...key, revoked: { at: now, because } });
+    // What its own reader would refuse must never reach the file: one bad file stops every key of the folder.
+    const reason = text(500)(because, "reason");
+    await this.write({ ...key, revoked: { at: now, because: reason } });
     return [{ ...keyEvent("key.revoked", key, now), because }];
   }
 

@@ -9,6 +9,7 @@ import { hashApiKey } from "../gateway/authenticate.ts";
 import { Ledger } from "../gateway/ledger.ts";
 import { KEY_PURPOSES, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { BlobStore } from "../log/store/blob-store.ts";
+import { lockData } from "../log/store/data-lock.ts";
 import { nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { readConfig } from "./config.ts";
@@ -40,7 +41,10 @@ async function change(
 ): Promise<readonly KeyEvent[]> {
   await nodeFiles.makeDirectory(dataDir);
   const allowDev = { allowDev: true };
-  const events = await make();
+  await nodeFiles.makeDirectory(join(dataDir, "log"));
+  // Before any key changes: a gateway that runs here holds the lock, and would go on with the old keys.
+  const lock = await lockData(join(dataDir, "log", "lock"));
+  const events = await make().finally(() => lock.release());
   const log = await TransparencyLog.open({
     directory: join(dataDir, "log"),
     origin,

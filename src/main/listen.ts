@@ -6,22 +6,27 @@ import type { TrisealConfig } from "./config.ts";
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
-/** At shutdown, connections that are still open by then are cut. */
+/** At shutdown, connections that are still open so long after the last inference was answered are cut. */
 const CLOSE_AFTER_MS = 5000;
+/** How often idle connections are closed meanwhile. */
+const SWEEP_MS = 25;
 
 /** A listening server. */
 export interface Listener {
   readonly url: string;
-  /** Takes no new connections and resolves when the last one is closed. */
-  readonly close: () => Promise<void>;
+  /** Takes no new connections, waits for `drain`, and resolves when the last connection is closed. */
+  readonly close: (drain: () => Promise<void>) => Promise<void>;
 }
 
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Server, drain: () => Promise<void>): Promise<void> {
   const closed = once(server, "close");
   server.close();
-  server.closeIdleConnections();
+  // Kept-alive connections become idle one by one, each when its answer is written.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  await drain();
   const timer = setTimeout(() => server.closeAllConnections(), CLOSE_AFTER_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(timer);
 }
 
@@ -40,5 +45,5 @@ export async function listen(
   await once(server, "listening");
   const address = server.address();
   const bound = typeof address === "object" && address !== null ? address.port : port;
-  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`, close: () => closeServer(server) };
+  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`, close: (drain) => closeServer(server, drain) };
 }

@@ -1,6 +1,7 @@
 /** `triseal serve`: one gateway until it is told to stop. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
@@ -21,6 +22,8 @@ const BANNER = [
 
 function withFlags(config: TrisealConfig, flags: ServeFlags): TrisealConfig {
   const port = flags.port === undefined ? config.listen.port : Number(flags.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TrisealError("CONFIG_INVALID", "--port wants a port from 0 to 65535");
   return { ...config, dataDir: resolve(flags.data ?? config.dataDir), listen: { ...config.listen, port } };
 }
 

@@ -164,10 +164,9 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     log: options.log,
     wellKnown: hintsOf(options, keys, catalog.models),
   });
-  started.add(() => gateway.drain());
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
   const server = await listen(gateway.fetch, config);
-  started.add(server.close);
+  started.add(() => server.close(() => gateway.drain()));
   return { url: server.url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
 }
 

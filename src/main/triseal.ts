@@ -37,6 +37,12 @@ function oneLine(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+// A reader that has seen enough closes the pipe: that is its business, and no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
 import { parseTime } from "../core/time.ts";
-import { EMPTY_TRUST, parseTrust, type Trust, type Verdict, verifyBundle } from "../verify/index.ts";
+import { EMPTY_TRUST, findReusedLegs, parseTrust, type Trust, type Verdict, verifyBundle } from "../verify/index.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
 import { verdictLines } from "./print-verdict.ts";
 import { systemClock } from "./system-clock.ts";
@@ -42,6 +42,19 @@ function worstExit(verdicts: readonly Verdict[]): number {
   return Math.max(...verdicts.map(({ outcome }) => OUTCOME_EXIT[outcome]));
 }
 
+/** Exit code of the comparison across bundles. */
+function reportReusedLegs(accepted: readonly Uint8Array[], json: boolean): number {
+  const reused = findReusedLegs(accepted);
+  for (const leg of reused) {
+    console.log(
+      json
+        ? JSON.stringify({ code: "LEG_REUSED", ...leg })
+        : `LEG_REUSED: receipts ${leg.receiptIds.join(" and ")} have one leg ${leg.legDigest}`,
+    );
+  }
+  return reused.length === 0 ? OUTCOME_EXIT.accepted : OUTCOME_EXIT.rejected;
+}
+
 async function verify(path: string, flags: VerifyFlags): Promise<void> {
   const trust = await readTrust(flags.trust);
   const options = {
@@ -56,9 +69,12 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
     throw new TrisealError("FORMAT_INVALID", "--request and --response belong to one bundle, not to a folder");
   }
   const verdicts: Verdict[] = [];
+  const accepted: Uint8Array[] = [];
   for (const file of files) {
-    const verdict = await verifyBundle(new Uint8Array(await readFile(file)), trust, options);
+    const bytes = new Uint8Array(await readFile(file));
+    const verdict = await verifyBundle(bytes, trust, options);
     verdicts.push(verdict);
+    if (verdict.outcome === "accepted") accepted.push(bytes);
     if (flags.json) console.log(JSON.stringify({ bundle: file, ...verdict }));
     else
       console.log([...(files.length > 1 ? [`== ${file}`] : []), ...verdictLines(verdict, flags.verbose === true), ""].join("\n"));
@@ -66,7 +82,7 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
   if (flags.trust === undefined && !flags.json)
     console.log("no --trust file was given: nothing but the pinned vendor roots is trusted");
   if (flags.report !== undefined) await writeFile(flags.report, `${JSON.stringify(verdicts, null, 2)}\n`);
-  process.exitCode = worstExit(verdicts);
+  process.exitCode = Math.max(worstExit(verdicts), reportReusedLegs(accepted, flags.json === true));
 }
 
 /** Adds `verify` to the command line. */

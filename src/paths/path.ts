@@ -198,7 +198,10 @@ export interface AppraisedSession {
 export interface PathClient {
   readonly id: PathId;
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
-  appraiseSession(document: JsonObject, inputs: Omit<AppraisalInputs, "session" | "blob" | "model" | "answeredAt">): Promise<readonly Check[]>;
+  appraiseSession(
+    document: JsonObject,
+    inputs: Omit<AppraisalInputs, "session" | "blob" | "model" | "answeredAt">,
+  ): Promise<readonly Check[]>;
   prepare(
     request: { readonly model: string; readonly facts: CallerFacts; readonly body: Uint8Array },
     session: AppraisedSession,

@@ -1,5 +1,5 @@
 /** The trust file (`triseal.dev/trust/v1`): what a relying party accepts, and why. Without one, nothing is accepted. */
-import { parse as parseYaml } from "yaml";
+import { parseDocument } from "yaml";
 import * as z from "zod";
 import { parseUtf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
@@ -93,7 +93,11 @@ export function parseTrust(bytes: Uint8Array): Trust {
   if (bytes.length > MAX_TRUST_BYTES) throw new TrisealError("TRUST_FILE_INVALID", "the trust file is larger than 1 MiB");
   let document: unknown;
   try {
-    document = parseYaml(parseUtf8(bytes), { strict: true, uniqueKeys: true, maxAliasCount: 0, version: "1.2", schema: "core" });
+    const yaml = parseDocument(parseUtf8(bytes), { strict: true, uniqueKeys: true, version: "1.2", schema: "core" });
+    // A warning is about what this version does not know, such as a tag: nothing here may be read as something else.
+    const [problem] = [...yaml.errors, ...yaml.warnings];
+    if (problem !== undefined) throw problem;
+    document = yaml.toJS({ maxAliasCount: 0 });
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
     throw new TrisealError("TRUST_FILE_INVALID", `the trust file is not YAML: ${reason.slice(0, 200)}`, { cause });

@@ -94,6 +94,11 @@ export const verifyChecks = {
     spec: "ACI 9.3",
     states: "the request was served within the session's period",
   },
+  "session.age": {
+    code: "EVIDENCE_TOO_OLD",
+    spec: "SPEC 5.2",
+    states: "the evidence was no older than policy allows when the receipt was witnessed",
+  },
   "leg.known-path": { code: "LEG_UNSUPPORTED", spec: "SPEC 5.3", states: "this verifier can appraise every leg" },
   "leg.final": { code: "LEG_PENDING", spec: "SPEC 5.3", states: "every leg is complete" },
   "leg.not-overdue": { code: "LEG_OVERDUE", spec: "SPEC 5.3", states: "no pending leg is past its deadline" },
@@ -135,4 +140,5 @@ export const verifyChecks = {
     optional: true,
   },
   "bundle.all-used": { code: "BUNDLE_UNUSED_PART", spec: "SPEC 2", states: "nothing in the bundle is unused" },
+  "bundle.verifiable": { code: "VERIFIER_FAILED", spec: "SPEC 5", states: "the verifier could finish" },
 } as const satisfies CheckTable;

@@ -31,7 +31,6 @@ function pendingClaim({ path, status, deadline }: ReceiptStory["legs"][number]):
 
 function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, context: VerifyContext): readonly Claim[] {
   const facts = claims.backendFacts;
-  const shown = context.options.request !== null && context.options.response !== null;
   const guessable = event.digest === "guessable" || story.received.digest === "guessable";
   return [
     {
@@ -41,9 +40,7 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
     },
     {
       about: "input",
-      text: shown
-        ? "the request and response that you showed are those of this receipt"
-        : `on request ${claims.requestDigest}, giving response ${claims.responseDigest}; content not shown${guessable ? "; digest: guessable" : ""}`,
+      text: `on request ${claims.requestDigest}, ${shownText(context.options.request)}, giving response ${claims.responseDigest}, ${shownText(context.options.response)}${guessable ? "; digest: guessable" : ""}`,
       basis: weaker("signature", claims.correctness.basis),
     },
     {
@@ -55,6 +52,10 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
       basis: weaker("signature", claims.confidentiality.basis),
     },
   ];
+}
+
+function shownText(bytes: Uint8Array | null): string {
+  return bytes === null ? "content not shown" : "the one that you showed";
 }
 
 function policyClaims(decision: VerifiedDecision | null): readonly Claim[] {

@@ -11,6 +11,7 @@ export function verifyExchange(story: ReceiptStory, legs: readonly VerifiedLeg[]
   compare("exchange.request", request, story.received.body_hash, opened?.requestDigest ?? null, context);
   compare("exchange.response", response, story.returned.body_hash, opened?.responseDigest ?? null, context);
   if (request === null) context.notes.push(`about request ${story.received.body_hash}, content not shown`);
+  if (response === null) context.notes.push(`about response ${story.returned.body_hash}, content not shown`);
 }
 
 function compare(

@@ -2,6 +2,7 @@
 import type { Sha256Digest } from "../core/digest.ts";
 import type { RevokedSet } from "../paths/path.ts";
 import {
+  ATTRIBUTES,
   type Decision,
   isInForce,
   type PolicyStatement,
@@ -19,6 +20,11 @@ export interface VerifiedDecision {
   readonly decision: Decision;
   readonly statement: PolicyStatement;
 }
+
+/** Facts that a gateway states about every request: leaving one out would change what policy could see. */
+const ALWAYS_STATED = ATTRIBUTES.filter(({ name, optional }) => !optional && !name.startsWith("backend.")).map(
+  ({ name }) => name,
+);
 
 interface PolicyParts extends VerifiedDecision {
   readonly policyText: Uint8Array;
@@ -64,7 +70,9 @@ export function verifyPolicy(
   const upstream = story.upstream?.model_id ?? model;
   context.checks.expect("decision.model", model === context.bundle.receipt.model && model === upstream, "signature");
   const replay = replayDecision(parts.policyText, parts.decisionBytes);
-  context.checks.expect("decision.replayed", replay.ok, "signature", replay.ok ? "" : replay.reason);
+  const absent = ALWAYS_STATED.filter((name) => !decision.facts.some((fact) => fact.name === name));
+  const reason = replay.ok ? absent.map((name) => `no ${name}`).join(", ") : replay.reason;
+  context.checks.expect("decision.replayed", replay.ok && absent.length === 0, "signature", reason);
   return parts;
 }
 

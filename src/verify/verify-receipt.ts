@@ -80,6 +80,8 @@ export function readStory(receipt: Receipt, context: VerifyContext): ReceiptStor
     refused: eventOf(receipt, "request.refused"),
   };
   const problem = contradiction(receipt, story);
+  const unknown = receipt.event_log.flatMap((event) => ("content" in event ? [event.type.slice("unknown:".length)] : []));
+  if (unknown.length > 0) context.notes.push(`events that this version does not know, and ignored: ${unknown.join(", ")}`);
   context.checks.expect("receipt.events", problem === null, "signature", problem ?? "");
   const { received, returned, service } = story;
   if (problem !== null || received === null || returned === null || service === null) return null;

@@ -3,9 +3,9 @@ import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { encodeJcs } from "../../src/core/jcs.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../src/core/json.ts";
+import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
 import type { Trust } from "../../src/trust/index.ts";
 import { createBundleVerifier, type Verdict, verifyBundle } from "../../src/verify/index.ts";
-import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
 import { testSigner } from "../fixtures/signer.ts";
 import { NOW, startGateway, type TestGateway, trustFor } from "./gateway-fixture.ts";
 import { codes, createParityPath, type Malice, makeEvidence, parityAppraiser, parityModel } from "./parity-path.ts";
@@ -22,7 +22,11 @@ const CLAIMED = `  - id: claimed\n    when: "true"\n    require: { all: [parity]
 const TEE = `  - id: attested\n    when: "true"\n    require: { all: [tee] }\n`;
 
 const body = (data: readonly number[], more: object = {}) =>
-  JSON.stringify({ id: "0123456789abcdef0123456789abcdef", inputs: [{ name: "x", datatype: "INT32", shape: [data.length], data }], ...more });
+  JSON.stringify({
+    id: "0123456789abcdef0123456789abcdef",
+    inputs: [{ name: "x", datatype: "INT32", shape: [data.length], data }],
+    ...more,
+  });
 
 function start(malice: Malice = {}, rules = RULES): Promise<TestGateway> {
   return startGateway({ paths: [createParityPath({ legSigner, authority, malice })], models: [parityModel], rules, codes });
@@ -37,7 +41,10 @@ async function answered(gateway: TestGateway, request = body([1, 2, 3, 4])) {
 
 const options = { now: NOW, at: null, request: null, response: null, allowPending: false };
 
-async function verdictOf(malice: Malice, changes: { trust?: Trust; bundle?: (document: JsonObject) => JsonObject } = {}): Promise<Verdict> {
+async function verdictOf(
+  malice: Malice,
+  changes: { trust?: Trust; bundle?: (document: JsonObject) => JsonObject } = {},
+): Promise<Verdict> {
   const { bundle } = await answered(await start(malice));
   const document = parseJson(bundle);
   const shown = isJsonObject(document) && changes.bundle !== undefined ? encodeJcs(changes.bundle(document)) : bundle;
@@ -66,15 +73,25 @@ describe("a path that Triseal does not ship", () => {
 
   it("is unsupported by a verifier that does not know it, and never accepted", async () => {
     const { bundle } = await answered(await start());
-    expect(await verifyBundle(bundle, trust, options)).toMatchObject({ outcome: "unsupported", code: "LEG_UNSUPPORTED", claims: [] });
+    expect(await verifyBundle(bundle, trust, options)).toMatchObject({
+      outcome: "unsupported",
+      code: "LEG_UNSUPPORTED",
+      claims: [],
+    });
     expect((await createBundleVerifier([])(bundle, trust, options)).outcome).toBe("unsupported");
   });
 
   it("is refused with its own code, which the receipt says", async () => {
     const refused = await answered(await start(), body([1, 2, 3]));
     expect(refused.status).toBe(422);
-    expect(JSON.parse(new TextDecoder().decode(refused.response))).toMatchObject({ code: "PARITY_ODD_SIZED", action: codes.PARITY_ODD_SIZED.action });
-    expect(await verifyParity(refused.bundle, trust, options)).toMatchObject({ outcome: "accepted", claims: expect.arrayContaining([expect.objectContaining({ about: "refusal" })]) });
+    expect(JSON.parse(new TextDecoder().decode(refused.response))).toMatchObject({
+      code: "PARITY_ODD_SIZED",
+      action: codes.PARITY_ODD_SIZED.action,
+    });
+    expect(await verifyParity(refused.bundle, trust, options)).toMatchObject({
+      outcome: "accepted",
+      claims: expect.arrayContaining([expect.objectContaining({ about: "refusal" })]),
+    });
   });
 
   it("gets nothing that policy asks of another path", async () => {
@@ -93,7 +110,9 @@ describe("a path that Triseal does not ship", () => {
 
 const other = testSigner("other", 33);
 const another = digestOf(utf8("another"));
-const binding = (change: object): Malice => ({ statement: (honest) => ({ ...honest, binding: { ...honest.binding, ...change } }) });
+const binding = (change: object): Malice => ({
+  statement: (honest) => ({ ...honest, binding: { ...honest.binding, ...change } }),
+});
 
 describe("a dishonest backend or operator", () => {
   it.each<[string, string, Malice]>([
@@ -104,18 +123,54 @@ describe("a dishonest backend or operator", () => {
     ["names another model", "BINDING_MODEL_MISMATCH", binding({ modelDigest: another })],
     ["names other facts", "BINDING_FACTS_MISMATCH", { statement: (honest) => ({ ...honest, factsDigest: another }) }],
     ["signs with a key that nobody vouches for", "PARITY_LEG_INVALID", { leg: (honest) => resigned(honest) }],
-    ["vouches for itself", "PARITY_AUTHORITY_UNKNOWN", { evidence: () => makeEvidence(legSigner.publicKey, [parityModel.digest], other) }],
-    ["has no vouching signature", "PARITY_EVIDENCE_INVALID", { evidence: (honest) => edited(honest, { signature: "00".repeat(64) }) }],
-    ["is vouched for another model", "PARITY_MODEL_UNKNOWN", { evidence: () => makeEvidence(legSigner.publicKey, [another], authority) }],
-    ["is vouched for another key", "PARITY_LEG_INVALID", { evidence: () => makeEvidence(other.publicKey, [parityModel.digest], authority) }],
+    [
+      "vouches for itself",
+      "PARITY_AUTHORITY_UNKNOWN",
+      { evidence: () => makeEvidence(legSigner.publicKey, [parityModel.digest], other) },
+    ],
+    [
+      "has no vouching signature",
+      "PARITY_EVIDENCE_INVALID",
+      { evidence: (honest) => edited(honest, { signature: "00".repeat(64) }) },
+    ],
+    [
+      "is vouched for another model",
+      "PARITY_MODEL_UNKNOWN",
+      { evidence: () => makeEvidence(legSigner.publicKey, [another], authority) },
+    ],
+    [
+      "is vouched for another key",
+      "PARITY_LEG_INVALID",
+      { evidence: () => makeEvidence(other.publicKey, [parityModel.digest], authority) },
+    ],
     ["signs no leg at all", "PARITY_LEG_MALFORMED", { leg: () => utf8("{}") }],
-    ["keeps its evidence back", "PARITY_EVIDENCE_MISSING", { answer: (honest) => ({ ...honest, leg: { ...honest.leg, blobs: [] } }) }],
-    ["puts another evidence into the receipt", "LEG_MISMATCH", { answer: (honest) => ({ ...honest, leg: { ...honest.leg, evidenceDigest: another } }) }],
-    ["calls its evidence something else", "LEG_MISMATCH", { answer: (honest) => ({ ...honest, leg: { ...honest.leg, evidenceMediaType: "text/plain" } }) }],
-    ["calls its leg something else", "LEG_UNSUPPORTED", { answer: (honest) => ({ ...honest, leg: { ...honest.leg, mediaType: "text/plain" } }) }],
+    [
+      "keeps its evidence back",
+      "PARITY_EVIDENCE_MISSING",
+      { answer: (honest) => ({ ...honest, leg: { ...honest.leg, blobs: [] } }) },
+    ],
+    [
+      "puts another evidence into the receipt",
+      "LEG_MISMATCH",
+      { answer: (honest) => ({ ...honest, leg: { ...honest.leg, evidenceDigest: another } }) },
+    ],
+    [
+      "calls its evidence something else",
+      "LEG_MISMATCH",
+      { answer: (honest) => ({ ...honest, leg: { ...honest.leg, evidenceMediaType: "text/plain" } }) },
+    ],
+    [
+      "calls its leg something else",
+      "LEG_UNSUPPORTED",
+      { answer: (honest) => ({ ...honest, leg: { ...honest.leg, mediaType: "text/plain" } }) },
+    ],
     ["forwards other bytes", "BINDING_FORWARDED_MISMATCH", { answer: (honest) => ({ ...honest, forwardedDigest: another }) }],
     ["returns another answer", "BINDING_RESPONSE_MISMATCH", { answer: (honest) => ({ ...honest, body: utf8("{}") }) }],
-    ["adds a document that nothing cites", "BUNDLE_UNUSED_PART", { answer: (honest) => ({ ...honest, leg: { ...honest.leg, blobs: [...(honest.leg.blobs ?? []), utf8("more")] } }) }],
+    [
+      "adds a document that nothing cites",
+      "BUNDLE_UNUSED_PART",
+      { answer: (honest) => ({ ...honest, leg: { ...honest.leg, blobs: [...(honest.leg.blobs ?? []), utf8("more")] } }) },
+    ],
   ])("that %s is refused with %s", async (_, code, malice) => {
     const verdict = await verdictOf(malice);
     expect(verdict).toMatchObject({ code, claims: [] });
@@ -129,7 +184,8 @@ describe("a dishonest backend or operator", () => {
 
   it("is refused under every trust file that does not say otherwise", async () => {
     const because = "withdrawn";
-    const revoked = (publicKey: string) => trustFor({ parity: section }, { revoked: { keys: [{ publicKey, because }], measurements: [] } });
+    const revoked = (publicKey: string) =>
+      trustFor({ parity: section }, { revoked: { keys: [{ publicKey, because }], measurements: [] } });
     for (const [code, changed] of [
       ["PARITY_AUTHORITY_UNKNOWN", trustFor({})],
       ["PARITY_AUTHORITY_UNKNOWN", trustFor({ parity: { authorities: [] } })],
@@ -139,7 +195,10 @@ describe("a dishonest backend or operator", () => {
     ] as const) {
       expect(await verdictOf({}, { trust: changed })).toMatchObject({ outcome: "rejected", code });
     }
-    expect(await verdictOf({}, { trust: trustFor({ parity: { authorities: "all" } }) })).toMatchObject({ outcome: "rejected", code: "TRUST_FILE_INVALID" });
+    expect(await verdictOf({}, { trust: trustFor({ parity: { authorities: "all" } }) })).toMatchObject({
+      outcome: "rejected",
+      code: "TRUST_FILE_INVALID",
+    });
   });
 });
 

@@ -46,7 +46,13 @@ export const parityModel = {
 
 const decodeStatement = object({ binding: decodeBinding, factsDigest: digest, evidenceDigest: digest });
 const decodeLeg = object({ v: oneOf(1), statement: decodeStatement, signature: hexText(64) });
-const decodeEvidence = object({ v: oneOf(1), legKey: hexText(32), models: array(digest, 16), authority: hexText(32), signature: hexText(64) });
+const decodeEvidence = object({
+  v: oneOf(1),
+  legKey: hexText(32),
+  models: array(digest, 16),
+  authority: hexText(32),
+  signature: hexText(64),
+});
 const decodeTrust = object({ authorities: array(object({ publicKey: hexText(32), because: text(500) }), 8) });
 
 type Statement = Decoded<typeof decodeStatement>;
@@ -64,7 +70,11 @@ export function makeEvidence(legKey: string, models: readonly Sha256Digest[], au
 
 /** A leg over `statement`. */
 export function signLeg(statement: Statement, signer: Signer): Uint8Array {
-  return encodeJcs({ v: 1, statement: statement as unknown as JsonObject, signature: encodeHex(signer.sign(legMessage(statement))) });
+  return encodeJcs({
+    v: 1,
+    statement: statement as unknown as JsonObject,
+    signature: encodeHex(signer.sign(legMessage(statement))),
+  });
 }
 
 /** How a dishonest backend spoils what it answers. */
@@ -84,6 +94,7 @@ export function createParityPath(options: {
   const { legSigner, authority, malice = {} } = options;
   const honest = makeEvidence(legSigner.publicKey, [parityModel.digest], authority);
   const evidence = malice.evidence?.(honest) ?? honest;
+  let closed = false;
   const backend: Backend = {
     id: "parity:one",
     path: "parity",
@@ -96,8 +107,9 @@ export function createParityPath(options: {
     sealed: null,
     models: () => [parityModel],
     backends: (model: ServedModel) => (model.digest === parityModel.digest ? [backend] : []),
-    ready: async () => ({ ready: true }),
+    ready: async () => (closed ? { ready: false, reason: "the path is closed" } : { ready: true }),
     async infer(request, { signal }) {
+      if (closed) throw new TrisealError("PATH_UNAVAILABLE", "the path is closed");
       if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
       if (request.backendId !== backend.id) throw new TrisealError("PATH_UNAVAILABLE", "no such backend");
       const body = compute(request);
@@ -124,7 +136,9 @@ export function createParityPath(options: {
       return malice.answer?.(answer) ?? answer;
     },
     sessions: () => [],
-    close: async () => undefined,
+    close: async () => {
+      closed = true;
+    },
   };
 }
 
@@ -132,7 +146,8 @@ function compute(request: BoundRequest): Uint8Array {
   const parsed = parseInferenceRequest(request.body);
   const [tensor] = parseInputs(parsed, parityModel.inputs);
   const numbers = (tensor?.data ?? []).map(Number);
-  if (numbers.length % 2 !== 0) throw parityError("PARITY_ODD_SIZED", "an odd number of elements", { details: { forwarded: false } });
+  if (numbers.length % 2 !== 0)
+    throw parityError("PARITY_ODD_SIZED", "an odd number of elements", { details: { forwarded: false } });
   const even = numbers.reduce((sum, item) => sum + Math.abs(item % 2), 0) % 2 === 0;
   const outputs = [{ name: "even", datatype: "BOOL" as const, shape: [1], data: [even] }];
   return utf8(encodeInferenceResponse({ modelName: request.model.name, modelVersion: "1", id: parsed.id ?? null, outputs }));
@@ -141,7 +156,11 @@ function compute(request: BoundRequest): Uint8Array {
 const parityChecks = {
   "parity.trust-readable": { code: "TRUST_FILE_INVALID", spec: "PARITY 1", states: "the trust section can be read" },
   "parity.leg-readable": { code: "PARITY_LEG_MALFORMED", spec: "PARITY 2", states: "the leg can be read" },
-  "parity.evidence-readable": { code: "PARITY_EVIDENCE_MISSING", spec: "PARITY 3", states: "the evidence is there and can be read" },
+  "parity.evidence-readable": {
+    code: "PARITY_EVIDENCE_MISSING",
+    spec: "PARITY 3",
+    states: "the evidence is there and can be read",
+  },
   "parity.authority-trusted": { code: "PARITY_AUTHORITY_UNKNOWN", spec: "PARITY 3", states: "a trusted authority vouches" },
   "parity.authority-signed": { code: "PARITY_EVIDENCE_INVALID", spec: "PARITY 3", states: "the authority's signature verifies" },
   "parity.key-not-revoked": { code: "KEY_REVOKED", spec: "PARITY 3", states: "no key is revoked" },
@@ -172,8 +191,16 @@ function appraise(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   );
   if (evidence === null) return { checks: checks.all(), claims: null };
   const { authority, legKey, models, signature } = evidence;
-  checks.expect("parity.authority-trusted", trust.authorities.some(({ publicKey }) => publicKey === authority), "assertion");
-  checks.expect("parity.authority-signed", verifyEd25519(authority, evidenceMessage(legKey, models), parseHex(signature)), "signature");
+  checks.expect(
+    "parity.authority-trusted",
+    trust.authorities.some(({ publicKey }) => publicKey === authority),
+    "assertion",
+  );
+  checks.expect(
+    "parity.authority-signed",
+    verifyEd25519(authority, evidenceMessage(legKey, models), parseHex(signature)),
+    "signature",
+  );
   checks.expect("parity.key-not-revoked", !inputs.revoked.keys.has(legKey) && !inputs.revoked.keys.has(authority), "assertion");
   checks.expect("parity.leg-signed", verifyEd25519(legKey, legMessage(statement), parseHex(leg.signature)), "signature");
   checks.expect("parity.model-vouched", models.includes(statement.binding.modelDigest), "signature");

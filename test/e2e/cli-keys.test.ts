@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/core/bytes.ts";
 import { verifyCheckpoint } from "../../src/log/index.ts";
-import { type Finished, runCli, temporaryFolder } from "./gateway-harness.ts";
+import { temporaryFolder } from "./gateway-harness.ts";
+import { type Finished, runCli } from "./gateway-process.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let data: string;

@@ -9,13 +9,12 @@ import {
   clock,
   copyFolder,
   digitsBody,
-  type Finished,
   infer,
-  runCli,
   type Service,
   startService,
   temporaryFolder,
 } from "./gateway-harness.ts";
+import { type Finished, runCli } from "./gateway-process.ts";
 
 let service: Service;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -6,7 +6,8 @@ import { type InferenceCall, TrisealClient } from "../../src/client/index.ts";
 import { utf8 } from "../../src/core/bytes.ts";
 import { eventOf, parseBundle } from "../../src/receipt/index.ts";
 import { parseTrust, type Trust } from "../../src/verify/index.ts";
-import { clock, heldBack, type Service, startService, until, verdictOn, workerOf } from "./gateway-harness.ts";
+import { clock, heldBack, type Service, startService, verdictOn, workerOf } from "./gateway-harness.ts";
+import { until } from "./gateway-process.ts";
 
 let service: Service;
 let trust: Trust;
@@ -349,9 +350,9 @@ describe("the SDK behind a proxy that tampers", () => {
   });
 
   describe("with a trust file that names less than the service needs", () => {
-    type Service1 = { name: string; [member: string]: unknown };
-    const without = async (change: (service: Service1) => void): Promise<Trust> => {
-      const document = parse(await readFile(service.trustFile, "utf8")) as { services: Service1[] };
+    type ServiceEntry = { name: string; [member: string]: unknown };
+    const without = async (change: (service: ServiceEntry) => void): Promise<Trust> => {
+      const document = parse(await readFile(service.trustFile, "utf8")) as { services: ServiceEntry[] };
       const [entry] = document.services;
       if (entry !== undefined) change(entry);
       return parseTrust(utf8(stringify(document)));
@@ -426,7 +427,7 @@ describe("the SDK behind a proxy that tampers", () => {
     const sound = proxy.tamper;
     proxy.tamper = async (said, request) => {
       await sound(said, request);
-      if (/^\/v1\/aci\/sessions\//.test(request.path))
+      if (request.path.startsWith("/v1/aci/sessions/"))
         said.body = Buffer.from(said.body.toString().replace("worker-1", "worker-2"));
     };
     await expect(client.infer(callOf())).rejects.toEqual(code("VERIFICATION_FAILED"));

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { childrenOf, type Finished, heldBack, isRunning, repository, runCli, temporaryFolder } from "./gateway-harness.ts";
+import { heldBack, temporaryFolder } from "./gateway-harness.ts";
+import { childrenOf, type Finished, isRunning, repository, runCli } from "./gateway-process.ts";
 
 interface Line {
   readonly path: string;

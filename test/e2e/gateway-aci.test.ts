@@ -12,9 +12,9 @@ import {
   makeApiKey,
   type Service,
   startService,
-  until,
   verdictOn,
 } from "./gateway-harness.ts";
+import { until } from "./gateway-process.ts";
 
 let service: Service;
 let other: ApiKey;

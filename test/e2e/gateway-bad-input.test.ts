@@ -14,9 +14,9 @@ import {
   readAnswer,
   type Service,
   startService,
-  until,
   verdictOn,
 } from "./gateway-harness.ts";
+import { until } from "./gateway-process.ts";
 
 const MAX_BODY_BYTES = 65_536;
 

@@ -1,161 +1,17 @@
-/** The built programs as real processes in a temporary folder: a witness, a development gateway with its worker, and the command line. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+/** A development gateway with its worker, and a witness where asked for, as real processes in a temporary folder. */
+import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { stringify } from "yaml";
 import type { JsonObject } from "../../src/core/json.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { parseModelPackage, standardizeRow } from "../../src/model/model-package.ts";
 import { parseTrust, type Trust, type Verdict, verifyBundle } from "../../src/verify/index.ts";
-
-/** The repository. */
-export const repository = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-
-const PROGRAM = join(repository, "dist", "src", "main", "triseal.js");
+import { childrenOf, isRunning, type Program, repository, runCli, startProgram, textOf } from "./gateway-process.ts";
 
 /** The machine's clock. */
 export const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
-
-/** Waits between two looks at something that is awaited. */
-const POLL_MS = 20;
-
-/** Resolves with the first value of `look` that is neither null nor false. @throws where there is none within `timeoutMs`. */
-export async function until<T>(
-  look: () => T | null | false | Promise<T | null | false>,
-  what: string,
-  timeoutMs = 20_000,
-): Promise<T> {
-  const end = performance.now() + timeoutMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== null && seen !== false) return seen;
-    if (performance.now() > end) throw new Error(`no ${what} within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-/** What a command that ended left behind. */
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs `triseal` with `args` to its end. */
-export function runCli(args: readonly string[], cwd = repository): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** A program that said it is ready. */
-export interface Program {
-  readonly pid: number;
-  /** The ready line. */
-  readonly ready: JsonObject;
-  /** Everything on standard error so far. */
-  stderr(): string;
-  /** The lines on standard error so far that are JSON objects. */
-  logged(): readonly JsonObject[];
-  /** Sends `signal` and resolves once the process is gone, with its exit code (null after a deadly signal). */
-  stop(signal?: NodeJS.Signals): Promise<number | null>;
-  /** Resolves with the exit code once the process is gone. */
-  readonly gone: Promise<number | null>;
-}
-
-/** Runs `triseal` with `args`, which must contain `--json`, until its ready line. @throws its error line where there is none. */
-export async function startProgram(args: readonly string[], cwd = repository): Promise<Program> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const gone = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const first = new Promise<string>((resolve) => createInterface({ input: child.stdout }).once("line", resolve));
-  const line = await Promise.race([first, gone.then(() => null)]);
-  if (line === null) throw new Error(stderr.trim());
-  return {
-    pid: child.pid ?? 0,
-    ready: JSON.parse(line) as JsonObject,
-    stderr: () => stderr,
-    logged: () => stderr.split("\n").flatMap((text) => (text.startsWith("{") ? [JSON.parse(text) as JsonObject] : [])),
-    stop: (signal = "SIGTERM") => endChild(child, gone, signal),
-    gone,
-  };
-}
-
-function endChild(child: ChildProcess, gone: Promise<number | null>, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
-  return gone.finally(() => clearTimeout(timer));
-}
-
-/** Whether a process of that id runs; one that has ended and was not yet waited for does not. */
-export function isRunning(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}
-
-/** Process ids of the children of `pid`. */
-export function childrenOf(pid: number): readonly number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((candidate) => {
-      try {
-        // After the name, which may hold anything, in parentheses: state and parent.
-        const [, parent] = readFileSync(`/proc/${candidate}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-        return Number(parent) === pid && isRunning(candidate);
-      } catch {
-        return false;
-      }
-    });
-}
-
-interface TcpRow {
-  readonly port: number;
-  readonly state: string;
-  readonly unread: number;
-  readonly inode: string;
-}
-
-/** Bytes that arrived for the listening ports of process `pid` and that it has not read: a stopped process reads nothing. */
-export function unreadBytes(pid: number): number {
-  const rows = readFileSync(`/proc/${pid}/net/tcp`, "utf8")
-    .trim()
-    .split("\n")
-    .slice(1)
-    .map((line): TcpRow => {
-      const fields = line.trim().split(/\s+/);
-      const port = Number.parseInt(fields[1]?.split(":")[1] ?? "", 16);
-      const unread = Number.parseInt(fields[4]?.split(":")[1] ?? "", 16);
-      return { port, state: fields[3] ?? "", unread, inode: fields[9] ?? "" };
-    });
-  const sockets = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkQuiet(`/proc/${pid}/fd/${fd}`)));
-  const listening = new Set(
-    rows.filter((row) => row.state === "0A" && sockets.has(`socket:[${row.inode}]`)).map((row) => row.port),
-  );
-  return rows.filter((row) => listening.has(row.port) && row.state !== "0A").reduce((sum, row) => sum + row.unread, 0);
-}
-
-function readlinkQuiet(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
-}
 
 /** A second API key that the gateway knows, of another tenant. */
 export interface ApiKey {
@@ -213,7 +69,10 @@ async function logKeyOf(folder: string, dataDir: string): Promise<string> {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as JsonObject);
-  return String(events.find((event) => event["purpose"] === "log")?.["publicKey"]);
+  return textOf(
+    events.find((event) => event["purpose"] === "log"),
+    "publicKey",
+  );
 }
 
 async function startWitness(folder: string, dataDir: string): Promise<Program> {
@@ -247,19 +106,19 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
 }
 
 function service(folder: string, dataDir: string, configFile: string, program: Program, witness: Program | null): Service {
-  const trustFile = String(program.ready["trust"]);
+  const trustFile = textOf(program.ready, "trust");
   const started: Service = {
     folder,
     dataDir,
     configFile,
     trustFile,
-    apiKey: String(program.ready["apiKey"]),
-    url: String(program.ready["url"]),
+    apiKey: textOf(program.ready, "apiKey"),
+    url: textOf(program.ready, "url"),
     program,
     trust: async () => parseTrust(new Uint8Array(await readFile(trustFile))),
     restart: async () => {
       started.program = await startProgram(serveArgs(configFile, dataDir));
-      started.url = String(started.program.ready["url"]);
+      started.url = textOf(started.program.ready, "url");
     },
     close: async () => {
       const children = childrenOf(started.program.pid);

@@ -1,27 +1,23 @@
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { stringify } from "yaml";
 import { decodeReport } from "../../src/receipt/index.ts";
 import {
   bundleOf,
-  childrenOf,
   copyFolder,
   digitsBody,
   filesUnder,
   get,
   infer,
-  isRunning,
-  runCli,
   type Service,
   startService,
   temporaryFolder,
-  unreadBytes,
-  until,
   verdictOn,
   workerOf,
 } from "./gateway-harness.ts";
+import { childrenOf, isRunning, runCli, unreadBytes, until } from "./gateway-process.ts";
 
 /** Leaves of the log, by its own checkpoint. */
 async function logSize(of: Service): Promise<number> {
@@ -163,6 +159,9 @@ describe("a gateway that is asked to end while a worker holds a request", () => 
   ] as const) {
     it(`closes its port, answers the request, and ends with 0 and without a child: ${signal}`, async () => {
       const service = await startService();
+      onTestFinished(async () => {
+        await service.close();
+      });
       const worker = workerOf(service);
       process.kill(worker, "SIGSTOP");
       const held = infer(service, digitsBody());
@@ -181,7 +180,6 @@ describe("a gateway that is asked to end while a worker holds a request", () => 
       expect((await verdictOn(service, await bundleOf(service, answer.receiptId), { response: answer.bytes })).outcome).toBe(
         "accepted",
       );
-      expect(await service.close()).toBe(0);
     });
   }
 });

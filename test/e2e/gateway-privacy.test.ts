@@ -3,17 +3,8 @@ import { access, open, readFile, stat } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TrisealClient } from "../../src/client/index.ts";
 import { eventOf, parseBundle } from "../../src/receipt/index.ts";
-import {
-  bundleOf,
-  childrenOf,
-  clock,
-  digitsBody,
-  filesUnder,
-  get,
-  infer,
-  type Service,
-  startService,
-} from "./gateway-harness.ts";
+import { bundleOf, clock, digitsBody, filesUnder, get, infer, type Service, startService } from "./gateway-harness.ts";
+import { childrenOf } from "./gateway-process.ts";
 
 let service: Service;
 

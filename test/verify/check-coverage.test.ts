@@ -16,10 +16,16 @@ import { POLICY_TEXT, trustOf } from "../fixtures/world.ts";
 import { gatewayAttacks } from "./gateway-attacks.ts";
 import { crossedEntries, missingEntries, revokedEntries } from "./trust-attacks.ts";
 
-const attacks: readonly Attack[] = [...missingEntries, ...revokedEntries, ...crossedEntries, ...gatewayAttacks];
+const attacks: readonly Attack[] = [
+  ...missingEntries,
+  ...revokedEntries,
+  ...crossedEntries,
+  ...Object.values(gatewayAttacks).flat(),
+];
 
 /** Checks that no bundle of the shipped paths can fail first, and why. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
+  "bundle.verifiable": "a reader that throws where it must not: none is known, and the verdict would be a refusal",
   "leg.session-cited": "`leg.cited` compares with the cited session before any leg is appraised, and fails first without one",
   "binding.legs-agree": "one shipped path makes one leg; two legs are compared below, with a second path that lives only here",
 };
@@ -44,7 +50,7 @@ describe("the checks", () => {
     const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const made = new Set(checks.map(({ id }) => id));
     const all = [...Object.keys(verifyChecks), ...Object.keys(teeChecks)];
-    expect(all.filter((id) => !made.has(id))).toEqual(["leg.not-overdue"]);
+    expect(all.filter((id) => !made.has(id))).toEqual(["leg.not-overdue", "bundle.verifiable"]);
   });
 });
 

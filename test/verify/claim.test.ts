@@ -4,7 +4,7 @@ import type { Claim } from "../../src/verify/index.ts";
 import { buildBundle, type Changes } from "../fixtures/bundle.ts";
 import { judge, judgeChanged } from "../fixtures/verdict.ts";
 import { at, createWorld, trustOf, type World } from "../fixtures/world.ts";
-import { allowedPending } from "./gateway-attacks.ts";
+import { allowedPending } from "./leg-attacks.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -32,7 +32,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-async function readOrNull<T, Otherwise>(read: Promise<T>, otherwise: Otherwise): Promise<T | Otherwise> {
+async function readOrNull<T>(read: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await read;
   } catch (error) {
@@ -63,7 +63,7 @@ async function openAppendFile(path: string): Promise<AppendFile> {
 /** The machine's file system. New files are readable by their owner only. */
 export const nodeFiles: DurableFiles = {
   async read(path) {
-    const content = await readOrNull(readFile(path), null);
+    const content = await readOrNull<Uint8Array | null>(readFile(path), null);
     // Not a Buffer: a slice of one shares its memory, and a leaf would keep the whole file of leaves alive.
     return content === null ? null : new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   },

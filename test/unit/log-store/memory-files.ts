@@ -153,7 +153,7 @@ export class MemoryFiles implements DurableFiles {
   }
 
   remove(path: string): Promise<void> {
-    return this.change(() => void this.entries.delete(path));
+    return this.change(() => this.entries.delete(path));
   }
 
   syncDirectory(path: string): Promise<void> {

@@ -74,7 +74,9 @@ async function expectReadable(read: Read, checkpoint: string): Promise<void> {
   for (let level = 0; below.length > 0; level++) {
     const nodes = await readNodes(read, level, below.length);
     expect(Buffer.concat(nodes).equals(Buffer.concat(below))).toBe(true);
-    below = Array.from({ length: Math.floor(below.length / 256) }, (_, place) => rootOf(nodes.slice(256 * place, 256 * place + 256)));
+    below = Array.from({ length: Math.floor(below.length / 256) }, (_, place) =>
+      rootOf(nodes.slice(256 * place, 256 * place + 256)),
+    );
   }
 }
 
@@ -84,14 +86,17 @@ const served =
     (await log.readTile(path)) ?? Promise.reject(new Error(`no tile ${path}`));
 
 describe("the tiles of a log", () => {
-  it.each([1, 2, 255, 256, 257, 511, 512, 513, 700])("of %d leaves give its root to a reader that knows only the format", async (size) => {
-    const { files, directory } = await memoryDisk();
-    const log = await openLog(directory, files);
-    await appendAll(log, 0, size);
-    await expectReadable(served(log), log.checkpoint());
-    await expectReadable(async (path) => files.peek(`${directory}/${path}`), log.checkpoint());
-    await log.close();
-  });
+  it.each([1, 2, 255, 256, 257, 511, 512, 513, 700])(
+    "of %d leaves give its root to a reader that knows only the format",
+    async (size) => {
+      const { files, directory } = await memoryDisk();
+      const log = await openLog(directory, files);
+      await appendAll(log, 0, size);
+      await expectReadable(served(log), log.checkpoint());
+      await expectReadable(async (path) => files.peek(`${directory}/${path}`), log.checkpoint());
+      await log.close();
+    },
+  );
 
   it("are the same whether the leaves came one by one, in batches or after restarts", async () => {
     const { files, directory } = await memoryDisk();
@@ -139,7 +144,14 @@ describe("the tiles of a log", () => {
       const bundle = await served(log)(`tile/entries/000.p/${width}`);
       expect(await served(log)("tile/entries/000.p/9").then((whole) => whole.slice(0, bundle.length))).toEqual(bundle);
     }
-    for (const path of ["tile/0/000.p/10", "tile/0/000", "tile/0/001.p/1", "tile/1/000.p/1", "tile/entries/000.p/10", "tile/entries/000"]) {
+    for (const path of [
+      "tile/0/000.p/10",
+      "tile/0/000",
+      "tile/0/001.p/1",
+      "tile/1/000.p/1",
+      "tile/entries/000.p/10",
+      "tile/entries/000",
+    ]) {
       expect(await log.readTile(path)).toBeNull();
     }
     for (const path of ["tile/0/0", "tile/../leaves", "leaves", "tile/entries/000.p/0", ""]) {

@@ -7,7 +7,18 @@ import { nodeFiles } from "../../../src/log/store/files.ts";
 import { TransparencyLog } from "../../../src/log/store/transparency-log.ts";
 import { testSigner } from "../../fixtures/signer.ts";
 import { referenceRoot } from "../log/reference-tree.ts";
-import { appendAll, code, cosign, entry, expectProven, logSigner, memoryDisk, openLog, ORIGIN, temporaryFolder } from "./store-fixture.ts";
+import {
+  appendAll,
+  code,
+  cosign,
+  entry,
+  expectProven,
+  logSigner,
+  memoryDisk,
+  ORIGIN,
+  openLog,
+  temporaryFolder,
+} from "./store-fixture.ts";
 import { watchFiles } from "./watched-files.ts";
 
 const checkpointOf = (note: string) => parseCheckpointText(parseNote(note).text);
@@ -27,7 +38,10 @@ describe("appending", () => {
 
   it("commits what arrives together with one sync of the leaves", async () => {
     const operations: string[] = [];
-    const log = await openLog(`${await temporaryFolder()}/log`, watchFiles(nodeFiles, (name) => operations.push(name)));
+    const log = await openLog(
+      `${await temporaryFolder()}/log`,
+      watchFiles(nodeFiles, (name) => operations.push(name)),
+    );
     operations.length = 0;
     await appendAll(log, 0, 100);
     expect(operations.filter((name) => name === "sync")).toHaveLength(1);
@@ -40,16 +54,16 @@ describe("appending", () => {
   });
 
   it("takes what arrives during a commit as the next batch", async () => {
-    let during: Promise<unknown> | null = null;
+    const during: Promise<unknown>[] = [];
     let appends = 0;
     const files = watchFiles(nodeFiles, (name) => {
       if (name !== "append") return;
       appends++;
-      during ??= appendAll(log, 10, 50);
+      if (during.length === 0) during.push(appendAll(log, 10, 50));
     });
     const log = await openLog(`${await temporaryFolder()}/log`, files);
     await log.append(entry(0));
-    await during;
+    await Promise.all(during);
     expect(log.size).toBe(51);
     expect(appends).toBe(2);
     await log.close();
@@ -80,7 +94,15 @@ describe("appending", () => {
     operations.length = 0;
     await log.append(entry(1));
     const place = (pattern: RegExp) => operations.findIndex((operation) => pattern.test(operation));
-    const order = [/^writeSynced \/records/, /^rename \/records/, /^syncDirectory \/records\/../, /^append \/leaves/, /^sync \/leaves/, /^write \/tile/, /^rename \/checkpoint/];
+    const order = [
+      /^writeSynced \/records/,
+      /^rename \/records/,
+      /^syncDirectory \/records\/../,
+      /^append \/leaves/,
+      /^sync \/leaves/,
+      /^write \/tile/,
+      /^rename \/checkpoint/,
+    ];
     const places = order.map(place);
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((left, right) => left - right));
@@ -215,20 +237,27 @@ describe("the lock", () => {
     const directory = `${await temporaryFolder()}/log`;
     await mkdir(directory, { recursive: true });
     await writeFile(`${directory}/lock`, String(process.ppid));
-    const refused = { code: "LOG_LOCKED", message: expect.stringContaining(String(process.ppid)), details: { pid: process.ppid } };
+    const refused = {
+      code: "LOG_LOCKED",
+      message: expect.stringContaining(String(process.ppid)),
+      details: { pid: process.ppid },
+    };
     await expect(openLog(directory)).rejects.toEqual(expect.objectContaining(refused));
     expect(await readFile(`${directory}/lock`, "utf8")).toBe(String(process.ppid));
   });
 
-  it.each(["", "0", "-1", "text", "999999999", String(process.pid)])("with the content `%s` was left by nobody alive and is taken over", async (left) => {
-    const directory = `${await temporaryFolder()}/log`;
-    await mkdir(directory, { recursive: true });
-    await writeFile(`${directory}/lock`, left);
-    const log = await openLog(directory);
-    expect(await readFile(`${directory}/lock`, "utf8")).toBe(String(process.pid));
-    await log.close();
-    expect((await readdir(directory)).filter((name) => name.startsWith("lock"))).toEqual([]);
-  });
+  it.each(["", "0", "-1", "text", "999999999", String(process.pid)])(
+    "with the content `%s` was left by nobody alive and is taken over",
+    async (left) => {
+      const directory = `${await temporaryFolder()}/log`;
+      await mkdir(directory, { recursive: true });
+      await writeFile(`${directory}/lock`, left);
+      const log = await openLog(directory);
+      expect(await readFile(`${directory}/lock`, "utf8")).toBe(String(process.pid));
+      await log.close();
+      expect((await readdir(directory)).filter((name) => name.startsWith("lock"))).toEqual([]);
+    },
+  );
 
   it("is given up where opening fails", async () => {
     const { files, directory } = await memoryDisk();

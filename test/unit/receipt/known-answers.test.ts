@@ -16,7 +16,11 @@ import {
   workerReportData,
 } from "../../../src/paths/tee/wire/keyset.ts";
 import { parseTeeLeg, signTeeLeg, verifyTeeLeg } from "../../../src/paths/tee/wire/leg.ts";
-import { encodeSimulatedEvidence, parseSimulatedEvidence, verifySimulatedEvidence } from "../../../src/paths/tee/wire/simulated.ts";
+import {
+  encodeSimulatedEvidence,
+  parseSimulatedEvidence,
+  verifySimulatedEvidence,
+} from "../../../src/paths/tee/wire/simulated.ts";
 import { parsePolicyStatement, signPolicyStatement, verifyPolicyStatement } from "../../../src/policy/index.ts";
 import {
   decodeKeyset,
@@ -39,10 +43,15 @@ interface Answer {
 }
 
 interface KnownAnswers {
-  readonly keys: Readonly<Record<"gateway" | "log" | "policy" | "leg" | "platform", { readonly seed: string; readonly publicKey: string }>>;
+  readonly keys: Readonly<
+    Record<"gateway" | "log" | "policy" | "leg" | "platform", { readonly seed: string; readonly publicKey: string }>
+  >;
   readonly binding: Answer;
   readonly facts: Answer;
-  readonly keyset: Answer & { readonly nonce: string; readonly reportData: { readonly challenged: string; readonly unchallenged: string } };
+  readonly keyset: Answer & {
+    readonly nonce: string;
+    readonly reportData: { readonly challenged: string; readonly unchallenged: string };
+  };
   readonly workerKeyset: Answer;
   readonly workerFiles: Answer & { readonly document: unknown };
   readonly workerStatement: Answer & { readonly reportData: string };
@@ -61,7 +70,9 @@ const signer = (name: keyof KnownAnswers["keys"], keyId: string) => seedSigner(k
 
 describe("known answers", () => {
   it("have the JCS form and the digest that an independent program gave them", () => {
-    const answers = Object.values(known).filter((part): part is Answer => typeof part === "object" && part !== null && "jcs" in part);
+    const answers = Object.values(known).filter(
+      (part): part is Answer => typeof part === "object" && part !== null && "jcs" in part,
+    );
     expect(answers).toHaveLength(12);
     for (const { document, jcs, digest } of answers) {
       expect(canonicalJson(document)).toBe(jcs);
@@ -70,7 +81,8 @@ describe("known answers", () => {
   });
 
   it("name the keys of their seeds", () => {
-    for (const { seed, publicKey } of Object.values(known.keys)) expect(seedSigner("x", parseHex(seed)).publicKey).toBe(publicKey);
+    for (const { seed, publicKey } of Object.values(known.keys))
+      expect(seedSigner("x", parseHex(seed)).publicKey).toBe(publicKey);
   });
 
   it("hold for binding and facts", () => {
@@ -95,7 +107,13 @@ describe("known answers", () => {
     const made = encodeSimulatedEvidence(workerReportData(statement), statement.workerDigest, signer("platform", "platform"));
     expect(made).toEqual(utf8(known.simulatedEvidence.jcs));
     expect(verifySimulatedEvidence(parseSimulatedEvidence(made))).toBe(true);
-    expect(verifyEd25519(known.keys.platform.publicKey, parseHex(known.simulatedEvidence.message), parseHex(known.simulatedEvidence.signature))).toBe(true);
+    expect(
+      verifyEd25519(
+        known.keys.platform.publicKey,
+        parseHex(known.simulatedEvidence.message),
+        parseHex(known.simulatedEvidence.signature),
+      ),
+    ).toBe(true);
   });
 
   it("hold for a session", () => {

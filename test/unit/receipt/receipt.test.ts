@@ -30,7 +30,16 @@ const malformed = expect.objectContaining({ code: "FORMAT_INVALID" });
 
 const make = (events: readonly JsonObject[] = [received, returned]) =>
   signReceipt(
-    { receiptId: "rcpt-1", chatId: null, model: "m", keysetDigest: digest, endpoint: "/v2", method: "POST", servedAt: 1_790_000_000, events },
+    {
+      receiptId: "rcpt-1",
+      chatId: null,
+      model: "m",
+      keysetDigest: digest,
+      endpoint: "/v2",
+      method: "POST",
+      servedAt: 1_790_000_000,
+      events,
+    },
     signer,
   );
 
@@ -59,7 +68,8 @@ describe("a receipt", () => {
       { event_log: [received, { ...returned, body_hash: digestOf(utf8("y")) }] },
       { event_log: [received, { type: "later.event" }, returned] },
     ];
-    for (const change of changes) expect(verifyReceiptSignature(decodeReceipt({ ...document, ...change }), signer.publicKey)).toBe(false);
+    for (const change of changes)
+      expect(verifyReceiptSignature(decodeReceipt({ ...document, ...change }), signer.publicKey)).toBe(false);
   });
 
   it.each<[string, JsonObject]>([
@@ -97,7 +107,10 @@ describe("a receipt", () => {
 
   it("keeps events that this version does not know, and signs them", () => {
     const receipt = make([received, { type: "later.event", anything: [{ at: 5 }] }, { type: "toString" }, returned]);
-    expect(receipt.event_log[1]).toEqual({ type: "unknown:later.event", content: { type: "later.event", anything: [{ at: 5 }] } });
+    expect(receipt.event_log[1]).toEqual({
+      type: "unknown:later.event",
+      content: { type: "later.event", anything: [{ at: 5 }] },
+    });
     expect(receipt.event_log[2]?.type).toBe("unknown:toString");
     expect(verifyReceiptSignature(receipt, signer.publicKey)).toBe(true);
   });
@@ -158,7 +171,13 @@ describe("a keyset", () => {
     const report = {
       api_version: "aci/1",
       workload_keyset_digest: digest,
-      attestation: { tee_type: "triseal-none", workload_keyset: keyset, report_data: "00".repeat(32), source_provenance: {}, evidence: {} },
+      attestation: {
+        tee_type: "triseal-none",
+        workload_keyset: keyset,
+        report_data: "00".repeat(32),
+        source_provenance: {},
+        evidence: {},
+      },
       service_capabilities: {},
     };
     expect(decodeReport(report, "report").attestation.tee_type).toBe("triseal-none");
@@ -184,7 +203,11 @@ const session = {
 describe("a session", () => {
   it("has an id that its spelling does not change, and its content does", () => {
     expect(sessionId(Object.fromEntries(Object.entries(session).reverse()))).toBe(sessionId(session));
-    expect(decodeSession(session)).toMatchObject({ id: sessionId(session), evidenceBytes: evidence, evidenceMediaType: "text/plain" });
+    expect(decodeSession(session)).toMatchObject({
+      id: sessionId(session),
+      evidenceBytes: evidence,
+      evidenceMediaType: "text/plain",
+    });
     expect(sessionId({ ...session, expires_at: 3 })).not.toBe(sessionId(session));
   });
 
@@ -193,7 +216,10 @@ describe("a session", () => {
     ["evidence of another digest", { evidence: { ...session.evidence, digest } }],
     ["evidence that is no data URI", { evidence: { ...session.evidence, data: "ZXZpZGVuY2U=" } }],
     ["evidence in another base64", { evidence: { ...session.evidence, data: "data:text/plain;base64,ZXZpZGVuY2V=" } }],
-    ["evidence behind parameters", { evidence: { ...session.evidence, data: `data:text/plain;charset=x;base64,${encodeBase64(evidence)}` } }],
+    [
+      "evidence behind parameters",
+      { evidence: { ...session.evidence, data: `data:text/plain;charset=x;base64,${encodeBase64(evidence)}` } },
+    ],
     ["a fractional time", { expires_at: 2.5 }],
     ["another protocol version", { api_version: "aci/2" }],
   ])("with %s is refused", (_, change) => {
@@ -216,7 +242,14 @@ describe("a bundle", () => {
   const parse = (change: JsonObject) => parseBundle(encodeJcs({ ...bundle(), ...change }));
 
   it("is read back as it was written", () => {
-    const bytes = encodeBundle({ receipt, supplements: [], keyset, sessions: new Map(), blobs: [evidence], log: new Map([[digest, proof]]) });
+    const bytes = encodeBundle({
+      receipt,
+      supplements: [],
+      keyset,
+      sessions: new Map(),
+      blobs: [evidence],
+      log: new Map([[digest, proof]]),
+    });
     expect(bytes).toEqual(encodeJcs(bundle()));
     const parsed = parseBundle(bytes);
     expect(parsed.receipt.document).toEqual(receipt);
@@ -248,7 +281,14 @@ describe("a bundle", () => {
 
   it("of another version is told from one that is malformed", () => {
     expect(isOtherBundleVersion(encodeJcs({ v: "triseal.dev/bundle/v2" }))).toBe(true);
-    for (const bytes of [encodeJcs(bundle()), encodeJcs({ v: 2 }), encodeJcs({ v: "other" }), encodeJcs([]), utf8("nothing"), new Uint8Array()]) {
+    for (const bytes of [
+      encodeJcs(bundle()),
+      encodeJcs({ v: 2 }),
+      encodeJcs({ v: "other" }),
+      encodeJcs([]),
+      utf8("nothing"),
+      new Uint8Array(),
+    ]) {
       expect(isOtherBundleVersion(bytes)).toBe(false);
     }
   });

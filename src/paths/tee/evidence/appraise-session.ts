@@ -2,7 +2,7 @@
 import type { Check } from "../../../core/check.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
-import { appraiseWorker, teeChecklist } from "./appraise-worker.ts";
+import { appraiseSessionClaims, appraiseWorker, teeChecklist } from "./appraise-worker.ts";
 
 /**
  * Appraises the worker behind a session document: all checks of its evidence at the caller's own clock. The session's
@@ -11,6 +11,7 @@ import { appraiseWorker, teeChecklist } from "./appraise-worker.ts";
 export const appraiseSession: PathClient["appraiseSession"] = async (document, inputs): Promise<readonly Check[]> => {
   const checks = teeChecklist();
   const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(document));
-  if (session !== null) appraiseWorker(session.evidenceBytes, inputs, checks);
+  const worker = session === null ? null : appraiseWorker(session.evidenceBytes, inputs, checks);
+  if (session !== null && worker !== null) appraiseSessionClaims(session.document, worker, checks);
   return checks.all();
 };

@@ -2,6 +2,7 @@
 import { encodeHex } from "../../../core/bytes.ts";
 import { Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
+import { canonicalJson } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
 import type { AppraisalInputs, RevokedSet } from "../../path.ts";
@@ -12,6 +13,7 @@ import {
   workerKeysetDigest,
   workerReportData,
 } from "../wire/keyset.ts";
+import { CLAIM_NAMES, sessionPartsOf } from "../wire/session-parts.ts";
 import { parseSimulatedEvidence, verifySimulatedEvidence } from "../wire/simulated.ts";
 import { teeChecks } from "./check-table.ts";
 import { parseTeeTrust, type TeeTrust } from "./trust-section.ts";
@@ -86,6 +88,24 @@ function appraiseFiles(evidence: WorkerEvidence, trust: TeeTrust, revoked: Revok
   );
   checks.expect("evidence.worker-not-revoked", !revoked.measurements.has(workerDigest), "assertion");
 }
+
+/**
+ * Records whether a session document repeats what its evidence shows: identity, channel binding and raw facts. Simulated
+ * evidence founds no typed claim, and this version knows no other.
+ */
+export function appraiseSessionClaims(session: JsonObject, worker: AppraisedWorker, checks: TeeChecklist): void {
+  const { identity, channelBinding, extra } = sessionPartsOf(worker.evidence);
+  const claims = session["claims"];
+  const derived = { identity, channel_binding: channelBinding, claims: { ...UNKNOWN_CLAIMS, extra } };
+  const stated = {
+    identity: session["identity"] ?? null,
+    channel_binding: session["channel_binding"] ?? null,
+    claims: claims ?? null,
+  };
+  checks.expect("evidence.session-faithful", canonicalJson(stated) === canonicalJson(derived), "signature");
+}
+
+const UNKNOWN_CLAIMS: JsonObject = Object.fromEntries(CLAIM_NAMES.map((name) => [name, { status: "unknown" }]));
 
 /** Records whether the model of that name may be relied on with that digest. */
 export function appraiseModel(

@@ -72,4 +72,9 @@ export const teeChecks = {
     spec: "SPEC 3.1",
     states: "the leg states outputs or a commitment to them, not both",
   },
+  "evidence.session-faithful": {
+    code: "SESSION_CLAIMS_UNFOUNDED",
+    spec: "ACI 8.2",
+    states: "the session says about the worker what its evidence shows, and no more",
+  },
 } as const satisfies CheckTable;

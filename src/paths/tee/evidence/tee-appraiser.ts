@@ -3,7 +3,14 @@ import type { Basis } from "../../../core/check.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
-import { type AppraisedWorker, appraiseModel, appraiseWorker, type TeeChecklist, teeChecklist } from "./appraise-worker.ts";
+import {
+  type AppraisedWorker,
+  appraiseModel,
+  appraiseSessionClaims,
+  appraiseWorker,
+  type TeeChecklist,
+  teeChecklist,
+} from "./appraise-worker.ts";
 
 /** The tee path's appraiser. Pure and offline. */
 export const teeAppraiser: Appraiser = {
@@ -26,6 +33,7 @@ function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
     return { checks: checks.all(), claims: null };
   }
   const worker = appraiseWorker(session.evidenceBytes, inputs, checks);
+  if (worker !== null) appraiseSessionClaims(session.document, worker, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
   const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
   return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session, worker, basis) };
