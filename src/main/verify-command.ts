@@ -4,7 +4,15 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
 import { parseTime } from "../core/time.ts";
-import { EMPTY_TRUST, findReusedLegs, parseTrust, type Trust, type Verdict, verifyBundle } from "../verify/index.ts";
+import {
+  EMPTY_TRUST,
+  findReusedLegs,
+  parseTrust,
+  type Trust,
+  type Verdict,
+  type VerifyOptions,
+  verifyBundle,
+} from "../verify/index.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
 import { verdictLines } from "./print-verdict.ts";
 import { systemClock } from "./system-clock.ts";
@@ -55,6 +63,26 @@ function reportReusedLegs(accepted: readonly Uint8Array[], json: boolean): numbe
   return reused.length === 0 ? OUTCOME_EXIT.accepted : OUTCOME_EXIT.rejected;
 }
 
+function printVerdict(file: string, verdict: Verdict, several: boolean, flags: VerifyFlags): void {
+  if (flags.json) console.log(JSON.stringify({ bundle: file, ...verdict }));
+  else console.log([...(several ? [`== ${file}`] : []), ...verdictLines(verdict, flags.verbose === true), ""].join("\n"));
+}
+
+/** Verifies the files one by one; returns the worst exit code, that of the comparison across them included. */
+async function verifyFiles(files: readonly string[], trust: Trust, options: VerifyOptions, flags: VerifyFlags): Promise<number> {
+  const verdicts: Verdict[] = [];
+  const accepted: Uint8Array[] = [];
+  for (const file of files) {
+    const bytes = new Uint8Array(await readFile(file));
+    const verdict = await verifyBundle(bytes, trust, options);
+    verdicts.push(verdict);
+    if (verdict.outcome === "accepted") accepted.push(bytes);
+    printVerdict(file, verdict, files.length > 1, flags);
+  }
+  if (flags.report !== undefined) await writeFile(flags.report, `${JSON.stringify(verdicts, null, 2)}\n`);
+  return Math.max(worstExit(verdicts), reportReusedLegs(accepted, flags.json === true));
+}
+
 async function verify(path: string, flags: VerifyFlags): Promise<void> {
   const trust = await readTrust(flags.trust);
   const options = {
@@ -68,21 +96,10 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
   if (files.length > 1 && (options.request !== null || options.response !== null)) {
     throw new TrisealError("FORMAT_INVALID", "--request and --response belong to one bundle, not to a folder");
   }
-  const verdicts: Verdict[] = [];
-  const accepted: Uint8Array[] = [];
-  for (const file of files) {
-    const bytes = new Uint8Array(await readFile(file));
-    const verdict = await verifyBundle(bytes, trust, options);
-    verdicts.push(verdict);
-    if (verdict.outcome === "accepted") accepted.push(bytes);
-    if (flags.json) console.log(JSON.stringify({ bundle: file, ...verdict }));
-    else
-      console.log([...(files.length > 1 ? [`== ${file}`] : []), ...verdictLines(verdict, flags.verbose === true), ""].join("\n"));
-  }
-  if (flags.trust === undefined && !flags.json)
+  process.exitCode = await verifyFiles(files, trust, options, flags);
+  if (flags.trust === undefined && !flags.json) {
     console.log("no --trust file was given: nothing but the pinned vendor roots is trusted");
-  if (flags.report !== undefined) await writeFile(flags.report, `${JSON.stringify(verdicts, null, 2)}\n`);
-  process.exitCode = Math.max(worstExit(verdicts), reportReusedLegs(accepted, flags.json === true));
+  }
 }
 
 /** Adds `verify` to the command line. */

@@ -164,8 +164,8 @@ export const falseEvidence: readonly Attack[] = [
     check: "session.age",
     code: "EVIDENCE_TOO_OLD",
     changes: {
-      session: (document) => ({ ...document, established_at: at(-3000) }),
-      checkpoint: { session: { time: at(-3000) }, receipt: { time: at(900) } },
+      session: (document) => ({ ...document, established_at: at(-700) }),
+      checkpoint: { session: { time: at(-700) }, receipt: { time: at(900) } },
     },
   },
   {
