@@ -66,8 +66,8 @@ export class ReceiptWriter {
     const required = this.requiresUpstream(made);
     const upstream =
       leg.sessionId === null
-        ? []
-        : [{ type: "upstream.verified", result: "verified", required, model_id: request.model, session_id: leg.sessionId }];
+        ? { result: "failed", required, model_id: request.model, reason: "NO_ATTESTED_UPSTREAM" }
+        : { result: "verified", required, model_id: request.model, session_id: leg.sessionId };
     const sealed = {
       type: "leg.sealed",
       path,
@@ -82,7 +82,7 @@ export class ReceiptWriter {
     const events = [
       ...this.opening(request, made),
       { type: "request.forwarded", body_hash: answer.forwardedDigest },
-      ...upstream,
+      { type: "upstream.verified", ...upstream },
       sealed,
       { type: "response.returned", body_hash: digestOf(answer.body) },
     ];

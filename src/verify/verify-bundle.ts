@@ -132,7 +132,7 @@ function expectUpstream(
   const attested = paths.some((path) => appraisers.some((appraiser) => appraiser.path === path && appraiser.attestedUpstream));
   const said = story.upstream?.required ?? false;
   const answered = story.refused === null;
-  const consistent = said === attested && (!answered || !attested || story.upstream !== null);
+  const consistent = said === attested && (!answered || !attested || story.upstream?.result === "verified");
   if (!consistent) context.checks.expect("receipt.events", false, "signature", "upstream.verified does not fit the obligations");
 }
 

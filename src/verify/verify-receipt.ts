@@ -130,7 +130,9 @@ type Partial = { readonly [K in keyof ReceiptStory]: ReceiptStory[K] | null };
 function answerContradiction(story: Partial, legs: number): string | null {
   if (story.policy === null || story.policy.effect !== "allow") return "an answer without a policy that allows it";
   if (legs === 0 || story.forwarded === null) return "an answer without a leg";
-  if (story.upstream !== null && (story.upstream.result !== "verified" || story.upstream.session_id === undefined)) {
+  if (story.upstream === null) return "an answer that says nothing of its upstream";
+  const { result, required, session_id: session } = story.upstream;
+  if ((result === "verified") !== (session !== undefined) || (result === "failed" && required)) {
     return "an answer from an upstream that was not verified";
   }
   return null;

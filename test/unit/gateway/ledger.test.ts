@@ -123,6 +123,7 @@ describe("the ledger", () => {
       "service.described",
       "policy.decided",
       "request.forwarded",
+      "upstream.verified",
       "leg.sealed",
       "response.returned",
     ]);
