@@ -1,6 +1,6 @@
 /** `triseal demo`: the main job on real records, end to end, with everything running on this machine. */
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { type InferenceCall, TrisealClient } from "../client/index.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
@@ -28,9 +28,9 @@ interface DemoCase {
 
 /** Records of every shipped model: sealed and in the clear, with and without facts. The last one is to be refused. */
 const CASES: readonly DemoCase[] = [
-  { model: "breast-cancer-logistic", row: 0, sealed: true, parameters: { classification: "personal" } },
+  { model: "breast-cancer-logistic", row: 6, sealed: true, parameters: { classification: "personal" } },
   { model: "breast-cancer-logistic", row: 7, sealed: true, parameters: { classification: "personal", value_usd: 25_000 } },
-  { model: "breast-cancer-mlp", row: 3, sealed: true, parameters: { classification: "personal" } },
+  { model: "breast-cancer-mlp", row: 8, sealed: true, parameters: { classification: "personal" } },
   { model: "breast-cancer-mlp", row: 11, sealed: false, parameters: { classification: "internal" } },
   { model: "digits-mlp", row: 5, sealed: true, parameters: {} },
   { model: "digits-mlp", row: 42, sealed: false, parameters: {} },
@@ -42,8 +42,14 @@ interface DemoAnswer {
   readonly path: string;
   readonly model: string;
   readonly input: string;
+  /** The model's label, or `refused`. */
   readonly answer: string;
+  /** The label that people gave the record, or `refused` where policy forbids the request. */
   readonly expected: string;
+  /** The model's score for its label; null for a refusal. */
+  readonly score: number | null;
+  /** Code of a refusal, or null. */
+  readonly code: string | null;
   readonly rule: string;
   readonly why: string;
   readonly ms: number;
@@ -54,6 +60,8 @@ interface DemoAnswer {
 
 interface Answered {
   readonly answer: string;
+  readonly score: number | null;
+  readonly code: string | null;
   readonly expected: string;
   readonly receiptId: string;
   readonly bundle: Uint8Array;
@@ -71,21 +79,13 @@ async function classify(client: TrisealClient, demoCase: DemoCase, record: HeldB
   try {
     const { response, receiptId, bundle } = await client.infer(callOf(demoCase, record));
     const label = labelOf(record.model, response.outputs);
-    return {
-      answer: label === null ? "no label" : `${label.label} (${label.score.toFixed(3)})`,
-      expected: expectsRefusal ? "refused" : record.expected,
-      receiptId,
-      bundle,
-    };
+    const expected = expectsRefusal ? "refused" : record.expected;
+    return { answer: label?.label ?? "no label", score: label?.score ?? null, code: null, expected, receiptId, bundle };
   } catch (error) {
     const receiptId = isTrisealError(error) ? error.details["receiptId"] : null;
     if (!isTrisealError(error) || typeof receiptId !== "string") throw error;
-    return {
-      answer: `refused: ${error.code}`,
-      expected: expectsRefusal ? "refused" : record.expected,
-      receiptId,
-      bundle: await client.bundle(receiptId),
-    };
+    const expected = expectsRefusal ? "refused" : record.expected;
+    return { answer: "refused", score: null, code: error.code, expected, receiptId, bundle: await client.bundle(receiptId) };
   }
 }
 
@@ -123,20 +123,23 @@ async function runCase(index: number, demoCase: DemoCase, client: TrisealClient,
     input: `held-back row ${demoCase.row}, ${record.input.length} values, ${demoCase.sealed ? "sealed" : "in the clear"}, ${facts}`,
     answer: answered.answer,
     expected: answered.expected,
+    score: answered.score,
+    code: answered.code,
     ...decisionOf(answered.bundle),
     ms,
     receiptId: answered.receiptId,
-    bundle: relative(process.cwd(), file),
+    bundle: file,
     verified,
   };
 }
 
 function printAnswer(answer: DemoAnswer): void {
-  const right = answer.answer.startsWith(answer.expected) ? "as expected" : `expected ${answer.expected}`;
+  const right = answer.answer === answer.expected ? "as expected" : `expected ${answer.expected}`;
+  const how = answer.code ?? answer.score?.toFixed(3) ?? "no score";
   console.log(`${answer.model}`);
   console.log(`  input     ${answer.input}`);
-  console.log(`  answer    ${answer.answer}, ${right}`);
-  console.log(`  path      ${answer.path}, by rule ${answer.rule}: ${answer.why}`);
+  console.log(`  answer    ${answer.answer} (${how}), ${right}`);
+  console.log(`  path      ${answer.path}: ${answer.why}`);
   console.log(`  receipt   ${answer.receiptId}, ${answer.ms} ms with appraisal, sealing and verification`);
   console.log(
     `  bundle    ${answer.bundle}: ${answer.verified ? "verifies with the trust file, is refused without it" : "DOES NOT VERIFY"}\n`,
@@ -152,7 +155,7 @@ async function runCases(service: DemoService, flags: DemoFlags): Promise<readonl
   const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust, clock: systemClock });
   const answers: DemoAnswer[] = [];
   for (const [index, demoCase] of CASES.entries()) {
-    const answer = await runCase(index, demoCase, client, out, trust);
+    const answer = await runCase(index, demoCase, client, flags.out, trust);
     answers.push(answer);
     if (flags.json) console.log(JSON.stringify(answer));
     else printAnswer(answer);
@@ -172,7 +175,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   try {
     const answers = await runCases(service, flags);
     const verified = answers.filter((answer) => answer.verified).length;
-    const refused = answers.filter((answer) => answer.answer.startsWith("refused")).length;
+    const refused = answers.filter((answer) => answer.answer === "refused").length;
     if (!flags.json) {
       console.log(
         `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it; the request that policy forbids was ${refused === 1 ? "refused" : "NOT refused as expected"}`,

@@ -10,6 +10,7 @@ interface Line {
   readonly model: string;
   readonly input: string;
   readonly answer: string;
+  readonly code: string | null;
   readonly expected: string;
   readonly rule: string;
   readonly why: string;
@@ -79,13 +80,13 @@ describe("triseal demo", () => {
     expect(new Set(lines.map(({ model }) => model))).toEqual(
       new Set(["breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp"]),
     );
-    const refused = lines.filter(({ answer }) => answer.startsWith("refused: "));
-    expect(refused.map(({ answer, rule }) => [answer, rule])).toEqual([["refused: POLICY_DENIED", "secret-stays-out"]]);
+    const refused = lines.filter(({ answer }) => answer === "refused");
+    expect(refused.map(({ code, rule }) => [code, rule])).toEqual([["POLICY_DENIED", "secret-stays-out"]]);
     for (const { model, input, answer, expected } of lines) {
-      if (answer.startsWith("refused: ")) continue;
+      if (answer === "refused") continue;
       const row = Number(/row (\d+)/.exec(input)?.[1]);
       expect([model, row, expected]).toEqual([model, row, (await heldBack(model, row)).label]);
-      expect(answer).toMatch(new RegExp(`^${expected} \\(`));
+      expect(answer).toBe(expected);
     }
   });
 
