@@ -10,7 +10,7 @@ const EVIDENCE = {
 };
 const CLIENT = { own: [...EVIDENCE.own, "paths/$1/evidence"], packages: EVIDENCE.packages };
 const SERVER = {
-  own: [...CLIENT.own, "paths/$1/client", "paths/$1/compile", "model/read"],
+  own: [...CLIENT.own, "paths/$1/client", "paths/$1/compile", "paths/$1/sealing", "model/read"],
   packages: [...CLIENT.packages, "hono", "hpke"],
   node: true,
 };
@@ -27,7 +27,8 @@ const matrix = {
   "model/read": { own: ["core", "model"], packages: [], node: true },
   policy: { own: ["core", "receipt", "path"], packages: ["@marcbachmann/cel-js", "yaml", "zod"] },
   path: { own: ["core"], packages: [] },
-  "paths/tee/wire": { own: ["core"], packages: ["hpke"] },
+  "paths/tee/wire": { own: ["core"], packages: ["hpke", "@panva/hpke-noble"] },
+  "paths/tee/sealing": { own: ["core", "paths/tee/wire"], packages: ["hpke"], node: true },
   "paths/*/wire": { own: ["core"], packages: [] },
   "paths/*/evidence": EVIDENCE,
   "paths/tee/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },
@@ -61,7 +62,17 @@ const matrix = {
     node: true,
   },
   "enclave/worker": {
-    own: ["core", "receipt", "model", "model/read", "paths/tee/wire", "signing", "enclave/attester", "enclave/image"],
+    own: [
+      "core",
+      "receipt",
+      "model",
+      "model/read",
+      "paths/tee/wire",
+      "paths/tee/sealing",
+      "signing",
+      "enclave/attester",
+      "enclave/image",
+    ],
     packages: ["onnxruntime-node", "hpke"],
     node: true,
   },

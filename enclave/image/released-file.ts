@@ -6,7 +6,7 @@ import { digestOf } from "../../src/core/digest.ts";
 import type { ReleasedFiles } from "../../src/paths/tee/wire/keyset.ts";
 
 /** Folders of the modules that the worker consists of, from the root of the code. */
-const FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/wire", "src/signing"];
+const FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/sealing", "src/paths/tee/wire", "src/signing"];
 
 async function packageRoot(start: string): Promise<string> {
   for (let folder = start; ; folder = dirname(folder)) {
@@ -21,8 +21,8 @@ async function packageRoot(start: string): Promise<string> {
 
 /**
  * Path (from the package's root, with `/`) and SHA-256 of every module of the worker, sorted by path in code unit order.
- * From sources these are `.ts` files, from a build the `.js` files under `dist`: two forms, two digests. Packages that
- * the worker imports (onnxruntime-node, hpke, @noble) are not in the list; the measured image has to cover them.
+ * From sources these are `.ts` files, from a build the `.js` files under `dist`: two forms, two digests. Packages that the
+ * worker imports (onnxruntime-node, hpke, @panva/hpke-noble, @noble) are not in the list; the measured image has to cover them.
  */
 export async function listReleasedFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
   const self = fileURLToPath(moduleUrl);

@@ -1,6 +1,6 @@
 /** One sealed request from frame to signed answer: the steps that an attested worker vouches for. */
 import { makeBinding } from "../../src/core/binding.ts";
-import { encodeHex, utf8 } from "../../src/core/bytes.ts";
+import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../../src/core/digest.ts";
 import { isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import {
@@ -119,7 +119,7 @@ function readContent(plaintext: Uint8Array, model: ModelPackage, maxTensorElemen
 
 function claimOnce(accepted: AcceptedFrame, worker: WorkerParts): void {
   const { enc, exp } = accepted.envelope;
-  switch (worker.guard.claim(encodeHex(enc), exp + CLOCK_SKEW_S, worker.clock())) {
+  switch (worker.guard.claim(digestOf(enc), exp + CLOCK_SKEW_S, worker.clock())) {
     case "fresh":
       return;
     case "replayed":

@@ -1,10 +1,10 @@
 /** The worker's keys: made inside this process, never exported, replaced before they expire. */
-import { encodeHex } from "../../src/core/bytes.ts";
 import type { Sha256Digest } from "../../src/core/digest.ts";
 import type { Signer } from "../../src/core/ed25519.ts";
 import type { Clock } from "../../src/core/time.ts";
-import { type SealKeyPair, sealSuite } from "../../src/paths/tee/wire/envelope.ts";
-import { SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { nodeSuites } from "../../src/paths/tee/sealing/node-suite.ts";
+import { SEAL_MLKEM768_X25519, SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { makeSealKey, publicSealKey, type SealKeyPair } from "../../src/paths/tee/wire/seal-suite.ts";
 import { createSigner, generateKey } from "../../src/signing/ed25519-signer.ts";
 
 /** One keyset with its private halves. */
@@ -12,20 +12,22 @@ export interface KeyGeneration {
   readonly keyset: WorkerKeyset;
   readonly digest: Sha256Digest;
   readonly legSigner: Signer;
-  readonly sealKeys: SealKeyPair;
+  /** One for each algorithm: a sender without ML-KEM can still seal, and ours take the strongest. */
+  readonly sealKeys: readonly SealKeyPair[];
 }
 
 async function generateKeys(subject: string, notAfter: number): Promise<KeyGeneration> {
   const legSigner = createSigner("leg-1", generateKey());
-  const sealKeys = await sealSuite.GenerateKeyPair(false);
+  const sealKeys = [
+    await makeSealKey("seal-pq-1", SEAL_MLKEM768_X25519, nodeSuites),
+    await makeSealKey("seal-1", SEAL_X25519, nodeSuites),
+  ];
   const keyset: WorkerKeyset = {
     v: 1,
     subject,
     notAfter,
     legKeys: [{ keyId: legSigner.keyId, algo: "ed25519", publicKey: legSigner.publicKey }],
-    sealKeys: [
-      { keyId: "seal-1", algo: SEAL_X25519, publicKey: encodeHex(await sealSuite.SerializePublicKey(sealKeys.publicKey)) },
-    ],
+    sealKeys: sealKeys.map(publicSealKey),
   };
   return { keyset, digest: workerKeysetDigest(keyset), legSigner, sealKeys };
 }

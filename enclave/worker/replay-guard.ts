@@ -3,7 +3,7 @@
 /** What the guard says to an envelope: the first use, a second one, no room left, or older than it can vouch for. */
 export type ReplayVerdict = "fresh" | "replayed" | "full" | "forgotten";
 
-/** A bounded memory of encapsulated keys. */
+/** A bounded memory of encapsulated keys, which callers name by their digests: those of the hybrid suite are long. */
 export class ReplayGuard {
   private readonly buckets = new Map<number, Set<string>>();
   private readonly capacity: number;

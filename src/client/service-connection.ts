@@ -1,6 +1,6 @@
 /** HTTP to one gateway: strict answers, bounded, and every refusal as a coded error. */
 import { concatBytes } from "../core/bytes.ts";
-import { TrisealError } from "../core/errors.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { MAX_BUNDLE_BYTES } from "../receipt/index.ts";
 
@@ -15,12 +15,26 @@ export interface ConnectionOptions {
   readonly fetch: Fetch;
 }
 
+/** What is posted. */
+export interface Message {
+  readonly body: Uint8Array;
+  readonly mediaType: string;
+  readonly idempotencyKey: string;
+}
+
 /** An answer's body with the headers that matter. */
 export interface ServiceAnswer {
   readonly body: Uint8Array;
   readonly mediaType: string;
   readonly receiptId: string | null;
   readonly keysetDigest: string | null;
+}
+
+/** Statuses of intermediaries that did not reach the service. */
+const UNREACHED = new Set([502, 503, 504]);
+
+function unreachable(detail: string, cause?: unknown): TrisealError {
+  return new TrisealError("SERVICE_UNREACHABLE", detail, { cause, details: { retryable: true } });
 }
 
 /** A refusal: the code is the service's, `receiptId` names its receipt where there is one. */
@@ -32,8 +46,9 @@ function refusal(status: number, body: Uint8Array, receiptId: string | null): Tr
   } catch {
     // Not a problem document: the status speaks for itself.
   }
-  const code =
-    typeof problem["code"] === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(problem["code"]) ? problem["code"] : "INTERNAL";
+  const coded = typeof problem["code"] === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(problem["code"]);
+  if (!coded && UNREACHED.has(status)) return unreachable(`something before the service answered ${status}`);
+  const code = coded ? problem["code"] : "INTERNAL";
   const detail = typeof problem["detail"] === "string" ? problem["detail"].slice(0, 300) : `the service answered ${status}`;
   const details = { status, retryable: problem["retryable"] === true, receiptId };
   return new TrisealError(code as "INTERNAL", detail, { details });
@@ -55,7 +70,7 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
   }
 }
 
-/** A connection to one gateway. */
+/** A connection to one gateway. What does not reach it or breaks off is thrown as `SERVICE_UNREACHABLE`, an abort as its reason. */
 export class ServiceConnection {
   private readonly options: ConnectionOptions;
 
@@ -75,16 +90,16 @@ export class ServiceConnection {
     return document;
   }
 
-  /** POST of exact bytes. */
-  post(path: string, body: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<ServiceAnswer> {
-    return this.send(path, { method: "POST", body: Uint8Array.from(body), headers: { "content-type": mediaType } }, signal);
+  /** POST of exact bytes under an idempotency key: sent twice, they get one answer. */
+  post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
+    const headers = { "content-type": message.mediaType, "idempotency-key": message.idempotencyKey };
+    return this.send(path, { method: "POST", body: Uint8Array.from(message.body), headers }, signal);
   }
 
   private async send(path: string, init: RequestInit, signal?: AbortSignal): Promise<ServiceAnswer> {
     const headers = { ...(init.headers as Record<string, string> | undefined), authorization: `Bearer ${this.options.apiKey}` };
-    const request: RequestInit = { ...init, headers, redirect: "error", ...(signal === undefined ? {} : { signal }) };
-    const response = await this.options.fetch(`${this.options.baseUrl}${path}`, request);
-    const body = await readBounded(response, MAX_BUNDLE_BYTES);
+    const request: RequestInit = { ...init, headers, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
+    const { response, body } = await this.exchange(`${this.options.baseUrl}${path}`, request);
     const receiptId = response.headers.get("x-receipt-id");
     if (response.status !== 200) throw refusal(response.status, body, receiptId);
     return {
@@ -93,5 +108,21 @@ export class ServiceConnection {
       receiptId,
       keysetDigest: response.headers.get("x-aci-keyset-digest"),
     };
+  }
+
+  private async exchange(url: string, request: RequestInit): Promise<{ response: Response; body: Uint8Array }> {
+    try {
+      const response = await this.options.fetch(url, request);
+      // What was meant for this address goes to no other. A browser shows a redirect as opaque, without its status.
+      if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
+        await response.body?.cancel();
+        throw new TrisealError("VERIFICATION_FAILED", "the service redirects elsewhere, which is not followed");
+      }
+      return { response, body: await readBounded(response, MAX_BUNDLE_BYTES) };
+    } catch (error) {
+      if (isTrisealError(error)) throw error;
+      request.signal?.throwIfAborted();
+      throw unreachable("the connection to the service failed or broke off", error);
+    }
   }
 }

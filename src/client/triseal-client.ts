@@ -8,11 +8,12 @@ import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
 import type { Clock } from "../core/time.ts";
-import type { AppraisedSession, PathClient } from "../paths/path.ts";
+import type { AppraisedSession, PathClient, PreparedRequest } from "../paths/path.ts";
 import { decodeReport, keysetDigest, parseBundle, reportData, sessionId } from "../receipt/index.ts";
 import { pathSection, revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
 import { type Verdict, verifyBundle } from "../verify/index.ts";
 import { defaultPathClients } from "./path-clients.ts";
+import { type RetryOptions, withRetries } from "./retry.ts";
 import { type Fetch, type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 
 /** How a client is set up. */
@@ -27,6 +28,8 @@ export interface TrisealClientOptions {
   readonly fetch?: Fetch;
   /** Clients of the paths to seal for; all shipped ones by default. */
   readonly pathClients?: readonly PathClient[];
+  /** How `infer` retries. */
+  readonly retry?: RetryOptions;
 }
 
 /** One inference. */
@@ -40,6 +43,12 @@ export interface InferenceCall {
   readonly outputs?: readonly string[];
   /** Whether to seal to an appraised worker, so that the gateway sees nothing. True by default. */
   readonly seal?: boolean;
+  /**
+   * `Idempotency-Key` of this call, 1 to 128 visible ASCII characters; 128 random bits by default. A second call under
+   * one key is refused (`IDEMPOTENCY_KEY_REUSED`), because every call has other bytes: it is for a caller that must not
+   * be answered twice, even across its own restart.
+   */
+  readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -52,11 +61,25 @@ export interface VerifiedAnswer {
   readonly verdict: Verdict;
 }
 
+/** One call on its way. What was sent is kept with its opener, so that a retry sends the same bytes again. */
 interface Exchange {
   readonly call: InferenceCall;
   readonly opened: Uint8Array;
   readonly id: string;
+  readonly idempotencyKey: string;
+  wire: PreparedRequest | null;
+  answer: ServiceAnswer | null;
+  /** Whether the key that was sealed to was called stale before. */
+  stale: boolean;
+  /** How often it was sealed anew because a worker had opened the last envelope, or that had expired. */
+  reseals: number;
 }
+
+/** Refusals that only another envelope can help; the gateway gives them only where nothing is stored under the key. */
+const SEAL_ANEW: ReadonlySet<string> = new Set(["WORKER_KEY_STALE", "SEALED_REPLAYED", "SEALED_EXPIRED"]);
+
+/** Most envelopes of one call after the first, a stale key's replacement apart. */
+const MAX_RESEALS = 3;
 
 /** A caller of one Triseal gateway. */
 export class TrisealClient {
@@ -77,23 +100,27 @@ export class TrisealClient {
   }
 
   /**
-   * Runs one inference and verifies its receipt.
-   * @throws TrisealError the service's code for a refusal, with `details.receiptId`; `VERIFICATION_FAILED` where service,
-   *   session, answer or receipt do not verify under the trust file. Nothing of an unverified answer is returned.
+   * Runs one inference and verifies its receipt. Retries where the service says that this can help and where it cannot be
+   * reached, always under one idempotency key and with the same bytes, so that an answer that was logged is given again
+   * and not made again. Seals anew under that key only where the service refuses the envelope itself.
+   * @throws TrisealError the service's code for a refusal, with `details.receiptId`; `SERVICE_UNREACHABLE` and
+   *   `DEADLINE_EXCEEDED`; `IDEMPOTENCY_KEY_INVALID`; `VERIFICATION_FAILED` where service, session, answer or receipt do not
+   *   verify under the trust file. Nothing of an unverified answer is returned. The reason of `signal` once that aborts.
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
-    const id = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
-    const exchange: Exchange = { call, id, opened: encodeBody(call, id) };
-    if (this.service === null) await this.establish(call.signal);
-    if (call.seal === false) return this.inferClear(exchange);
-    try {
-      return await this.inferSealed(exchange);
-    } catch (error) {
-      if (!isTrisealError(error, "WORKER_KEY_STALE")) throw error;
-      // Once: the new sessions are appraised exactly as at first contact.
-      this.sessions.delete(call.model);
-      return this.inferSealed(exchange);
-    }
+    const id = randomHex();
+    const { idempotencyKey = randomHex() } = call;
+    if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey))
+      throw new TrisealError("IDEMPOTENCY_KEY_INVALID", "the idempotency key is not 1 to 128 visible ASCII characters");
+    const sending = { wire: null, answer: null, stale: false, reseals: 0 };
+    const exchange: Exchange = { call, id, opened: encodeBody(call, id), idempotencyKey, ...sending };
+    const sealed = call.seal !== false;
+    const work = {
+      attempt: (signal: AbortSignal) => this.attempt(exchange, signal),
+      isRetryable: (error: unknown) =>
+        isTrisealError(error) && error.details["retryable"] === true && !(sealed && SEAL_ANEW.has(error.code)),
+    };
+    return withRetries(work, this.options.retry, call.signal);
   }
 
   /** The bundle of a receipt, as the service serves it. Verifies nothing. */
@@ -128,41 +155,69 @@ export class TrisealClient {
     this.sessions.clear();
   }
 
-  private async inferClear(exchange: Exchange): Promise<VerifiedAnswer> {
-    const { call, opened } = exchange;
-    const answer = await this.connection.post(inferPath(call.model), opened, "application/json", call.signal);
-    return this.verified(exchange, opened, answer, answer.body);
+  /** Takes up an exchange where the last attempt left it. */
+  private async attempt(exchange: Exchange, signal: AbortSignal): Promise<VerifiedAnswer> {
+    if (this.service === null) await this.establish(signal);
+    const { wire, answer } = await this.send(exchange, signal);
+    return this.verified(exchange, wire.body, answer, await wire.open(answer.body), signal);
   }
 
-  private async inferSealed(exchange: Exchange): Promise<VerifiedAnswer> {
-    const { call, opened } = exchange;
-    const { client, session } = await this.session(call);
+  private async send(
+    exchange: Exchange,
+    signal: AbortSignal,
+  ): Promise<{ readonly wire: PreparedRequest; readonly answer: ServiceAnswer }> {
+    exchange.wire ??= await this.prepare(exchange, signal);
+    const { wire, call, idempotencyKey } = exchange;
+    const message = { body: wire.body, mediaType: wire.mediaType, idempotencyKey };
+    try {
+      exchange.answer ??= await this.connection.post(inferPath(call.model), message, signal);
+      return { wire, answer: exchange.answer };
+    } catch (error) {
+      if (!this.mustSealAnew(exchange, error)) throw error;
+      exchange.wire = null;
+      return this.send(exchange, signal);
+    }
+  }
+
+  /** Whether a new envelope can help now. A stale key, once: the new sessions are appraised exactly as at first contact. */
+  private mustSealAnew(exchange: Exchange, error: unknown): boolean {
+    if (exchange.call.seal === false || !isTrisealError(error) || !SEAL_ANEW.has(error.code)) return false;
+    if (error.code !== "WORKER_KEY_STALE") return ++exchange.reseals <= MAX_RESEALS;
+    if (exchange.stale) return false;
+    exchange.stale = true;
+    this.sessions.delete(exchange.call.model);
+    return true;
+  }
+
+  private async prepare({ call, opened }: Exchange, signal: AbortSignal): Promise<PreparedRequest> {
+    if (call.seal === false) return { body: opened, mediaType: "application/json", open: async (body) => body };
+    const { client, session } = await this.session(call.model, signal);
     const facts = callerFacts(call.parameters);
-    const prepared = await client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
-    const answer = await this.connection.post(inferPath(call.model), prepared.body, prepared.mediaType, call.signal);
-    return this.verified(exchange, prepared.body, answer, await prepared.open(answer.body));
+    return client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
   }
 
   /** An appraised session for the model, from the cache while it is current. */
-  private async session(call: InferenceCall): Promise<{ client: PathClient; session: AppraisedSession }> {
-    const cached = this.sessions.get(call.model);
+  private async session(model: string, signal: AbortSignal): Promise<{ client: PathClient; session: AppraisedSession }> {
+    const cached = this.sessions.get(model);
     if (cached !== undefined && this.options.clock() < cached.expiresAt) return cached;
-    const list = await this.connection.getJson(`/v1/aci/sessions?model=${encodeURIComponent(call.model)}`, call.signal);
+    const list = await this.connection.getJson(`/v1/aci/sessions?model=${encodeURIComponent(model)}`, signal);
     const entries = Array.isArray(list["sessions"]) ? (list["sessions"] as readonly JsonValue[]) : [];
+    // No worker is up, or none has the model: a worker that starts again changes the first.
+    const details = { retryable: entries.length === 0 };
     let reason = "the service lists no session for this model";
     for (const entry of entries.slice(0, 16)) {
       const id =
         typeof entry === "object" && entry !== null && !Array.isArray(entry) ? (entry as JsonObject)["session_id"] : null;
       if (typeof id !== "string" || !/^[0-9a-f]{64}$/.test(id)) continue;
-      const document = await this.connection.getJson(`/v1/aci/sessions/${id}`, call.signal);
+      const document = await this.connection.getJson(`/v1/aci/sessions/${id}`, signal);
       const judged = await this.appraise(id, document);
       if (typeof judged === "string") reason = judged;
       else {
-        this.sessions.set(call.model, judged);
+        this.sessions.set(model, judged);
         return judged;
       }
     }
-    throw new TrisealError("VERIFICATION_FAILED", `no session to seal to: ${reason}`);
+    throw new TrisealError("VERIFICATION_FAILED", `no session to seal to: ${reason}`, { details });
   }
 
   /** The session if a path's client passes it, or why not. */
@@ -197,11 +252,12 @@ export class TrisealClient {
     wireBody: Uint8Array,
     answer: ServiceAnswer,
     openedResponse: Uint8Array,
+    signal: AbortSignal,
   ): Promise<VerifiedAnswer> {
     const { call, opened, id } = exchange;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await this.bundle(receiptId, call.signal);
+    const bundle = await this.bundle(receiptId, signal);
     const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
     const verdict = await verifyBundle(bundle, this.options.trust, options);
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
@@ -218,6 +274,11 @@ export class TrisealClient {
     if (answer.keysetDigest !== this.service?.keysetDigest) this.service = null;
     return { response, receiptId, bundle, verdict };
   }
+}
+
+/** 128 random bits. */
+function randomHex(): string {
+  return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
 function encodeBody(call: InferenceCall, id: string): Uint8Array {

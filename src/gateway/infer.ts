@@ -13,6 +13,8 @@ import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
 import type { Caller } from "./authenticate.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
+import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
+import type { KeyUse } from "./ledger.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
 
@@ -22,11 +24,14 @@ const JSON_TYPE = "application/json";
 /** One request as it came in. */
 export interface InferCall {
   readonly caller: Caller;
-  readonly endpoint: string;
+  /** The address without its query. */
+  readonly path: string;
   readonly modelName: string;
   readonly modelVersion: string | null;
   readonly mediaType: string;
   readonly body: Uint8Array;
+  /** The `Idempotency-Key` header, or null. */
+  readonly idempotencyKey: string | null;
   readonly requestId: string;
   readonly signal: AbortSignal;
 }
@@ -37,7 +42,10 @@ export interface InferResult {
   readonly mediaType: string;
   readonly body: Uint8Array;
   readonly receiptId: string;
+  /** Code of a refusal; null for an answer, and for a repeat of what was sent before. */
   readonly code: string | null;
+  /** Whether this is the stored response to an earlier request. */
+  readonly replayed: boolean;
 }
 
 interface ParsedCall {
@@ -53,6 +61,7 @@ interface ParsedCall {
 export class InferService {
   private readonly options: GatewayOptions;
   private readonly writer: ReceiptWriter;
+  private readonly claims = new KeyClaims();
 
   constructor(options: GatewayOptions) {
     this.options = options;
@@ -61,11 +70,38 @@ export class InferService {
   }
 
   /**
-   * Answers or refuses one request, with a receipt that is durable when this resolves.
-   * @throws TrisealError where no receipt is due: an unparsable body, or `LOG_UNAVAILABLE`.
+   * Answers or refuses one request, with a receipt that is durable when this resolves. Under an idempotency key, the
+   * first answer, or the first refusal that no retry can change, is what every repeat of the same bytes gets.
+   * @throws TrisealError where no receipt is due: an unparsable body or key, `LOG_UNAVAILABLE`, or `IDEMPOTENCY_IN_FLIGHT`,
+   *   which says nothing about the request but that another copy of it is being decided.
    */
   async infer(call: InferCall): Promise<InferResult> {
+    const { caller, path, body } = call;
+    const request = { tenant: caller.tenant.id, path, mediaType: essence(call.mediaType), body };
+    const keyed = keyedRequest(call.idempotencyKey, request);
+    if (keyed === null) return this.answer(call, this.parse(call), null);
+    const used = this.options.ledger.keyUse(keyed.keyHash);
+    if (used !== null) return this.repeat(call, keyed, used);
+    // No await from here to `hold`: between look and claim nobody else may come.
+    const holder = this.claims.holder(keyed.keyHash);
+    if (holder === keyed.requestHash)
+      throw new TrisealError("IDEMPOTENCY_IN_FLIGHT", "the first request under this idempotency key is being answered");
     const parsed = this.parse(call);
+    if (holder !== null) return this.refuse(newReceiptId(), call, parsed.received, null, keyReused(), null);
+    return this.claims.hold(keyed, () => this.answer(call, parsed, keyed));
+  }
+
+  /** What a key gets that was used up before. Nothing here uses it again. */
+  private async repeat(call: InferCall, keyed: KeyedRequest, used: KeyUse): Promise<InferResult> {
+    const same = used.requestHash === keyed.requestHash;
+    const stored = same ? await this.options.ledger.storedResponse(used) : null;
+    if (stored !== null) return { ...stored, code: null, replayed: true };
+    const gone = "the request was answered before, and the stored answer was deleted";
+    const error = same ? new TrisealError("IDEMPOTENCY_EXPIRED", gone) : keyReused();
+    return this.refuse(newReceiptId(), call, this.parse(call).received, null, error, null);
+  }
+
+  private async answer(call: InferCall, parsed: ParsedCall, keyed: KeyedRequest | null): Promise<InferResult> {
     const id = newReceiptId();
     let made: Decided | null = null;
     try {
@@ -74,19 +110,21 @@ export class InferService {
       made = this.decide(parsed, model);
       const { path, answer } = await this.run(parsed, model, made, call.signal);
       const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.options.clock());
-      await this.options.ledger.logExchange(exchange);
-      return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null };
+      await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
+      return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
     } catch (error) {
-      return this.refuse(id, call, parsed.received, made, codedError(error));
+      return this.refuse(id, call, parsed.received, made, codedError(error), keyed);
     }
   }
 
+  /** Receipts a refusal. It uses up the key in `keyed` unless a retry can succeed. */
   private async refuse(
     id: string,
     call: InferCall,
     received: ReceivedRequest,
     made: Decided | null,
     error: TrisealError,
+    keyed: KeyedRequest | null,
   ): Promise<InferResult> {
     if (error.code === "LOG_UNAVAILABLE") throw error;
     const { codes, ledger, clock, log } = this.options;
@@ -94,12 +132,14 @@ export class InferService {
       log({ level: "error", event: "internal", request_id: call.requestId, detail: String(error.cause).slice(0, 300) });
     const problem = problemOf(error, codes, "oip", call.requestId, id);
     const body = utf8(JSON.stringify(problem.body));
-    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, clock()));
-    return { status: problem.status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code };
+    const { status } = problem;
+    const usedKey = keyed === null || problem.retryable ? null : { ...keyed, status };
+    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, clock()), usedKey);
+    return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code, replayed: false };
   }
 
   private parse(call: InferCall): ParsedCall {
-    const type = call.mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+    const type = essence(call.mediaType);
     const sealedFor = this.options.paths.find((path) => path.sealed?.mediaType === type);
     if (sealedFor?.sealed) return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body));
     if (type !== JSON_TYPE) throw new TrisealError("REQUEST_MEDIA_TYPE", "the body is neither JSON nor a sealed envelope");
@@ -192,6 +232,15 @@ export class InferService {
   }
 }
 
+/** A media type without its parameters, in lower case. */
+function essence(mediaType: string): string {
+  return mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function keyReused(): TrisealError {
+  return new TrisealError("IDEMPOTENCY_KEY_REUSED", "this idempotency key was used for other bytes");
+}
+
 /** The session among the chosen backend's facts: the answer must come from it and no later one. */
 function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): string | null {
   const candidate = decision.candidates.find(({ id, path }) => id === chosen.backendId && path === chosen.path);
@@ -200,8 +249,8 @@ function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): 
 }
 
 function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
-  const { caller, endpoint, modelName, body } = call;
-  return { caller, endpoint, model: modelName.slice(0, 128), body, sealedBy, guessable };
+  const { caller, path, modelName, body } = call;
+  return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, 128), body, sealedBy, guessable };
 }
 
 function parseSealed(

@@ -8,13 +8,29 @@ import { type LeafKind, SALT_LENGTH } from "../log/index.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import { encodeBundle, type GatewayKeyset, type Receipt, receiptDigest } from "../receipt/index.ts";
-import { encodeRecord, type LogRecord, parseRecord, type ReceiptRecord } from "./record.ts";
+import { encodeRecord, type LogRecord, parseRecord, type ReceiptRecord, type UsedKey } from "./record.ts";
 import { openAnswer, storeAnswer, type VaultKeys } from "./response-vault.ts";
 
 /** What the index keeps of one receipt. */
 interface IndexedReceipt {
   readonly index: number;
   readonly keyHash: string;
+}
+
+/** The place where an `Idempotency-Key` was used up. */
+export interface KeyUse {
+  /** The leaf of the receipt. */
+  readonly index: number;
+  /** Hash of the request that used it. */
+  readonly requestHash: string;
+}
+
+/** A response as it was first sent. */
+export interface StoredResponse {
+  readonly receiptId: string;
+  readonly status: number;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
 }
 
 /** A receipt with what only it cites, ready to be logged. */
@@ -40,6 +56,8 @@ export class Ledger {
   private readonly vault: VaultKeys;
   private readonly keysets: (digest: Sha256Digest) => Promise<GatewayKeyset | null>;
   private readonly receipts = new Map<string, IndexedReceipt>();
+  /** Used idempotency keys, by their hash. Entries stay when the answer is gone: the key must not get a second one. */
+  private readonly keyUses = new Map<string, KeyUse>();
   /** Leaves of documents that receipts share, by digest. */
   private readonly shared = new Map<Sha256Digest, number>();
   private awaitWitnesses: AwaitWitnesses = () => Promise.resolve();
@@ -88,8 +106,12 @@ export class Ledger {
     await this.append(kind, document, [bytes]);
   }
 
-  /** Logs a receipt; resolves when it is durable, and only then may the answer leave. @throws TrisealError `LOG_UNAVAILABLE`. */
-  async logExchange(exchange: SignedExchange): Promise<void> {
+  /**
+   * Logs a receipt; resolves when it is durable, and only then may the answer leave.
+   * @param usedKey the idempotency key that the receipt uses up; null for none, or where a retry may be answered anew.
+   * @throws TrisealError `LOG_UNAVAILABLE`.
+   */
+  async logExchange(exchange: SignedExchange, usedKey: UsedKey | null): Promise<void> {
     const { receipt, response } = exchange;
     const stored =
       response === null ? null : { ...(await storeAnswer(this.vault, response.body)), mediaType: response.mediaType };
@@ -101,7 +123,22 @@ export class Ledger {
       cites: exchange.cites,
       session: exchange.session,
       response: stored,
+      ...(usedKey === null ? {} : { idempotency: usedKey }),
     });
+  }
+
+  /** Where an idempotency key was used up, or null. */
+  keyUse(keyHash: string): KeyUse | null {
+    return this.keyUses.get(keyHash) ?? null;
+  }
+
+  /** The response that a key got, or null once the vault's key or the record is deleted. */
+  async storedResponse({ index }: KeyUse): Promise<StoredResponse | null> {
+    const receipt = (await this.recordAt(index))?.receipt;
+    if (receipt?.response == null || receipt.idempotency === undefined) return null;
+    const body = await openAnswer(this.vault, receipt.response);
+    const { mediaType } = receipt.response;
+    return body === null ? null : { receiptId: receipt.id, status: receipt.idempotency.status, mediaType, body };
   }
 
   /** The receipt document of `id`, for the key that made the request. @throws TrisealError `RECEIPT_UNKNOWN`. */
@@ -169,8 +206,15 @@ export class Ledger {
   }
 
   private indexed(kind: LogRecord["kind"], document: Sha256Digest, receipt: ReceiptRecord | undefined, index: number): void {
-    if (receipt !== undefined) this.receipts.set(receipt.id, { index, keyHash: receipt.keyHash });
+    if (receipt !== undefined) this.indexReceipt(receipt, index);
     else if (kind !== "receipt") this.shared.set(document, index);
+  }
+
+  private indexReceipt({ id, keyHash, idempotency }: ReceiptRecord, index: number): void {
+    this.receipts.set(id, { index, keyHash });
+    // The first use stands, whatever was logged later.
+    if (idempotency === undefined || this.keyUses.has(idempotency.keyHash)) return;
+    this.keyUses.set(idempotency.keyHash, { index, requestHash: idempotency.requestHash });
   }
 
   private async recordAt(index: number): Promise<LogRecord | null> {

@@ -23,6 +23,8 @@ export interface ActivePolicy {
   readonly statementBytes: Uint8Array;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Sequence number of the statement: a reload never takes a lower one. */
+  readonly sequence: number;
 }
 
 /** A party that may call, as the configuration names it. */

@@ -12,6 +12,7 @@ export type ErrorProtocol = "oip" | "aci";
 export interface Problem {
   readonly status: number;
   readonly code: string;
+  readonly retryable: boolean;
   readonly body: JsonObject;
 }
 
@@ -58,5 +59,5 @@ export function problemOf(
         ? `${error.code}: ${error.message}`
         : { message: error.message, type: ACI_TYPES[error.code] ?? "invalid_request_error", code: error.code, param: null },
   };
-  return { status: row.status, code: error.code, body };
+  return { status: row.status, code: error.code, retryable: row.retryable, body };
 }

@@ -10,6 +10,7 @@ import {
   digest,
   hexBytes,
   hexText,
+  integer,
   matching,
   nullable,
   object,
@@ -33,18 +34,24 @@ const decodeRecordForm = object(
     blobs: array(base64Bytes(MAX_BLOB_BYTES), 16),
   },
   {
-    receipt: object({
-      id: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
-      tenant: text(64),
-      /** SHA-256 of the API key that made the request: only that key may read the receipt. */
-      keyHash: hexText(32),
-      servedAt: seconds,
-      /** Shared blobs that a bundle of this receipt needs. */
-      cites: array(digest, 16),
-      session: nullable(hexText(32)),
-      /** The response under a key that is deleted after `retain`. */
-      response: nullable(object({ keyName: text(32), mediaType: text(128), sealed: base64Bytes(MAX_BLOB_BYTES) })),
-    }),
+    receipt: object(
+      {
+        id: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+        tenant: text(64),
+        /** SHA-256 of the API key that made the request: only that key may read the receipt. */
+        keyHash: hexText(32),
+        servedAt: seconds,
+        /** Shared blobs that a bundle of this receipt needs. */
+        cites: array(digest, 16),
+        session: nullable(hexText(32)),
+        /** The response under a key that is deleted after `retain`. */
+        response: nullable(object({ keyName: text(32), mediaType: text(128), sealed: base64Bytes(MAX_BLOB_BYTES) })),
+      },
+      {
+        /** The `Idempotency-Key` that this receipt used up, with the status of its response. */
+        idempotency: object({ keyHash: hexText(32), requestHash: hexText(32), status: integer(200, 599) }),
+      },
+    ),
   },
 );
 
@@ -53,6 +60,9 @@ export type LogRecord = Decoded<typeof decodeRecordForm>;
 
 /** What an index keeps of a receipt. */
 export type ReceiptRecord = NonNullable<LogRecord["receipt"]>;
+
+/** A key that a receipt used up. */
+export type UsedKey = NonNullable<ReceiptRecord["idempotency"]>;
 
 /** Parses a record. @throws TrisealError `FORMAT_INVALID`. */
 export function parseRecord(bytes: Uint8Array): LogRecord {

@@ -34,11 +34,12 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
       const body = await readBody(c.req.raw, options.limits.maxBodyBytes);
       const result = await service.infer({
         caller,
-        endpoint: c.req.path.slice(0, 512),
+        path: c.req.path,
         modelName: c.req.param("model") ?? "",
         modelVersion: c.req.param("version") ?? null,
         mediaType: c.req.header("content-type") ?? "",
         body,
+        idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         signal: c.req.raw.signal,
       });
@@ -49,8 +50,12 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         receipt_id: result.receiptId,
         status: result.status,
         code: result.code,
+        ...(result.replayed ? { replayed: true } : {}),
       });
-      return bytesResponse(result.body, result.mediaType, result.status, { "x-receipt-id": result.receiptId });
+      return bytesResponse(result.body, result.mediaType, result.status, {
+        "x-receipt-id": result.receiptId,
+        ...(result.replayed ? { "idempotency-replayed": "true" } : {}),
+      });
     });
   };
   app.get("/v2", (c) => c.json({ name: "triseal", version: "0.1.0", extensions: ["triseal_sealed", "aci"] }));

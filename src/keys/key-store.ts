@@ -35,6 +35,9 @@ type KeyFile = Decoded<typeof decodeKeyFile>;
 /** A key without its secret. */
 export type KeyDescription = Omit<KeyFile, "v" | "seed">;
 
+/** Which keys may sign: those made for development, those made for production, or either, where only the log's own changes are signed. */
+export type KeyMode = "dev" | "production" | "any";
+
 /** What happened to a key: a leaf of the log. */
 export type KeyEvent = {
   readonly v: 1;
@@ -60,12 +63,14 @@ export class KeyStore {
     return (await this.readAll()).map(describeKey);
   }
 
-  /** The signer of the one active key of a purpose. @throws TrisealError `KEY_UNKNOWN`; `KEY_FILE_INVALID` for a dev key where none is allowed. */
-  async signer(purpose: KeyPurpose, options: { readonly allowDev: boolean }): Promise<Signer> {
+  /** The signer of the one active key of a purpose. @throws TrisealError `KEY_UNKNOWN`; `KEY_FILE_INVALID` for a key of the other mode. */
+  async signer(purpose: KeyPurpose, mode: KeyMode): Promise<Signer> {
     const key = (await this.readAll()).findLast((candidate) => candidate.purpose === purpose && isActive(candidate));
     if (key === undefined) throw new TrisealError("KEY_UNKNOWN", `no active ${purpose} key in ${this.directory}`);
-    if (key.dev && !options.allowDev)
-      throw new TrisealError("KEY_FILE_INVALID", `${key.keyId} is a development key: production refuses it`);
+    if (mode !== "any" && key.dev !== (mode === "dev")) {
+      const kind = key.dev ? "a development key: production refuses it" : "a production key: development refuses it";
+      throw new TrisealError("KEY_FILE_INVALID", `${key.keyId} is ${kind}`);
+    }
     return createSeedSigner(key.keyId, key.seed);
   }
 

@@ -7,6 +7,9 @@ import type { JsonObject } from "../core/json.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** A tenant's id. */
+export const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
+
 const configForm = z.strictObject({
   listen: z
     .strictObject({
@@ -39,7 +42,7 @@ const configForm = z.strictObject({
     .array(
       z.strictObject({
         hash: hexKey.describe("SHA-256 of the key; `triseal keys api` makes a pair"),
-        tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+        tenant: z.string().regex(TENANT_ID),
         tier: z.string().min(1).max(64).nullable().default(null).describe("read by policies as tenant.tier"),
         jurisdiction: z.string().min(1).max(64).nullable().default(null),
       }),

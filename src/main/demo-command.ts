@@ -1,5 +1,5 @@
 /** `triseal demo`: the main job on real records, end to end, with everything running on this machine. */
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { type InferenceCall, TrisealClient } from "../client/index.ts";
@@ -36,6 +36,9 @@ const CASES: readonly DemoCase[] = [
   { model: "digits-mlp", row: 42, sealed: false, parameters: {} },
   { model: "digits-mlp", row: 8, sealed: true, parameters: { classification: "secret" } },
 ];
+
+/** Bundles of an earlier demo: all that a demo removes from its folder, besides its trust file. */
+const BUNDLE_NAME = /^\d\d-[a-z-]+\.triseal\.json$/;
 
 /** One line of the demo's output. */
 interface DemoAnswer {
@@ -148,8 +151,9 @@ function printAnswer(answer: DemoAnswer): void {
 
 async function runCases(service: DemoService, flags: DemoFlags): Promise<readonly DemoAnswer[]> {
   const out = resolve(flags.out);
-  await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
+  for (const name of await readdir(out)) if (BUNDLE_NAME.test(name)) await rm(join(out, name));
+  await rm(join(out, "trust.yaml"), { force: true });
   await copyFile(service.trustFile, join(out, "trust.yaml"));
   const trust = parseTrust(new Uint8Array(await readFile(join(out, "trust.yaml"))));
   const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust, clock: systemClock });
@@ -193,7 +197,7 @@ export function addDemoCommand(program: Command): void {
   program
     .command("demo")
     .description("classify real held-back records through the whole system, on this machine")
-    .option("--out <dir>", "folder for bundles and trust file; it is emptied first", "demo-out")
+    .option("--out <dir>", "folder for bundles and trust file; those of an earlier demo are replaced", "demo-out")
     .option("--path <path>", "keep to one path: tee")
     .option("--json", "one JSON object per answer and line")
     .action(demo);

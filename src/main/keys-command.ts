@@ -9,10 +9,9 @@ import { hashApiKey } from "../gateway/authenticate.ts";
 import { Ledger } from "../gateway/ledger.ts";
 import { KEY_PURPOSES, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { BlobStore } from "../log/store/blob-store.ts";
-import { lockData } from "../log/store/data-lock.ts";
 import { nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
-import { readConfig } from "./config.ts";
+import { readConfig, TENANT_ID } from "./config.ts";
 import { systemClock } from "./system-clock.ts";
 import { createVaultKeys } from "./vault-keys.ts";
 
@@ -20,6 +19,7 @@ interface KeyFlags {
   readonly data?: string;
   readonly config?: string;
   readonly json?: true;
+  readonly dev?: true;
 }
 
 interface KeyFolder {
@@ -34,35 +34,57 @@ async function openFolder(flags: KeyFlags): Promise<KeyFolder> {
   return { store: new KeyStore(join(dataDir, "keys")), dataDir, origin: config.log.origin };
 }
 
-/** Changes keys under the log's lock, so that no gateway runs meanwhile, and logs what changed. */
-async function change(
-  { store, dataDir, origin }: KeyFolder,
-  make: () => Promise<readonly KeyEvent[]>,
-): Promise<readonly KeyEvent[]> {
+/** The log of a data folder, signed by its active log key. @throws TrisealError `LOG_LOCKED` while a gateway runs; `KEY_UNKNOWN`. */
+async function openLog({ store, dataDir, origin }: KeyFolder): Promise<TransparencyLog> {
   await nodeFiles.makeDirectory(dataDir);
-  const allowDev = { allowDev: true };
-  await nodeFiles.makeDirectory(join(dataDir, "log"));
-  // Before any key changes: a gateway that runs here holds the lock, and would go on with the old keys.
-  const lock = await lockData(join(dataDir, "log", "lock"));
-  const events = await make().finally(() => lock.release());
-  const log = await TransparencyLog.open({
+  return TransparencyLog.open({
     directory: join(dataDir, "log"),
     origin,
-    signer: await store.signer("log", allowDev),
+    signer: await store.signer("log", "any"),
     files: nodeFiles,
   });
+}
+
+async function logEvents(log: TransparencyLog, dataDir: string, events: readonly KeyEvent[]): Promise<void> {
+  const blobs = join(dataDir, "blobs");
+  await nodeFiles.makeDirectory(blobs);
+  const ledger = await Ledger.open(log, new BlobStore(nodeFiles, blobs), createVaultKeys(join(dataDir, "vault"), 1, systemClock));
+  for (const event of events) await ledger.logShared("key", encodeJcs(event));
+}
+
+/**
+ * Changes keys and logs what changed. The log is opened first: its lock keeps every gateway out from before the change
+ * until the change is a leaf. A change of the log key itself is still signed by the key that it ends.
+ */
+async function change(folder: KeyFolder, make: () => Promise<readonly KeyEvent[]>): Promise<readonly KeyEvent[]> {
+  const log = await openLog(folder);
   try {
-    await nodeFiles.makeDirectory(join(dataDir, "blobs"));
-    const ledger = await Ledger.open(
-      log,
-      new BlobStore(nodeFiles, join(dataDir, "blobs")),
-      createVaultKeys(join(dataDir, "vault"), 1, systemClock),
-    );
-    for (const event of events) await ledger.logShared("key", encodeJcs(event));
+    const events = await make();
+    await logEvents(log, folder.dataDir, events);
+    return events;
   } finally {
     await log.close();
   }
+}
+
+/** Makes missing keys. The log may need its first key before it can be opened; no gateway runs without one. */
+async function init(folder: KeyFolder, dev: boolean): Promise<readonly KeyEvent[]> {
+  const make = () => folder.store.init({ dev, now: systemClock() });
+  const hasLogKey = (await folder.store.list()).some(
+    (key) => key.purpose === "log" && key.retiredAt === null && key.revoked === null,
+  );
+  if (hasLogKey) return change(folder, make);
+  const events = await make();
+  await change(folder, () => Promise.resolve(events));
   return events;
+}
+
+async function revoke(folder: KeyFolder, keyId: string, because: string): Promise<readonly KeyEvent[]> {
+  const key = (await folder.store.list()).find((candidate) => candidate.keyId === keyId);
+  if (key?.purpose === "log" && key.retiredAt === null && key.revoked === null) {
+    throw new TrisealError("KEY_UNKNOWN", "the active log key signs the leaf that revokes it: rotate it first");
+  }
+  return change(folder, () => folder.store.revoke(keyId, because, systemClock()));
 }
 
 function printEvents(events: readonly KeyEvent[], json: boolean): void {
@@ -98,6 +120,8 @@ function parsePurpose(text: string): KeyPurpose {
 }
 
 function printApiKey(flags: { readonly tenant: string; readonly json?: true }): void {
+  if (!TENANT_ID.test(flags.tenant))
+    throw new TrisealError("FORMAT_INVALID", "a tenant is lower-case letters, digits and hyphens, at most 64");
   const key = `tsk-${randomBytes(24).toString("hex")}`;
   const entry = { hash: hashApiKey(key), tenant: flags.tenant };
   if (flags.json) console.log(JSON.stringify({ key, ...entry }));
@@ -114,9 +138,14 @@ function withFolder(command: Command): Command {
 /** Adds `keys` to the command line. */
 export function addKeysCommand(program: Command): void {
   const keys = program.command("keys").description("the gateway's keys: files of mode 0600, one purpose each");
-  withFolder(keys.command("init").description("make a key for every purpose that has none")).action(async (flags: KeyFlags) => {
+  withFolder(
+    keys
+      .command("init")
+      .description("make a key for every purpose that has none")
+      .option("--dev", "keys for `serve --dev`, which production refuses"),
+  ).action(async (flags: KeyFlags) => {
     const folder = await openFolder(flags);
-    printEvents(await change(folder, () => folder.store.init({ dev: false, now: systemClock() })), flags.json === true);
+    printEvents(await init(folder, flags.dev === true), flags.json === true);
   });
   withFolder(keys.command("list").description("all keys, with what became of them")).action(list);
   withFolder(
@@ -136,7 +165,7 @@ export function addKeysCommand(program: Command): void {
       .description("mark a key as revoked"),
   ).action(async (keyId: string, flags: KeyFlags & { readonly because: string }) => {
     const folder = await openFolder(flags);
-    printEvents(await change(folder, () => folder.store.revoke(keyId, flags.because, systemClock())), flags.json === true);
+    printEvents(await revoke(folder, keyId, flags.because), flags.json === true);
     if (!flags.json) console.log("add the key to `revoked.keys` of every trust file: only that rejects what it signed before");
   });
   keys

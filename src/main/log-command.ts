@@ -1,4 +1,4 @@
-/** `triseal log`: the witness, and checks of a log's own files. */
+/** `triseal log`: the witness. */
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -7,6 +7,7 @@ import type { Signer } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
+import { stopSignal } from "./stop-signal.ts";
 import { systemClock } from "./system-clock.ts";
 import { runWitness } from "./witness.ts";
 
@@ -35,6 +36,7 @@ function parseWatched(entry: string): { readonly origin: string; readonly public
 }
 
 async function witness(flags: WitnessFlags): Promise<void> {
+  const stopped = stopSignal();
   const dataDir = resolve(flags.data);
   const signer = await witnessSigner(dataDir);
   const running = await runWitness({
@@ -49,9 +51,7 @@ async function witness(flags: WitnessFlags): Promise<void> {
   if (flags.json)
     console.log(JSON.stringify({ ready: true, url, name: flags.name, publicKey: signer.publicKey, pid: process.pid }));
   else console.log(`witness ${flags.name}\nkey     ${signer.publicKey}\nlistens ${url}/add-checkpoint`);
-  await new Promise<void>((stop) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
-  });
+  await stopped;
   await running.close();
 }
 

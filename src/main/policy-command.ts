@@ -15,13 +15,20 @@ import {
   parsePolicy,
   parsePolicyStatement,
   signPolicyStatement,
+  unservedRules,
 } from "../policy/index.ts";
 import { eventOf, parseBundle } from "../receipt/index.ts";
 import { readConfig } from "./config.ts";
 import { systemClock } from "./system-clock.ts";
 
+/** Paths of this version's gateway. */
+const SERVED_PATHS = ["tee"];
+
 async function check(file: string, flags: { readonly json?: true }): Promise<void> {
-  const findings = checkPolicy(new Uint8Array(await readFile(file)));
+  const bytes = new Uint8Array(await readFile(file));
+  const checked = checkPolicy(bytes);
+  const sound = !checked.some((finding) => finding.severity === "error");
+  const findings = sound ? [...checked, ...unservedRules(parsePolicy(bytes), SERVED_PATHS)] : checked;
   for (const finding of findings) {
     const { severity, line, rule, message } = finding;
     console.log(
@@ -62,7 +69,7 @@ interface SignFlags {
 
 async function sign(file: string, flags: SignFlags): Promise<void> {
   const dataDir = resolve(flags.data ?? (await readConfig(null)).dataDir);
-  const signer = await new KeyStore(join(dataDir, "keys")).signer("policy", { allowDev: true });
+  const signer = await new KeyStore(join(dataDir, "keys")).signer("policy", "any");
   const { digest } = parsePolicy(new Uint8Array(await readFile(file)));
   const out = `${file}.sig.json`;
   const existing = await nodeFiles.read(out);

@@ -1,31 +1,55 @@
 /** The policy in force: read at start, and again when its file changes; a bad one keeps the last good one and turns readiness off. */
 import { readFile, stat } from "node:fs/promises";
-import { isTrisealError } from "../core/errors.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { ActivePolicy, GatewayOptions } from "../gateway/options.ts";
-import { parsePolicy, parsePolicyStatement, verifyPolicyStatement } from "../policy/index.ts";
+import type { PathId } from "../paths/path.ts";
+import {
+  type PolicyStatement,
+  parsePolicy,
+  parsePolicyStatement,
+  unservedRules,
+  verifyPolicyStatement,
+} from "../policy/index.ts";
+import { revokedBy, type TrustedService } from "../trust/trust-file.ts";
 
-/** Where policy and statement stand, and who may sign. */
+/** Where policy and statement stand, who may sign, and what the gateway can obey. */
 export interface PolicyFiles {
   readonly policy: string;
   readonly statement: string;
-  /** Public keys that may sign policies here, 64 hexadecimal digits each. */
-  readonly signers: readonly string[];
+  /** The service of the trust file that names this gateway: its signers with their least sequence, and its revocations. */
+  readonly service: TrustedService;
+  readonly paths: readonly PathId[];
+}
+
+function invalid(reason: string): never {
+  throw new TrisealError("POLICY_INVALID", reason);
+}
+
+function assertSigned(signed: PolicyStatement, service: TrustedService): void {
+  const signer = service.policySigners.find((candidate) => verifyPolicyStatement(signed, candidate.publicKey));
+  if (signer === undefined) invalid("the policy statement is not signed by a policy signer of the trust file");
+  if (revokedBy(service).keys.has(signer.publicKey)) invalid("the policy signer's key is revoked");
+  const { sequence } = signed.statement;
+  if (sequence < signer.minSequence)
+    invalid(`the policy's sequence ${sequence} is below the ${signer.minSequence} that the trust file asks`);
 }
 
 /**
  * Reads policy and statement.
- * @throws TrisealError `POLICY_INVALID`: malformed, not signed by a signer, or signed for other bytes.
+ * @throws TrisealError `POLICY_INVALID`: malformed, not signed as the trust file asks, signed for other bytes, or with
+ *   rules that this gateway cannot obey.
  */
-export async function readActivePolicy(files: PolicyFiles): Promise<ActivePolicy> {
+async function readActivePolicy(files: PolicyFiles): Promise<ActivePolicy> {
   const policyBytes = new Uint8Array(await readFile(files.policy));
   const policy = parsePolicy(policyBytes);
   const statementBytes = new Uint8Array(await readFile(files.statement));
   const signed = parsePolicyStatement(statementBytes);
-  if (!files.signers.some((key) => verifyPolicyStatement(signed, key)))
-    throw new Error("the policy statement is not signed by the policy key");
-  if (signed.statement.policyDigest !== policy.digest) throw new Error("the policy statement signs another policy text");
-  const { notBefore, notAfter } = signed.statement;
-  return { policy, policyBytes, statementBytes, notBefore, notAfter };
+  assertSigned(signed, files.service);
+  if (signed.statement.policyDigest !== policy.digest) invalid("the policy statement signs another policy text");
+  const [unserved] = unservedRules(policy, files.paths);
+  if (unserved !== undefined) invalid(`line ${unserved.line}, \`${unserved.rule ?? ""}\`: ${unserved.message}`);
+  const { notBefore, notAfter, sequence } = signed.statement;
+  return { policy, policyBytes, statementBytes, notBefore, notAfter, sequence };
 }
 
 /** A policy that follows its files. */
@@ -53,17 +77,27 @@ export async function followPolicy(files: PolicyFiles, onChange: (active: Active
   let problem: string | null = null;
   let seen = await stamp(files);
   await onChange(active);
+  const reload = async () => {
+    const now = await stamp(files);
+    if (now === seen && problem === null) return;
+    const next = await readActivePolicy(files);
+    if (next.sequence < active.sequence)
+      invalid(`the policy's sequence ${next.sequence} is below the ${active.sequence} in force`);
+    await onChange(next);
+    active = next;
+    seen = now;
+    problem = null;
+  };
+  let polling = false;
   const poll = async () => {
+    if (polling) return;
+    polling = true;
     try {
-      const now = await stamp(files);
-      if (now === seen) return;
-      const next = await readActivePolicy(files);
-      await onChange(next);
-      active = next;
-      seen = now;
-      problem = null;
+      await reload();
     } catch (error) {
-      problem = isTrisealError(error) || error instanceof Error ? error.message : "unreadable";
+      problem = isTrisealError(error, "POLICY_INVALID") ? error.message : "policy or statement cannot be read";
+    } finally {
+      polling = false;
     }
   };
   const timer = setInterval(() => void poll(), POLL_INTERVAL_MS);

@@ -25,7 +25,7 @@ function headLines({ outcome, code, service, receiptId, judgedAt }: Verdict): re
 }
 
 function checkLine({ id, status, message, code, spec, basis }: Check): string {
-  return `  ${MARK[status]} ${id.padEnd(28)} ${message}${code === null ? "" : ` [${code}]`} (${spec}, ${basis})`;
+  return `  ${MARK[status]} ${id.padEnd(28)} ${message}${code === null || status === "skipped" ? "" : ` [${code}]`} (${spec}, ${basis})`;
 }
 
 /** A block of lines under a title; nothing where it has no lines. */
@@ -36,12 +36,12 @@ function block(title: string, lines: readonly string[]): readonly string[] {
 /** The lines of a verdict. `verbose` adds the checks that passed. */
 export function verdictLines(verdict: Verdict, verbose: boolean): readonly string[] {
   const { checks } = verdict;
-  const passed = checks.filter((check) => check.status === "pass").length;
+  const count = (status: Check["status"]) => checks.filter((check) => check.status === status).length;
   const shown = checks.filter((check) => verbose || check.status !== "pass");
   return [
     ...headLines(verdict),
     "",
-    `checks     ${passed} passed, ${checks.length - passed} not`,
+    `checks     ${count("pass")} passed, ${count("fail")} failed, ${count("skipped")} not asked for`,
     ...shown.map(checkLine),
     ...block(
       "what this supports, and what each line rests on",

@@ -5,6 +5,7 @@ import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
+import { stopSignal } from "./stop-signal.ts";
 import { systemClock } from "./system-clock.ts";
 
 interface ServeFlags {
@@ -55,11 +56,11 @@ function writeLog(line: JsonObject): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(await readConfig(flags.config ?? null), flags);
+  // Installed before anything starts: a signal during the start is kept until the gateway can end in order.
+  const stopped = stopSignal();
   const running = await startGateway({ config, dev: flags.dev === true, clock: systemClock, log: writeLog });
   announce(running, flags);
-  await new Promise<void>((stop) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop());
-  });
+  await stopped;
   await running.close();
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import { coreCodes, TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
@@ -58,6 +59,8 @@ interface GatewayKeys {
 
 /** Longest wait for the first admitted worker before the server answers anyway, not ready. */
 const FIRST_ADMISSION_MS = 60_000;
+/** How often keys of stored answers that are past retention are deleted. */
+const SWEEP_INTERVAL_MS = 3_600_000;
 const MAX_ANSWER_BYTES = 96 * 1024 * 1024;
 
 /** The models of the configuration. @throws TrisealError `MODEL_INVALID`. */
@@ -74,18 +77,26 @@ async function openKeys(options: StartOptions): Promise<{ keys: GatewayKeys; cre
   const { config, dev, clock } = options;
   const store = new KeyStore(join(config.dataDir, "keys"));
   const created = dev ? await store.init({ dev: true, now: clock() }) : [];
-  const signer = (purpose: "gateway" | "log" | "policy") => store.signer(purpose, { allowDev: dev });
+  const signer = (purpose: "gateway" | "log" | "policy") => store.signer(purpose, dev ? "dev" : "production");
   return {
     keys: { gateway: await signer("gateway"), log: await signer("log"), policy: await signer("policy") },
     created: created.map(encodeJcs),
   };
 }
 
-async function readService(trustFile: string, gatewayKey: string): Promise<TrustedService> {
+/** The one service of the trust file that names this gateway's receipt key and its log. @throws TrisealError `CONFIG_INVALID`. */
+async function readService(trustFile: string, keys: GatewayKeys, origin: string): Promise<TrustedService> {
   const trust = parseTrust(new Uint8Array(await readFile(trustFile)));
-  const service = trust.services.find((candidate) => candidate.gateway.keys.some((key) => key.publicKey === gatewayKey));
-  if (service === undefined)
-    throw new TrisealError("CONFIG_INVALID", `${trustFile} does not name this gateway's key ${gatewayKey}`);
+  const services = trust.services.filter(
+    ({ gateway, logs }) =>
+      gateway.keys.some((key) => key.publicKey === keys.gateway.publicKey) &&
+      logs.some((log) => log.origin === origin && log.publicKey === keys.log.publicKey),
+  );
+  const [service] = services;
+  if (service === undefined || services.length > 1) {
+    const names = `gateway key ${keys.gateway.publicKey} and log ${origin} ${keys.log.publicKey}`;
+    throw new TrisealError("CONFIG_INVALID", `${trustFile} has ${services.length} services that name ${names}`);
+  }
   return service;
 }
 
@@ -141,7 +152,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     platform === null
       ? (config.trust ?? "")
       : (config.trust ?? (await writeDevTrust(config.dataDir, config, keys, platform.publicKey, catalog.models)));
-  const service = await readService(trustFile, keys.gateway.publicKey);
+  const service = await readService(trustFile, keys, config.log.origin);
   const notAfter = clock() + config.keysetLifetimeDays * 86_400;
   const identity = createServiceIdentity(keys.gateway, { notAfter, dev });
   await ledger.storeKeyset(identity.keyset);
@@ -201,6 +212,10 @@ async function openLedger({ config, clock }: StartOptions, keys: GatewayKeys, st
   const blobs = join(config.dataDir, "blobs");
   await nodeFiles.makeDirectory(blobs);
   const vault = createVaultKeys(join(config.dataDir, "vault"), config.retainDays, clock);
+  await vault.sweep();
+  const sweeping = setInterval(() => void vault.sweep().catch(() => undefined), SWEEP_INTERVAL_MS);
+  sweeping.unref();
+  started.add(() => clearInterval(sweeping));
   return Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
 }
 
@@ -216,8 +231,7 @@ async function openPolicy(
   const ownStatement = dev && config.policy.statement === null;
   const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
   if (ownStatement) await signDevPolicy(file, statement, keys.policy, clock());
-  const signers = service.policySigners.map((signer) => signer.publicKey);
-  const source = await followPolicy({ policy: file, statement, signers }, async (active) => {
+  const source = await followPolicy({ policy: file, statement, service, paths: ["tee"] }, async (active) => {
     await ledger.store(active.policyBytes);
     await ledger.store(active.statementBytes);
     await ledger.logShared("policy", active.statementBytes);
@@ -289,8 +303,18 @@ function startTeePath(
     clock,
     maxSessionAgeS: workers.maxSessionAgeSeconds,
     maxAnswerBytes: MAX_ANSWER_BYTES,
-    note: (worker, event, text) => options.log({ level: "info", event, worker, text: text.slice(0, 500) }),
+    note: (worker, event, text) => options.log({ level: "info", event, worker, ...noteOf(text) }),
   });
   started.add(() => path.close());
   return path;
+}
+
+/** A note of the supervisor: a worker's own log line is JSON, and its members are kept as they are. */
+function noteOf(text: string): JsonObject {
+  try {
+    const line = parseJson(text);
+    return isJsonObject(line) ? { line } : { text: text.slice(0, 500) };
+  } catch {
+    return { text: text.slice(0, 500) };
+  }
 }

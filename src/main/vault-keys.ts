@@ -1,37 +1,45 @@
 /** One key a day for stored answers, in files of mode 0600; keys older than `retainDays` are deleted, and their answers with them. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { type Clock, formatTime } from "../core/time.ts";
+import { type Clock, formatTime, unixSeconds } from "../core/time.ts";
 import type { VaultKeys } from "../gateway/response-vault.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
 
 const NAME = /^\d{4}-\d\d-\d\d$/;
+const DAY_SECONDS = 86_400;
 
-/** Vault keys in `directory`. */
-export function createVaultKeys(directory: string, retainDays: number, clock: Clock): VaultKeys {
+/** The vault keys of a data folder. */
+export interface VaultKeyFolder extends VaultKeys {
+  /** Deletes the keys that are past retention. They open nothing from then on, deleted or not. */
+  sweep(): Promise<void>;
+}
+
+/** Vault keys in `directory`, named by their day in UTC. */
+export function createVaultKeys(directory: string, retainDays: number, clock: Clock): VaultKeyFolder {
   let today: { readonly name: string; readonly key: Uint8Array } | null = null;
-  const find = async (name: string) => (NAME.test(name) ? nodeFiles.read(join(directory, `${name}.key`)) : null);
-  const removeOld = async () => {
-    const oldest = formatTime((clock() - retainDays * 86_400) as ReturnType<Clock>).slice(0, 10);
-    for (const file of await nodeFiles.list(directory)) {
-      const name = file.replace(/\.key$/, "");
-      if (NAME.test(name) && name < oldest) await nodeFiles.remove(join(directory, file));
-    }
+  let making: Promise<{ readonly name: string; readonly key: Uint8Array }> | null = null;
+  const dayOf = (daysAgo: number) => formatTime(unixSeconds(Math.max(0, clock() - daysAgo * DAY_SECONDS))).slice(0, 10);
+  const isRetained = (name: string) => NAME.test(name) && name > dayOf(retainDays);
+  const path = (name: string) => join(directory, `${name}.key`);
+  const find = async (name: string) => (isRetained(name) ? nodeFiles.read(path(name)) : null);
+  const sweep = async () => {
+    await nodeFiles.makeDirectory(directory);
+    const names = (await nodeFiles.list(directory)).map((file) => file.replace(/\.key$/, ""));
+    for (const name of names) if (NAME.test(name) && !isRetained(name)) await nodeFiles.remove(path(name));
     await nodeFiles.syncDirectory(directory);
   };
   const make = async (name: string) => {
-    await nodeFiles.makeDirectory(directory);
-    const existing = await find(name);
+    await sweep();
+    const existing = await nodeFiles.read(path(name));
     const key = existing ?? new Uint8Array(randomBytes(32));
-    if (existing === null) await replaceFile(nodeFiles, join(directory, `${name}.key`), key);
-    await removeOld();
+    if (existing === null) await replaceFile(nodeFiles, path(name), key);
     return { name, key };
   };
-  let making: Promise<{ readonly name: string; readonly key: Uint8Array }> | null = null;
   return {
     find,
+    sweep,
     async current() {
-      const name = formatTime(clock()).slice(0, 10);
+      const name = dayOf(0);
       if (today?.name === name) return today;
       making ??= make(name).finally(() => {
         making = null;

@@ -98,7 +98,7 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
   }
   process.exitCode = await verifyFiles(files, trust, options, flags);
   if (flags.trust === undefined && !flags.json) {
-    console.log("no --trust file was given: nothing but the pinned vendor roots is trusted");
+    console.log("no --trust file was given, so nothing is trusted: name the file that says whom you rely on");
   }
 }
 

@@ -125,6 +125,7 @@ export interface LegClaims {
   readonly modelDigest: Sha256Digest;
   readonly decisionDigest: Sha256Digest;
   readonly nonce: string;
+  /** Digest of the caller's facts as the leg binds them. Null, where it binds none, is refused: policy could have decided on any. */
   readonly factsDigest: Sha256Digest | null;
   /** The evidence that was appraised; the receipt must name the same. */
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };

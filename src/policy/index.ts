@@ -11,3 +11,4 @@ export * from "./policy.ts";
 export * from "./replay.ts";
 export { policyJsonSchema } from "./schema.ts";
 export * from "./statement.ts";
+export * from "./unserved.ts";

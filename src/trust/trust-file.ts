@@ -8,7 +8,13 @@ import type { JsonObject } from "../core/json.ts";
 /** Largest trust file, in bytes. */
 const MAX_TRUST_BYTES = 1024 * 1024;
 
-const because = z.string().trim().min(1).max(500);
+const because = z
+  .string()
+  .trim()
+  .min(1)
+  .max(500)
+  // The mark of a draft: a reason that nobody wrote is no reason.
+  .regex(/^(?!CHECK\b)/, "this reason is the draft's own: write why you accept it");
 const publicKey = z.string().regex(/^[0-9a-f]{64}$/, "an Ed25519 public key is 64 lower-case hexadecimal digits");
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is `sha256:` and 64 hexadecimal digits");
 const keyName = z.string().regex(/^[^\s+]{1,128}$/, "a key name has no white space and no `+`");

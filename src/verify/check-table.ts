@@ -40,6 +40,11 @@ export const verifyChecks = {
   "log.receipt": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the receipt is in the log" },
   "log.session": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the session is in the log" },
   "log.policy": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the policy statement is in the log" },
+  "log.order": {
+    code: "LOG_ORDER_INVALID",
+    spec: "SPEC 4",
+    states: "session and policy statement were in the log before the receipt",
+  },
   "log.checkpoint": {
     code: "LOG_CHECKPOINT_INVALID",
     spec: "SPEC 4",

@@ -7,6 +7,9 @@ import type { Waiver } from "../trust/trust-file.ts";
 import { verifyChecks } from "./check-table.ts";
 import type { Claim, VerifyOptions } from "./verdict.ts";
 
+/** A witness's clock may lag the operator's, and a checkpoint may wait for its cosignature, by a minute. */
+export const CLOCK_LAG_SECONDS = 60;
+
 /** A moment, and what it rests on. */
 export interface Moment {
   readonly seconds: UnixSeconds;
@@ -15,19 +18,32 @@ export interface Moment {
 
 /** State of one verification. Parts of the bundle that a step reads are marked as used. */
 export class VerifyContext {
-  readonly checks = new Checklist(verifyChecks);
-  /** Checks that the paths' appraisers made. */
-  readonly pathChecks: Check[] = [];
+  readonly checks: Checklist<typeof verifyChecks>;
   readonly claims: Claim[] = [];
   readonly waivers: Waiver[] = [];
   readonly notes: string[] = [];
   readonly bundle: Bundle;
   readonly options: VerifyOptions;
+  private readonly dangerouslyDisabled: ReadonlySet<string>;
+  private readonly appraised: Check[] = [];
   private readonly used = new Set<string>();
 
-  constructor(bundle: Bundle, options: VerifyOptions) {
+  /** @param dangerouslyDisabled see `judgeBundle`. */
+  constructor(bundle: Bundle, options: VerifyOptions, dangerouslyDisabled: ReadonlySet<string>) {
     this.bundle = bundle;
     this.options = options;
+    this.dangerouslyDisabled = dangerouslyDisabled;
+    this.checks = new Checklist(verifyChecks, dangerouslyDisabled);
+  }
+
+  /** Checks that the paths' appraisers made. */
+  get pathChecks(): readonly Check[] {
+    return this.appraised;
+  }
+
+  /** Takes over the checks of an appraisal. */
+  addPathChecks(checks: readonly Check[]): void {
+    this.appraised.push(...checks.filter(({ id, status }) => status !== "fail" || !this.dangerouslyDisabled.has(id)));
   }
 
   /** The blob of this digest, or null; it counts as used. */

@@ -1,6 +1,5 @@
 /** Appraises every leg and compares what it states with receipt, decision and the other legs (receipt/SPEC.md section 5.3). */
 import type { Check } from "../core/check.ts";
-import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { factsDigest } from "../core/oip.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
@@ -57,7 +56,9 @@ export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Pro
   for (const leg of legs) compareLeg(leg, inputs, context);
   const [first, ...others] = legs.map(({ claims }) => claims);
   if (first !== undefined) {
-    const agree = others.every((other) => other.requestDigest === first.requestDigest && other.modelDigest === first.modelDigest);
+    const agree = others.every(
+      (other) => other.requestDigest === first.requestDigest && other.responseDigest === first.responseDigest,
+    );
     checks.expect("binding.legs-agree", agree, "signature");
   }
   return legs;
@@ -87,7 +88,7 @@ async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, cont
     (session !== null &&
       session.evidence.digest === event.evidence_digest &&
       session.evidenceMediaType === event.evidence_media_type);
-  const cited = bytes !== null && digestOf(bytes) === event.leg_digest && evidenceCited;
+  const cited = bytes !== null && evidenceCited;
   if (!context.checks.expect("leg.cited", cited, "signature") || bytes === null) return null;
   // The receipt cites it: whether the appraiser gets as far as to ask for it does not make it an unused part.
   if (!appraiser.attestedUpstream) context.blob(event.evidence_digest);
@@ -102,7 +103,7 @@ async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, cont
     now: context.options.now,
   });
   waivePathEntries(event.path, pathSection(inputs.service, event.path), context);
-  context.pathChecks.push(...appraisal.checks);
+  context.addPathChecks(appraisal.checks);
   return appraisal.claims === null ? null : { event, claims: appraisal.claims, checks: appraisal.checks };
 }
 
@@ -141,7 +142,8 @@ function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: 
   checks.expect("binding.decision", claims.decisionDigest === story.policy.decision_digest, "signature");
   checks.expect("binding.nonce", claims.nonce === decision.decision.nonce, "signature");
   const stated = checks.attempt("binding.facts", "signature", () => factsDigest(callerFactsOf(decision.decision)));
-  if (stated !== null && claims.factsDigest !== null) checks.expect("binding.facts", claims.factsDigest === stated, "signature");
+  // A leg that says nothing of the caller's facts binds none: policy could have decided on any.
+  if (stated !== null) checks.expect("binding.facts", claims.factsDigest === stated, "signature");
   compareModel(claims, inputs, context);
   compareSealing(event, inputs, context);
   compareBackend(event, claims, inputs, context);

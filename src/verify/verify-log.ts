@@ -14,10 +14,18 @@ import {
 } from "../log/index.ts";
 import type { RevokedSet } from "../paths/path.ts";
 import type { TrustedService } from "../trust/trust-file.ts";
-import type { Moment, VerifyContext } from "./context.ts";
+import { CLOCK_LAG_SECONDS, type Moment, type VerifyContext } from "./context.ts";
 
 /** Checks that say of a document that it is in the log. */
 type InclusionCheck = "log.receipt" | "log.session" | "log.policy";
+
+/** Where a document stands in a log, and when trusted witnesses had seen it. */
+export interface Logged {
+  readonly origin: string;
+  readonly index: number;
+  /** The moment by which enough trusted witnesses had seen it; null where no witness did or something fails. */
+  readonly moment: Moment | null;
+}
 
 /** Origin that the log proof of the receipt with this digest names, unverified; null where there is no readable proof. */
 export function logOrigin(receipt: Sha256Digest, context: VerifyContext): string | null {
@@ -30,8 +38,8 @@ export function logOrigin(receipt: Sha256Digest, context: VerifyContext): string
 }
 
 /**
- * Verifies that `document` is in the log of `service`. Returns the moment by which enough trusted witnesses had seen
- * it, or null where no witness did or something fails; the checks say which.
+ * Verifies that `document` is in the log of `service`. Returns what its proof says, or null where there is no readable
+ * proof; whether that is so, the checks say.
  */
 export function verifyLogged(
   check: InclusionCheck,
@@ -40,7 +48,7 @@ export function verifyLogged(
   service: TrustedService,
   revoked: RevokedSet,
   context: VerifyContext,
-): Moment | null {
+): Logged | null {
   const entry = context.bundle.log.get(document);
   context.use("log", document);
   if (entry === undefined) {
@@ -51,7 +59,25 @@ export function verifyLogged(
   if (proof === null) return null;
   const included = verifyTlogProof(proof, leafHash(encodeLeaf(kind, document, entry.salt)));
   context.checks.expect(check, included, "signature", `leaf ${proof.index} of ${proof.checkpoint.size}`);
-  return verifyProofSignatures(proof, service, revoked, context);
+  const moment = verifyProofSignatures(proof, service, revoked, context);
+  return { origin: proof.checkpoint.origin, index: proof.index, moment };
+}
+
+/**
+ * Records whether the cited documents were in the log before the receipt: in one log by their leaves, and across two logs
+ * of one service by what witnesses saw. Otherwise a gateway could answer first, and log afterwards whatever suits the answer.
+ */
+export function verifyLogOrder(receipt: Logged | null, cited: readonly (Logged | null)[], context: VerifyContext): void {
+  if (receipt === null) return;
+  const late = cited.find((document) => document !== null && !isBefore(document, receipt));
+  const detail = late ? `leaf ${late.index} of ${late.origin}, the receipt is leaf ${receipt.index} of ${receipt.origin}` : "";
+  context.checks.expect("log.order", late === undefined, "signature", detail);
+}
+
+function isBefore(document: Logged, receipt: Logged): boolean {
+  if (document.origin === receipt.origin) return document.index < receipt.index;
+  const [seen, then] = [document.moment, receipt.moment];
+  return seen === null || then === null || seen.seconds <= then.seconds + CLOCK_LAG_SECONDS;
 }
 
 function verifyProofSignatures(

@@ -140,6 +140,7 @@ function answerContradiction(story: Partial, legs: number): string | null {
 
 function refusalContradiction(story: Partial, legs: number): string | null {
   if (legs > 0) return "a refusal with a leg";
+  if (story.upstream === null) return "a refusal that says nothing of its upstream";
   if (story.policy === null && story.forwarded !== null) return "a request was forwarded before policy decided";
   if (story.policy?.effect === "deny" && story.forwarded !== null) return "a denied request was forwarded";
   const denied = story.policy?.effect === "deny";
@@ -147,7 +148,7 @@ function refusalContradiction(story: Partial, legs: number): string | null {
     return "a denial without a decision that denies";
   }
   // Nothing appraises the session of a refusal, so none may be cited as verified.
-  if (story.upstream?.result === "verified" || story.upstream?.session_id !== undefined) {
+  if (story.upstream.result === "verified" || story.upstream.session_id !== undefined) {
     return "a refusal that cites a verified upstream";
   }
   return null;

@@ -1,7 +1,7 @@
 /** Checks times against each other: what was decided, served, witnessed and judged must follow in that order. */
 import { unixSeconds } from "../core/time.ts";
 import type { AttestedSession } from "../receipt/session.ts";
-import type { Moment, VerifyContext } from "./context.ts";
+import { CLOCK_LAG_SECONDS, type Moment, type VerifyContext } from "./context.ts";
 import type { VerifiedDecision } from "./verify-policy.ts";
 
 /** Moments of one receipt. Logged moments are those of trusted witnesses; null where none saw the document. */
@@ -12,9 +12,6 @@ export interface ReceiptTimes {
   readonly policyLogged: Moment | null;
   readonly sessionLogged: Moment | null;
 }
-
-/** A witness's clock may lag the operator's, and a checkpoint may wait for its cosignature, by a minute. */
-const CLOCK_LAG_SECONDS = 60;
 
 /** Records whether the times of a receipt and of what it cites are in order. */
 export function verifyTimes(times: ReceiptTimes, context: VerifyContext): void {

@@ -44,7 +44,13 @@ export function activePolicy(rules: string): ActivePolicy {
   const policyBytes = utf8(`apiVersion: triseal.dev/v1\ndefaults: { effect: deny }\nrules:\n${rules}`);
   const period = { notBefore: unixSeconds(NOW - 1000), notAfter: unixSeconds(NOW + 1000) };
   const body = { v: 1, policyDigest: digestOf(policyBytes), sequence: 1, ...period } as const;
-  return { policy: parsePolicy(policyBytes), policyBytes, statementBytes: signPolicyStatement(body, signers.policy), ...period };
+  return {
+    policy: parsePolicy(policyBytes),
+    policyBytes,
+    statementBytes: signPolicyStatement(body, signers.policy),
+    sequence: 1,
+    ...period,
+  };
 }
 
 /** What the gateway's auditor trusts. */

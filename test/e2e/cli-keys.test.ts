@@ -170,16 +170,18 @@ describe("triseal keys", () => {
   });
 });
 
+describe("development on a production folder", () => {
+  it("is refused: it would sign the demo policy with the production key", async () => {
+    const data = join(folder.path, "prod-data");
+    expect((await runCli(["keys", "init", "--data", data])).code).toBe(0);
+    expectOneLine(await runCli(["serve", "--dev", "--data", data, "--port", "0", "--json"]), /KEY_FILE_INVALID.*production key/);
+  });
+});
+
 describe("production with keys of its own", () => {
   it("refuses development keys without --dev", async () => {
-    // `--dev` would make them; here they are made by hand as `serve --dev` marks them.
     const dev = join(folder.path, "dev-data");
-    expect((await runCli(["keys", "init", "--data", dev])).code).toBe(0);
-    for (const name of await readdir(join(dev, "keys"))) {
-      const path = join(dev, "keys", name);
-      const document = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
-      await writeFile(path, JSON.stringify({ ...document, dev: true }));
-    }
+    expect((await runCli(["keys", "init", "--dev", "--data", dev])).code).toBe(0);
     expect((await runCli(["keys", "list", "--data", dev])).stdout).toMatch(/\(development\)/);
     expectOneLine(await runCli(["serve", "--data", dev, "--port", "0", "--json"]), /CONFIG_INVALID|KEY_FILE_INVALID/);
   });

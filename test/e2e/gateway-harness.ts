@@ -64,7 +64,7 @@ function serveArgs(configFile: string, dataDir: string): readonly string[] {
 async function logKeyOf(folder: string, dataDir: string): Promise<string> {
   const configFile = join(folder, "keys.config.yaml");
   await writeFile(configFile, stringify({ log: { origin: ORIGIN } }));
-  const { stdout } = await runCli(["keys", "init", "--config", configFile, "--data", dataDir, "--json"]);
+  const { stdout } = await runCli(["keys", "init", "--dev", "--config", configFile, "--data", dataDir, "--json"]);
   const events = stdout
     .trim()
     .split("\n")

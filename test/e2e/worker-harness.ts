@@ -26,6 +26,7 @@ import {
   workerKeysetDigest,
   workerReportData,
 } from "../../src/paths/tee/wire/keyset.ts";
+import { strongestSealKey } from "../../src/paths/tee/wire/seal-suite.ts";
 import { parseSimulatedEvidence, verifySimulatedEvidence } from "../../src/paths/tee/wire/simulated.ts";
 import { echoModel, type OnnxType, pickModel, rootModel, slowModel } from "./worker-onnx.ts";
 
@@ -188,7 +189,7 @@ export function slowBody(rounds: number): Uint8Array {
   return oipBody([{ name: "rounds", datatype: "INT64", shape: [1], data: [rounds] }]);
 }
 
-/** Seals `body` to the first seal key of `keyset`. */
+/** Seals `body` to the strongest seal key of `keyset`. */
 export async function sealTo(
   keyset: WorkerKeyset,
   model: string,
@@ -196,7 +197,7 @@ export async function sealTo(
   head: Partial<EnvelopeHead> = {},
 ): Promise<SealedRequest> {
   const full = { model, keysetDigest: workerKeysetDigest(keyset), facts: {}, exp: unixSeconds(clock() + 60), ...head };
-  return await sealRequest(full, keyset.sealKeys[0]?.publicKey ?? "", body);
+  return await sealRequest(full, strongestSealKey(keyset) ?? { keyId: "", algo: "", publicKey: "" }, body);
 }
 
 /** A request frame as the gateway makes it. */

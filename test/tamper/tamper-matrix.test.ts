@@ -7,6 +7,7 @@ import type { Trust, Verdict } from "../../src/verify/index.ts";
 import { buildBundle, KINDS, type Kind, requestBody } from "../fixtures/bundle.ts";
 import { judge } from "../fixtures/verdict.ts";
 import { createWorld, trustOf, type World } from "../fixtures/world.ts";
+import { seededNumbers } from "./random.ts";
 import { reversed, splice, type Tampered, tamper } from "./tamper-walk.ts";
 
 let world: World;
@@ -70,16 +71,6 @@ function* encoded(
 
 /** The one change that is no refusal: a version that only a later verifier can judge. It is not accepted either. */
 const LATER_VERSION = "unsupported BUNDLE_VERSION_UNSUPPORTED";
-
-/** A small generator of numbers below 2^32 (mulberry32), so that a failing run can be repeated from its seed. */
-function* numbers(seed: number): Generator<number> {
-  for (let state = seed >>> 0; ; ) {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    yield (mixed ^ (mixed >>> 14)) >>> 0;
-  }
-}
 
 const seed = Number(process.env["TAMPER_SEED"] ?? Date.now() % 2 ** 32);
 const TIMEOUT_MS = 240_000;
@@ -158,7 +149,7 @@ for (const kind of KINDS) {
       "is refused with any single bit changed",
       async () => {
         const bundle = bundleOf(kind);
-        const random = numbers(seed);
+        const random = seededNumbers(seed);
         console.log(`tamper matrix, ${kind}: bit flips with TAMPER_SEED=${seed}`);
         const changes = Array.from({ length: 500 }, () => {
           const place = Number(random.next().value) % (bundle.length * 8);

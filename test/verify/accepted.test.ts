@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildBundle, KINDS } from "../fixtures/bundle.ts";
 import { failedChecks, judge, judgeChanged } from "../fixtures/verdict.ts";
-import { createWorld, trustOf, type World } from "../fixtures/world.ts";
+import { at, createWorld, trustOf, type World } from "../fixtures/world.ts";
+import { SECOND_LOG, sessionInSecondLog } from "./record-attacks.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -17,6 +18,12 @@ describe("an honest bundle", () => {
       expect(verdict).toMatchObject({ outcome: "accepted", code: null, service: "alpha" });
     });
   }
+
+  it("is accepted with its session in another log of the service, seen there before the receipt", async () => {
+    const built = await buildBundle(world, { parts: sessionInSecondLog(world, at(3)) });
+    const trust = trustOf(world, (entry) => void entry.logs.push({ origin: SECOND_LOG, publicKey: world.logSigner.publicKey }));
+    expect(failedChecks(await judge(built.bundle, trust))).toEqual([]);
+  });
 
   it("is accepted with its exchange shown, on the wire or opened", async () => {
     for (const kind of ["gateway-sealed", "caller-sealed"] as const) {

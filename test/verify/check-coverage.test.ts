@@ -1,18 +1,20 @@
-/** Every check can be the reason of a refusal: a check that never fails alone would check nothing. */
+/** Every check is needed: with it alone disabled, a bundle that it refuses is accepted. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/core/digest.ts";
-import { encodeJcs } from "../../src/core/jcs.ts";
-import { type JsonObject, parseJson } from "../../src/core/json.ts";
-import type { Appraiser, LegClaims } from "../../src/paths/path.ts";
+import type { LegClaims } from "../../src/paths/path.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
-import { parseTeeLeg } from "../../src/paths/tee/wire/leg.ts";
 import { verifyChecks } from "../../src/verify/check-table.ts";
-import { createBundleVerifier } from "../../src/verify/index.ts";
-import { type Attack, createScene, mount, reportedCheck, type Scene } from "../fixtures/attack.ts";
-import { buildBundle, type Changes } from "../fixtures/bundle.ts";
+import * as publicVerify from "../../src/verify/index.ts";
+import { createBundleVerifier, type Verdict } from "../../src/verify/index.ts";
+import { judgeBundle } from "../../src/verify/judge-bundle.ts";
+import { type Attack, answerOf, createScene, mount, type Scene, stage, wanted } from "../fixtures/attack.ts";
+import { buildBundle } from "../fixtures/bundle.ts";
+import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
-import { POLICY_TEXT, trustOf } from "../fixtures/world.ts";
+import { trustOf } from "../fixtures/world.ts";
 import { gatewayAttacks } from "./gateway-attacks.ts";
 import { crossedEntries, missingEntries, revokedEntries } from "./trust-attacks.ts";
 
@@ -23,95 +25,137 @@ const attacks: readonly Attack[] = [
   ...Object.values(gatewayAttacks).flat(),
 ];
 
-/** Checks that no bundle of the shipped paths can fail first, and why. */
-const UNREACHABLE: Readonly<Record<string, string>> = {
-  "bundle.verifiable": "a reader that throws where it must not: none is known, and the verdict would be a refusal",
-  "leg.session-cited": "`leg.cited` compares with the cited session before any leg is appraised, and fails first without one",
-  "binding.legs-agree": "one shipped path makes one leg; two legs are compared below, with a second path that lives only here",
+const CHECKS: Readonly<Record<string, { readonly code: string }>> = { ...verifyChecks, ...teeChecks };
+
+/** Checks without which no bundle more would be accepted, and why they stand nevertheless. */
+const NOT_ALONE: Readonly<Record<string, string>> = {
+  "bundle.well-formed": "it is the reader: of bytes that are no bundle, nothing is left that could be accepted",
+  "evidence.type-accepted":
+    "it names the reason, a trust file that accepts no simulation at all; `evidence.platform-trusted` refuses the same bundles",
 };
+
+/**
+ * Checks whose failure leaves the verifier without what later checks are about: a service, a decision, a leg, evidence, a key.
+ * Their bundle is an honest one but for that one part, or under a trust file without that one entry. Under every other check
+ * a bundle is accepted with all that is checked of an honest answer.
+ */
+const ENDS_READING: readonly string[] = [
+  "trust.log-known",
+  "trust.gateway-known",
+  "policy.readable",
+  "leg.known-path",
+  "leg.final",
+  "leg.not-overdue",
+  "bundle.verifiable",
+  "trust.section-readable",
+  "evidence.readable",
+  "evidence.supported",
+  "leg.readable",
+  "leg.key-attested",
+];
 
 let scene: Scene;
 beforeAll(async () => {
   scene = await createScene();
 });
 
-describe("the checks", () => {
-  it("are each the reported reason of at least one refusal", async () => {
-    const reported = new Set<string>();
-    for (const attack of attacks) {
-      const check = reportedCheck(await mount(attack, scene));
-      if (check !== null) reported.add(check);
-    }
-    const all = [...Object.keys(verifyChecks), ...Object.keys(teeChecks)];
-    expect(all.filter((id) => !reported.has(id)).sort()).toEqual(Object.keys(UNREACHABLE).sort());
-  });
+/** The verdicts on one attack: that of the verifier, and that where no failure of the check in question counts. */
+interface Pair {
+  readonly refused: Verdict;
+  readonly without: Verdict;
+}
 
-  it("are all made of an honest answer, apart from those about what it does not have", async () => {
-    const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
-    const made = new Set(checks.map(({ id }) => id));
-    const all = [...Object.keys(verifyChecks), ...Object.keys(teeChecks)];
-    expect(all.filter((id) => !made.has(id))).toEqual(["leg.not-overdue", "bundle.verifiable"]);
+const pairs = new Map<Attack, Promise<Pair>>();
+
+/** Both verdicts are on the same bytes: made once, since what one build has logged another one finds in the log. */
+function bothVerdicts(attack: Attack): Promise<Pair> {
+  const known = pairs.get(attack) ?? judgeTwice(attack);
+  pairs.set(attack, known);
+  return known;
+}
+
+async function judgeTwice(attack: Attack): Promise<Pair> {
+  const { appraisers, bundle, trust, options } = await stage(attack, scene);
+  return {
+    refused: await createBundleVerifier(appraisers)(bundle, trust, options),
+    without: await judgeBundle(appraisers, bundle, trust, options, new Set([attack.check])),
+  };
+}
+
+/** Verdicts without this check on the attacks between which and acceptance it stands alone. */
+async function stoppedBy(check: string): Promise<readonly Verdict[]> {
+  const verdicts: Verdict[] = [];
+  for (const attack of attacks.filter((candidate) => candidate.check === check)) {
+    const { refused, without } = await bothVerdicts(attack);
+    expect(answerOf(refused)).toEqual(wanted({ ...attack, code: CHECKS[check]?.code ?? "" }));
+    if (without.outcome === "accepted") verdicts.push(without);
+  }
+  return verdicts;
+}
+
+describe("the check", () => {
+  for (const id of Object.keys(CHECKS)) {
+    if (id in NOT_ALONE) {
+      it(`${id} never stands alone: ${NOT_ALONE[id]}`, async () => {
+        expect(await stoppedBy(id)).toEqual([]);
+      });
+    } else {
+      it(`${id} is all that stands between some bundle and acceptance`, async () => {
+        const verdicts = await stoppedBy(id);
+        expect(verdicts.length, "no bundle shows that this check is needed").toBeGreaterThan(0);
+        expect(verdicts.every((verdict) => verdict.code === null && failedChecks(verdict).length === 0)).toBe(true);
+      });
+    }
+  }
+
+  it("ends what can be read only where that is said", async () => {
+    const { checks } = await mount({ name: "", check: "", code: "" }, scene);
+    const usual = [...new Set(checks.map(({ id }) => id))];
+    const ends: string[] = [];
+    for (const id of Object.keys(CHECKS)) {
+      const verdicts = await stoppedBy(id);
+      const isWhole = (verdict: Verdict) =>
+        usual.every((other) => other === id || verdict.checks.some((made) => made.id === other));
+      if (verdicts.length > 0 && !verdicts.some(isWhole)) ends.push(id);
+    }
+    expect(ends).toEqual(ENDS_READING);
   });
 });
 
-/** A second path whose leg is its claims, so that two legs stand in one receipt. */
-const echo: Appraiser = {
-  path: "echo",
-  legMediaType: "application/x-echo",
-  attestedUpstream: false,
-  appraise: async (leg) => ({ checks: [], claims: parseJson(leg) as unknown as LegClaims }),
-};
+describe("all checks", () => {
+  it("are made of an honest answer, apart from those about what it does not have", async () => {
+    const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
+    const made = new Set(checks.map(({ id }) => id));
+    expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual(["leg.not-overdue", "bundle.verifiable"]);
+  });
+});
 
-const bothPaths = new TextEncoder().encode(
-  new TextDecoder()
-    .decode(POLICY_TEXT)
-    .replaceAll("all: [tee]", "all: [tee, echo]")
-    .replaceAll("evidence: {", "evidence: { from: [tee],"),
-);
+describe("the switch that disables a check", () => {
+  const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 
-function claimsLike(legBytes: Uint8Array, event: JsonObject, change: Partial<LegClaims>): JsonObject {
-  const { binding, factsDigest, wire } = parseTeeLeg(legBytes).statement;
-  const { requestDigest, responseDigest, modelDigest, decisionDigest, nonce } = binding;
-  const word = { text: "echoed", basis: "assertion" };
-  const claims = {
-    requestDigest,
-    responseDigest,
-    modelDigest,
-    decisionDigest,
-    nonce,
-    factsDigest,
-    wire,
-    evidence: { digest: event["evidence_digest"], mediaType: event["evidence_media_type"] },
-    inputCommitment: null,
-    outputs: null,
-    outputCommitment: null,
-    backendFacts: {},
-    confidentiality: word,
-    correctness: word,
-  };
-  return { ...claims, ...change } as unknown as JsonObject;
-}
+  it("is reached from no entry point: only the checklist and the judging itself know of it", () => {
+    const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+    const naming = (pattern: RegExp) =>
+      files
+        .filter((file) => pattern.test(readFileSync(`${SRC}${file}`, "utf8")))
+        .map((file) => file.replaceAll("\\", "/"))
+        .sort();
+    expect(naming(/dangerouslyDisabled/)).toEqual(["core/check.ts", "verify/context.ts", "verify/judge-bundle.ts"]);
+    expect(naming(/judge-bundle\.ts"/)).toEqual(["verify/verify-bundle.ts"]);
+    expect(naming(/\bNOTHING_DISABLED\b/)).toEqual(["core/check.ts", "verify/verify-bundle.ts"]);
+    expect(naming(/new VerifyContext\(/)).toEqual(["verify/judge-bundle.ts"]);
+    expect(Object.keys(publicVerify)).not.toContain("judgeBundle");
+  });
 
-/** A receipt with a tee leg and an echo leg that claims the same, apart from `change`. */
-function withEcho(change: Partial<LegClaims>): Changes {
-  let teeLeg: Uint8Array = new Uint8Array();
-  let echoLeg: Uint8Array = new Uint8Array();
-  const addEcho = (event: JsonObject): readonly JsonObject[] => {
-    if (event["type"] !== "leg.sealed") return [event];
-    echoLeg = encodeJcs(claimsLike(teeLeg, event, change));
-    return [event, { ...event, path: "echo", leg_digest: digestOf(echoLeg), leg_media_type: "application/x-echo" }];
-  };
-  return {
-    policyText: bothPaths,
-    candidates: (candidates) => [...candidates, { id: "echo:1", path: "echo", facts: [] }],
-    legBytes: (leg) => {
-      teeLeg = leg;
-      return leg;
-    },
-    events: (events) => events.flatMap(addEcho),
-    parts: (parts) => ({ ...parts, blobs: [...parts.blobs, echoLeg] }),
-  };
-}
+  it("is not there for a caller who passes it nevertheless", async () => {
+    const trust = trustOf(scene.world, (entry) => void delete entry.dev);
+    const verify = createBundleVerifier as (...arguments_: unknown[]) => ReturnType<typeof createBundleVerifier>;
+    const disabled = new Set(["trust.mode"]);
+    const options = { ...PLAIN, dangerouslyDisabled: disabled };
+    const verdict = await verify([teeAppraiser], disabled)(scene.honest.bundle, trust, options);
+    expect(verdict).toMatchObject({ outcome: "rejected", code: "TRUST_DEV_MODE" });
+  });
+});
 
 describe("two legs of one receipt", () => {
   const verify = createBundleVerifier([teeAppraiser, echo]);

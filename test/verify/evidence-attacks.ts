@@ -54,6 +54,16 @@ export const falseEvidence: readonly Attack[] = [
     changes: { events: editEvent("leg.sealed", { leg_media_type: "application/x-other" }) },
   },
   {
+    name: "whose leg is of a kind that no verifier knows, and is not even there",
+    check: "leg.known-path",
+    code: "LEG_UNSUPPORTED",
+    outcome: "unsupported",
+    changes: {
+      events: editEvent("leg.sealed", { leg_media_type: "application/x-other" }),
+      parts: withoutBlob((text) => text.includes('"factsDigest"')),
+    },
+  },
+  {
     name: "whose evidence cannot be read",
     check: "evidence.readable",
     code: "EVIDENCE_MALFORMED",
@@ -140,6 +150,18 @@ export const falseEvidence: readonly Attack[] = [
     },
   },
   {
+    name: "whose receipt cites the session under an id that is not its own",
+    check: "session.cited",
+    code: "SESSION_MISMATCH",
+    changes: {
+      events: editEvent("upstream.verified", { session_id: "c".repeat(64) }),
+      parts: (parts) => ({
+        ...parts,
+        sessions: new Map([...parts.sessions.values()].map((document) => ["c".repeat(64), document])),
+      }),
+    },
+  },
+  {
     name: "whose session claims hardware that its evidence does not show",
     check: "evidence.session-faithful",
     code: "SESSION_CLAIMS_UNFOUNDED",
@@ -194,6 +216,12 @@ export const falseGateways: readonly Attack[] = [
     check: "keyset.digest",
     code: "KEYSET_MISMATCH",
     changes: { keyset: (keyset) => ({ ...keyset, subject: "someone" }) },
+  },
+  {
+    name: "whose receipt names another keyset than the bundle and the report",
+    check: "keyset.digest",
+    code: "KEYSET_MISMATCH",
+    changes: { receipt: (receipt) => ({ ...receipt, keysetDigest: other }) },
   },
   { name: "under an expired keyset", check: "keyset.current", code: "KEYSET_EXPIRED", changes: { keysetNotAfter: at(50) } },
   {

@@ -1,6 +1,8 @@
+import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
 import { parseTeeLeg } from "../../src/paths/tee/wire/leg.ts";
 import { type Attack, editEvent } from "../fixtures/attack.ts";
 import { type BundleParts, buildBundle, type Changes, requestBody } from "../fixtures/bundle.ts";
+import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { at, modelDigestOf, START } from "../fixtures/world.ts";
 
 import { asyncPolicy, other, otherBody, withFact } from "./attack-part.ts";
@@ -99,6 +101,40 @@ export const splicedLegs: readonly Attack[] = [
     code: "BINDING_MODEL_MISMATCH",
     changes: { leg: (leg) => ({ ...leg, binding: { ...leg.binding, modelDigest: modelDigestOf("other of alpha") } }) },
     trust: (entry) => void entry.paths.tee.models.push({ name: "other", digest: modelDigestOf("other of alpha") }),
+  },
+  {
+    name: "whose leg is about another accepted version of the model than was decided on",
+    check: "binding.model",
+    code: "BINDING_MODEL_MISMATCH",
+    changes: { leg: (leg) => ({ ...leg, binding: { ...leg.binding, modelDigest: modelDigestOf("other of alpha") } }) },
+    trust: (entry) => void entry.paths.tee.models.push({ name: "risk", digest: modelDigestOf("other of alpha") }),
+  },
+  {
+    name: "whose second leg says nothing of the caller's facts",
+    check: "binding.facts",
+    code: "BINDING_FACTS_MISMATCH",
+    appraisers: [teeAppraiser, echo],
+    changes: (_scene) => withEcho({ factsDigest: null }),
+  },
+  {
+    name: "whose two legs are about two requests in one envelope",
+    check: "binding.legs-agree",
+    code: "BINDING_LEGS_DISAGREE",
+    appraisers: [teeAppraiser, echo],
+    changes: (_scene) => withEcho({ requestDigest: other }, { kind: "caller-sealed" }),
+  },
+  {
+    name: "whose two legs are about two responses in one envelope",
+    check: "binding.legs-agree",
+    code: "BINDING_LEGS_DISAGREE",
+    appraisers: [teeAppraiser, echo],
+    changes: (_scene) => withEcho({ responseDigest: other }, { kind: "caller-sealed" }),
+  },
+  {
+    name: "whose leg makes its appraiser throw",
+    check: "bundle.verifiable",
+    code: "VERIFIER_FAILED",
+    appraisers: [{ ...teeAppraiser, appraise: async () => Promise.reject(new RangeError("a fault")) }],
   },
   {
     name: "whose leg was signed under another decision",

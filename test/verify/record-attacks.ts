@@ -1,9 +1,11 @@
 /** Logs, events and parts of a bundle that do not fit. */
 import { utf8 } from "../../src/core/bytes.ts";
-import { sha256Bytes } from "../../src/core/digest.ts";
-import { unixSeconds } from "../../src/core/time.ts";
+import { parseDigest, sha256Bytes } from "../../src/core/digest.ts";
+import { type UnixSeconds, unixSeconds } from "../../src/core/time.ts";
 import { encodeTlogProof, parseNote, parseTlogProof, signCheckpoint, signCosignature } from "../../src/log/index.ts";
 import { type Attack, dropEvent, editEvent, forger, moveLast, type Scene, strangeKey } from "../fixtures/attack.ts";
+import type { BundleParts } from "../fixtures/bundle.ts";
+import { MemoryLog } from "../fixtures/memory-log.ts";
 import { at, NOW } from "../fixtures/world.ts";
 
 import { editReceiptProof, eventMember, onEvents, other, sessionDigest, withoutLog } from "./attack-part.ts";
@@ -39,6 +41,31 @@ export const falseLogs: readonly Attack[] = [
     check: "log.receipt",
     code: "LOG_INCLUSION_INVALID",
     changes: ({ world }) => ({ parts: editReceiptProof((proof) => ({ ...proof, proof: inOtherTree(world, proof.proof) })) }),
+  },
+  {
+    name: "whose session was only logged after the receipt",
+    check: "log.order",
+    code: "LOG_ORDER_INVALID",
+    changes: { loggedLate: "session", session: (document) => ({ ...document, upstream_name: "late" }) },
+  },
+  {
+    name: "whose policy statement was only logged after the receipt",
+    check: "log.order",
+    code: "LOG_ORDER_INVALID",
+    changes: { loggedLate: "policy", statement: (body) => ({ ...body, sequence: 77 }) },
+  },
+  {
+    name: "that refuses under a policy statement that was only logged after it",
+    check: "log.order",
+    code: "LOG_ORDER_INVALID",
+    changes: { kind: "denied", loggedLate: "policy", statement: (body) => ({ ...body, sequence: 78 }) },
+  },
+  {
+    name: "whose session a witness saw, in another log of the service, only after the receipt",
+    check: "log.order",
+    code: "LOG_ORDER_INVALID",
+    changes: ({ world }) => ({ parts: sessionInSecondLog(world, at(500)) }),
+    trust: (entry, { world }) => void entry.logs.push({ origin: SECOND_LOG, publicKey: world.logSigner.publicKey }),
   },
   {
     name: "whose checkpoint another key signed",
@@ -91,6 +118,27 @@ export const falseLogs: readonly Attack[] = [
   { name: "that was served before it was decided", check: "log.time", code: "LOG_TIME_INVALID", changes: { servedAt: at(99) } },
 ];
 
+/** Origin of a second log of the service. */
+export const SECOND_LOG = "second.alpha.test";
+
+/** The bundle with its session's proof from the second log, where a witness saw it at `time`. */
+export function sessionInSecondLog(
+  { logSigner, witness }: Scene["world"],
+  time: UnixSeconds,
+): (parts: BundleParts) => BundleParts {
+  return (parts) => {
+    const digest = parseDigest(sessionDigest(parts));
+    const log = new MemoryLog(SECOND_LOG);
+    for (let leaf = 0; leaf < 20; leaf += 1) log.appendOther();
+    log.append("session", digest);
+    log.checkpoint(time);
+    return {
+      ...parts,
+      log: new Map([...parts.log, [digest, log.proof("session", digest, { log: logSigner, witnesses: [witness] })]]),
+    };
+  };
+}
+
 /** The proof with a checkpoint of the same size over another tree, signed by log and witness. */
 function inOtherTree({ log, logSigner, witness }: Scene["world"], proof: string): string {
   const { index, hashes, checkpoint } = parseTlogProof(proof);
@@ -132,6 +180,11 @@ export const falseStories: readonly Attack[] = [
   onEvents("that names a rule for a refusal that no rule gave", (events) => events, {
     changes: { kind: "refused-before-policy", events: editEvent("request.refused", { rule_id: "secret-stays-out" }) },
   }),
+  ...(["denied", "refused-before-policy", "lost-after-forwarding"] as const).map((kind) =>
+    onEvents(`of kind ${kind} without upstream.verified`, (events) => events, {
+      changes: { kind, events: dropEvent("upstream.verified") },
+    }),
+  ),
   onEvents("that denies without a decision", (events) => events, {
     changes: { kind: "refused-before-policy", events: editEvent("request.refused", { code: "POLICY_DENIED" }) },
   }),

@@ -17,20 +17,32 @@ export interface ChildProgram {
   stop(): Promise<void>;
 }
 
+/** The line of a failed program that says what went wrong. */
+function complaint(output: string): string {
+  const lines = output.trim().split("\n");
+  return lines.find((line) => /^(triseal|error):/.test(line)) ?? lines.at(-1) ?? "";
+}
+
 function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new TrisealError("DEADLINE_EXCEEDED", "the program was not ready in time")),
       READY_TIMEOUT_MS,
     );
-    const errors: string[] = [];
-    child.stderr?.on("data", (chunk: Buffer) => errors.push(chunk.toString().slice(0, 2000)));
-    child.once("exit", (code) =>
-      reject(new TrisealError("INTERNAL", `the program ended with ${code}: ${errors.join("").trim().split("\n").at(-1) ?? ""}`)),
-    );
+    let output = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      output = `${output}${chunk.toString()}`.slice(-4000);
+    });
+    const fail = (reason: string) => {
+      clearTimeout(timer);
+      reject(new TrisealError("INTERNAL", reason));
+    };
+    child.once("error", (error) => fail(error.message));
+    child.once("exit", (code) => fail(`the program ended with ${code}: ${complaint(output)}`));
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).once("line", (line) => {
       clearTimeout(timer);
+      child.stderr?.removeAllListeners("data");
       resolve(line);
     });
   });

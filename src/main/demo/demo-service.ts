@@ -39,7 +39,7 @@ export async function startDemoService(now: UnixSeconds): Promise<DemoService> {
     const dataDir = join(folder, "gateway");
     const keys = new KeyStore(join(dataDir, "keys"));
     await keys.init({ dev: true, now });
-    const { publicKey: logKey } = await keys.signer("log", { allowDev: true });
+    const { publicKey: logKey } = await keys.signer("log", "dev");
     const witnessArgs = [
       "log",
       "witness",

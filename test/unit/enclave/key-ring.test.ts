@@ -5,7 +5,7 @@ import { digestOf } from "../../../src/core/digest.ts";
 import { verifyEd25519 } from "../../../src/core/ed25519.ts";
 import { unixSeconds } from "../../../src/core/time.ts";
 import { openRequest, parseEnvelope, sealRequest } from "../../../src/paths/tee/wire/envelope.ts";
-import { workerKeysetDigest } from "../../../src/paths/tee/wire/keyset.ts";
+import { SEAL_MLKEM768_X25519, SEAL_X25519, workerKeysetDigest } from "../../../src/paths/tee/wire/keyset.ts";
 
 function ringAt(start: number): { ring: KeyRing; set(now: number): void } {
   let now = start;
@@ -27,16 +27,21 @@ describe("the key ring", () => {
     const message = utf8("a message");
     expect(verifyEd25519(keyset.legKeys[0]?.publicKey ?? "", message, legSigner.sign(message))).toBe(true);
     const head = { model: "m", keysetDigest: digest, facts: {}, exp: unixSeconds(1100) };
-    const sealed = await sealRequest(head, keyset.sealKeys[0]?.publicKey ?? "", message);
-    expect((await openRequest(parseEnvelope(sealed.body), sealKeys)).plaintext).toEqual(message);
+    expect(keyset.sealKeys.map((key) => key.algo)).toEqual([SEAL_MLKEM768_X25519, SEAL_X25519]);
+    for (const key of keyset.sealKeys) {
+      const sealed = await sealRequest(head, key, message);
+      expect((await openRequest(parseEnvelope(sealed.body), sealKeys)).plaintext).toEqual(message);
+    }
   });
 
   it("does not let its private keys be exported", async () => {
     const { sealKeys } = await ringAt(1000).ring.current();
-    const key = sealKeys.privateKey as CryptoKey;
-    expect(key.extractable).toBe(false);
-    await expect(crypto.subtle.exportKey("pkcs8", key)).rejects.toThrow();
-    await expect(crypto.subtle.exportKey("jwk", key)).rejects.toThrow();
+    expect(sealKeys).toHaveLength(2);
+    for (const { keys, suite } of sealKeys) {
+      expect(keys.privateKey.extractable).toBe(false);
+      await expect(suite.hpke.SerializePrivateKey(keys.privateKey)).rejects.toThrow("extractable");
+      await expect(suite.hpke.SerializePrivateKey({ ...keys.privateKey, extractable: true })).rejects.toThrow();
+    }
   });
 
   it("makes a new keyset at half of the lifetime, and answers to the old one until that expires", async () => {

@@ -18,7 +18,8 @@ async function write(path: string, content: string): Promise<void> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "triseal-files-"));
   await write("package.json", "{}");
-  for (const part of ["enclave/worker/main", "src/core/a", "src/model/read/b", "src/paths/tee/wire/c", "src/signing/d"]) {
+  const parts = ["enclave/worker/main", "src/core/a", "src/model/read/b", "src/paths/tee/sealing/e", "src/paths/tee/wire/c"];
+  for (const part of [...parts, "src/signing/d"]) {
     for (const extension of [".js", ".d.ts", ".js.map"]) await write(`dist/${part}${extension}`, part + extension);
   }
   await write("dist/src/gateway/not-the-worker.js", "x");
@@ -35,6 +36,7 @@ describe("the list of released files", () => {
       "dist/enclave/worker/main.js",
       "dist/src/core/a.js",
       "dist/src/model/read/b.js",
+      "dist/src/paths/tee/sealing/e.js",
       "dist/src/paths/tee/wire/c.js",
       "dist/src/signing/d.js",
     ]);

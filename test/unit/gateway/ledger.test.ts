@@ -155,7 +155,13 @@ describe("a record", () => {
 
   it("is read back as it was written", () => {
     const response = { keyName: "2026-09-21", mediaType: "application/json", sealed: Uint8Array.of(1, 2) };
-    for (const written of [record, { ...record, receipt }, { ...record, receipt: { ...receipt, response } }])
+    const idempotency = { keyHash: "0c".repeat(32), requestHash: "0d".repeat(32), status: 403 };
+    for (const written of [
+      record,
+      { ...record, receipt },
+      { ...record, receipt: { ...receipt, response } },
+      { ...record, receipt: { ...receipt, response, idempotency } },
+    ])
       expect(parseRecord(encodeRecord(written))).toEqual({ v: 1, ...written });
   });
 
@@ -169,6 +175,10 @@ describe("a record", () => {
       { more: 1 },
       { receipt: { ...receipt, id: "rcpt-1" } },
       { receipt: {} },
+      { receipt: { ...receipt, idempotency: null } },
+      { receipt: { ...receipt, idempotency: { keyHash: "0c".repeat(32), requestHash: "0d".repeat(32) } } },
+      { receipt: { ...receipt, idempotency: { keyHash: "0c", requestHash: "0d".repeat(32), status: 200 } } },
+      { receipt: { ...receipt, idempotency: { keyHash: "0c".repeat(32), requestHash: "0d".repeat(32), status: 199 } } },
     ]) {
       expect(() => parseRecord(utf8(JSON.stringify({ ...document, ...change })))).toThrow(code("FORMAT_INVALID"));
     }

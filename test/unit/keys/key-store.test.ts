@@ -35,7 +35,7 @@ describe("a key store", () => {
 
   it("signs with the key of the purpose, and describes keys without their secrets", async () => {
     const { store, pathOf } = await newStore();
-    const signers = await Promise.all(KEY_PURPOSES.map((purpose) => store.signer(purpose, { allowDev: false })));
+    const signers = await Promise.all(KEY_PURPOSES.map((purpose) => store.signer(purpose, "production")));
     expect(new Set(signers.map(({ publicKey }) => publicKey)).size).toBe(3);
     for (const signer of signers) expect(verifyEd25519(signer.publicKey, utf8("m"), signer.sign(utf8("m")))).toBe(true);
     const { seed } = JSON.parse(await readFile(await pathOf("log"), "utf8")) as { seed: string };
@@ -47,7 +47,7 @@ describe("a key store", () => {
     const { store, pathOf } = await newStore();
     await chmod(await pathOf("gateway"), mode);
     for (const purpose of KEY_PURPOSES) {
-      await expect(store.signer(purpose, { allowDev: false })).rejects.toEqual(code("KEY_FILE_INVALID", "chmod 600"));
+      await expect(store.signer(purpose, "production")).rejects.toEqual(code("KEY_FILE_INVALID", "chmod 600"));
     }
     await expect(store.list()).rejects.toEqual(code("KEY_FILE_INVALID"));
   });
@@ -71,7 +71,7 @@ describe("a key store", () => {
     const key = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
     const changed = change(key);
     await writeFile(path, typeof changed === "string" ? changed : JSON.stringify(changed));
-    const error: unknown = await store.signer("policy", { allowDev: false }).catch((reason: unknown) => reason);
+    const error: unknown = await store.signer("policy", "production").catch((reason: unknown) => reason);
     expect(error).toEqual(code("KEY_FILE_INVALID"));
     expect(String(error)).not.toContain(String(key["seed"]));
   });
@@ -80,8 +80,9 @@ describe("a key store", () => {
     const { store, events } = await newStore({ dev: true });
     expect(events.every(({ keyId }) => keyId.startsWith("dev-"))).toBe(true);
     for (const purpose of KEY_PURPOSES) {
-      await expect(store.signer(purpose, { allowDev: false })).rejects.toEqual(code("KEY_FILE_INVALID", "development key"));
-      expect((await store.signer(purpose, { allowDev: true })).keyId).toMatch(/^dev-/);
+      await expect(store.signer(purpose, "production")).rejects.toEqual(code("KEY_FILE_INVALID", "development key"));
+      expect((await store.signer(purpose, "dev")).keyId).toMatch(/^dev-/);
+      expect((await store.signer(purpose, "any")).keyId).toMatch(/^dev-/);
     }
     const [created] = await store.rotate("log", NOW);
     expect(created?.keyId).toMatch(/^dev-/);
@@ -90,17 +91,17 @@ describe("a key store", () => {
   it("has nothing to sign with before it has keys", async () => {
     const { store } = await newStore({ empty: true });
     expect(await store.list()).toEqual([]);
-    await expect(store.signer("log", { allowDev: true })).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.signer("log", "any")).rejects.toEqual(code("KEY_UNKNOWN"));
     await expect(store.rotate("log", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
     await expect(store.revoke("log-1", "lost", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
   });
 
   it("rotates: the old key stays on file and signs no more", async () => {
     const { store } = await newStore();
-    const old = await store.signer("gateway", { allowDev: false });
+    const old = await store.signer("gateway", "production");
     const later = unixSeconds(NOW + 10);
     const events = await store.rotate("gateway", later);
-    const now = await store.signer("gateway", { allowDev: false });
+    const now = await store.signer("gateway", "production");
     expect(now.publicKey).not.toBe(old.publicKey);
     expect(events).toEqual([
       { v: 1, type: "key.created", purpose: "gateway", keyId: now.keyId, publicKey: now.publicKey, at: later },
@@ -115,7 +116,7 @@ describe("a key store", () => {
 
   it("revokes: the key stays on file with the reason, and a new one can be made", async () => {
     const { store } = await newStore();
-    const old = await store.signer("policy", { allowDev: false });
+    const old = await store.signer("policy", "production");
     expect(await store.revoke(old.keyId, "lost laptop", NOW)).toEqual([
       {
         v: 1,
@@ -127,7 +128,7 @@ describe("a key store", () => {
         because: "lost laptop",
       },
     ]);
-    await expect(store.signer("policy", { allowDev: false })).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.signer("policy", "production")).rejects.toEqual(code("KEY_UNKNOWN"));
     await expect(store.revoke(old.keyId, "again", NOW)).rejects.toEqual(code("KEY_UNKNOWN", "revoked already"));
     await expect(store.revoke("policy-unknown", "x", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
     const [created] = await store.init({ dev: false, now: NOW });
@@ -137,8 +138,8 @@ describe("a key store", () => {
 
   it.each(["", "two\nlines", "x".repeat(501)])("refuses a reason that its own files could not hold: `%s`", async (because) => {
     const { store } = await newStore();
-    const { keyId } = await store.signer("log", { allowDev: false });
+    const { keyId } = await store.signer("log", "production");
     await expect(store.revoke(keyId, because, NOW)).rejects.toEqual(expect.objectContaining({ code: "FORMAT_INVALID" }));
-    expect((await store.signer("log", { allowDev: false })).keyId).toBe(keyId);
+    expect((await store.signer("log", "production")).keyId).toBe(keyId);
   });
 });

@@ -58,14 +58,16 @@ describe("admission", () => {
         identity: { keyset_digest: session.keysetDigest, leg_key: worker.legSigner.publicKey },
       }),
     );
-    expect(decoded.channel_binding).toEqual([
-      expect.objectContaining({
+    expect(decoded.channel_binding).toEqual(
+      worker.keyset.sealKeys.map(({ keyId, algo, publicKey }) => ({
         type: "e2ee_public_key_sha256",
         provider: "triseal",
-        key_id: "seal-1",
-        public_key_sha256: digestOf(Buffer.from(worker.publicKey, "hex")).slice(7),
-      }),
-    ]);
+        key_id: keyId,
+        algorithm: algo,
+        public_key_sha256: digestOf(Buffer.from(publicKey, "hex")).slice(7),
+      })),
+    );
+    expect(decoded.channel_binding).toHaveLength(2);
     const { extra, ...claims } = decoded.claims;
     expect(Object.keys(claims)).toHaveLength(6);
     for (const claim of Object.values(claims)) expect(claim).toEqual({ status: "unknown" });

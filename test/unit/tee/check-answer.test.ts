@@ -8,7 +8,7 @@ import { encodeFrame } from "../../../src/paths/tee/wire/frame.ts";
 import { workerKeysetDigest } from "../../../src/paths/tee/wire/keyset.ts";
 import { parseTeeLeg, signTeeLeg } from "../../../src/paths/tee/wire/leg.ts";
 import { createSigner, generateKey } from "../../../src/signing/ed25519-signer.ts";
-import { createFakeWorker, modelDigest, type Spoil } from "./fake-worker.ts";
+import { createFakeWorker, modelDigest, type Spoil, sealKeyOf } from "./fake-worker.ts";
 
 const context = { modelDigest, decisionDigest: digestOf(utf8("decision")), nonce: "11".repeat(16) };
 const facts = { classification: "public" };
@@ -21,7 +21,7 @@ let envelope: Uint8Array;
 beforeAll(async () => {
   worker = await createFakeWorker();
   const head = { model: "m", keysetDigest: workerKeysetDigest(worker.keyset), facts, exp: unixSeconds(1000) };
-  envelope = (await sealRequest(head, worker.publicKey, request)).body;
+  envelope = (await sealRequest(head, sealKeyOf(worker.keyset), request)).body;
 });
 
 const asked = (change: object = {}) => ({ context, facts, envelopeDigest: digestOf(envelope), keyset: worker.keyset, ...change });

@@ -5,6 +5,7 @@ import { encodeJcs } from "../../../src/core/jcs.ts";
 import { type JsonObject, parseJson } from "../../../src/core/json.ts";
 import {
   parseWorkerEvidence,
+  SEAL_X25519,
   workerFilesDigest,
   workerKeysetDigest,
   workerReportData,
@@ -34,12 +35,22 @@ describe("worker evidence", () => {
   it("is refused in any other form", () => {
     const document = parseJson(bytes) as JsonObject;
     const bad = expect.objectContaining({ code: "FORMAT_INVALID" });
+    const withSealKey = (change: JsonObject): JsonObject => {
+      const key = { keyId: "seal-1", algo: SEAL_X25519, publicKey: "ab".repeat(32), ...change };
+      return { ...document, keyset: { ...(document["keyset"] as JsonObject), sealKeys: [key] } };
+    };
+    expect(() => parseWorkerEvidence(encodeJcs(withSealKey({ publicKey: "ab".repeat(1216) })))).not.toThrow();
     const forms: JsonObject[] = [
       { ...document, v: 2 },
       { ...document, type: "Simulated" },
       { ...document, evidence: "not base64" },
       { ...document, statement: { ...(document["statement"] as JsonObject), purpose: "triseal.worker.v2" } },
       { ...document, keyset: { ...(document["keyset"] as JsonObject), legKeys: [{ keyId: "a", algo: "rsa", publicKey: "00" }] } },
+      withSealKey({ publicKey: "ab".repeat(31) }),
+      withSealKey({ publicKey: "ab".repeat(1217) }),
+      withSealKey({ publicKey: "AB".repeat(32) }),
+      withSealKey({ keyId: "" }),
+      withSealKey({ algo: "a".repeat(65) }),
       { ...document, files: [{ path: "/with space", digest: digestOf(utf8("")) }] },
       { ...document, more: 1 },
     ];

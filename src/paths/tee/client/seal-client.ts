@@ -4,7 +4,8 @@ import { unixSeconds } from "../../../core/time.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
 import { SEALED_TYPE, sealRequest } from "../wire/envelope.ts";
-import { parseWorkerEvidence, SEAL_X25519, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
+import { parseWorkerEvidence, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
+import { strongestSealKey } from "../wire/seal-suite.ts";
 
 /** Seconds that a sealed request stays valid, unless the caller sets another time of at most 300. */
 const SEAL_LIFETIME_S = 120;
@@ -29,8 +30,8 @@ export function sessionKeyset(document: Parameters<PathClient["appraiseSession"]
 }
 
 /**
- * A client of the tee path. `prepare` seals the body to the X25519 key of the session's keyset; the session must have
- * been appraised before. The answer opens only with what `prepare` returned.
+ * A client of the tee path. `prepare` seals the body to the strongest key of the session's keyset, and to no weaker one
+ * where that fails; the session must have been appraised before. The answer opens only with what `prepare` returned.
  * `prepare` throws `FORMAT_INVALID` for a malformed session, `VERIFICATION_FAILED` where its keyset has no usable seal
  * key or has expired, `SEALED_UNOPENABLE` where that key is malformed.
  */
@@ -41,8 +42,8 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
     appraiseSession: options.appraiseSession,
     async prepare(request, session, now) {
       const keyset = sessionKeyset(session.document);
-      const sealKey = keyset.sealKeys.find((key) => key.algo === SEAL_X25519);
-      if (sealKey === undefined) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has no X25519 seal key");
+      const sealKey = strongestSealKey(keyset);
+      if (sealKey === null) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has no known seal key");
       if (now >= keyset.notAfter) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has expired");
       const head = {
         model: request.model,
@@ -50,7 +51,7 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
         facts: request.facts,
         exp: unixSeconds(now + lifetimeS),
       };
-      const sealed = await sealRequest(head, sealKey.publicKey, request.body);
+      const sealed = await sealRequest(head, sealKey, request.body);
       return { body: sealed.body, mediaType: SEALED_TYPE, open: (body) => sealed.openResponse(body) };
     },
   };

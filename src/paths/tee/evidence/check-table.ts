@@ -50,11 +50,6 @@ export const teeChecks = {
   "evidence.model-accepted": { code: "TRUST_UNKNOWN_MODEL", spec: "SPEC 3.1", states: "the trust file names the model that ran" },
   "evidence.model-not-revoked": { code: "MEASUREMENT_REVOKED", spec: "SPEC 3.1", states: "the model is not revoked" },
   "leg.readable": { code: "LEG_MALFORMED", spec: "SPEC 3.1", states: "the leg is well-formed" },
-  "leg.session-cited": {
-    code: "LEG_SESSION_MISSING",
-    spec: "ACI 7.5",
-    states: "the receipt cites the session that this leg came from",
-  },
   "leg.key-attested": {
     code: "LEG_KEY_NOT_ATTESTED",
     spec: "SPEC 3.1",

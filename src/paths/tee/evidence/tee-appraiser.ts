@@ -25,13 +25,8 @@ function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const leg = checks.attempt("leg.readable", "assertion", () => parseTeeLeg(bytes));
   if (leg === null) return { checks: checks.all(), claims: null };
   checks.expect("leg.readable", true, "assertion");
-  const session =
-    inputs.session === null
-      ? null
-      : checks.attempt("leg.session-cited", "assertion", () => decodeSession(inputs.session ?? undefined));
-  if (!checks.expect("leg.session-cited", session !== null, "signature") || session === null) {
-    return { checks: checks.all(), claims: null };
-  }
+  const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(inputs.session ?? undefined));
+  if (session === null) return { checks: checks.all(), claims: null };
   const worker = appraiseWorker(session.evidenceBytes, inputs, checks);
   if (worker !== null) appraiseSessionClaims(session.document, worker, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);

@@ -2,7 +2,6 @@
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
-import { unixSeconds } from "../../../core/time.ts";
 import type {
   Backend,
   BoundRequest,
@@ -14,16 +13,14 @@ import type {
   SessionRecord,
 } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
-import { parseEnvelope, SEALED_TYPE, type SealedEnvelope, type SealedRequest, sealRequest } from "../wire/envelope.ts";
+import { parseEnvelope, SEALED_TYPE, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
 import { encodeFrame } from "../wire/frame.ts";
-import { SEAL_X25519, WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
+import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
 import { TEE_LEG_TYPE } from "../wire/leg.ts";
 import type { AdmittedSession } from "./admission.ts";
 import { assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
+import { sealToSession } from "./seal-to-session.ts";
 import { type SeatedSession, type SeatOptions, type WorkerPlace, WorkerSeat } from "./worker-seat.ts";
-
-/** Seconds that an envelope of the gateway's own stays valid. */
-const SEAL_LIFETIME_S = 120;
 
 /** Sessions that are kept to be shown; receipts of older ones have theirs in the store. */
 const MAX_SESSIONS_KEPT = 256;
@@ -188,11 +185,7 @@ class TeeInference implements TeePath {
   }
 
   private async seal(request: BoundRequest, session: AdmittedSession): Promise<Outgoing> {
-    const sealKey = session.keyset.sealKeys.find((key) => key.algo === SEAL_X25519);
-    if (sealKey === undefined) throw teeError("WORKER_ANSWER_INVALID", "the worker's keyset has no X25519 seal key");
-    const exp = unixSeconds(this.options.clock() + SEAL_LIFETIME_S);
-    const head = { model: request.model.name, keysetDigest: session.keysetDigest, facts: request.facts, exp };
-    const sealed = await sealRequest(head, sealKey.publicKey, request.body);
+    const sealed = await sealToSession(request, session, this.options.clock());
     return { envelope: sealed.body, sealed };
   }
 

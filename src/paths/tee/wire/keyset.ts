@@ -19,10 +19,17 @@ import { parseJson } from "../../../core/json.ts";
 /** HPKE suite of `X25519` seal keys: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (RFC 9180 section 7). */
 export const SEAL_X25519 = "hpke-x25519-sha256-aes256gcm";
 
+/**
+ * HPKE suite of hybrid post-quantum seal keys: MLKEM768-X25519 (KEM 0x647a, draft-ietf-hpke-pq), HKDF-SHA256, AES-256-GCM.
+ * A public key is 1216 bytes, `enc` is 1120.
+ */
+export const SEAL_MLKEM768_X25519 = "hpke-mlkem768-x25519-sha256-aes256gcm";
+
 /** Media type of an evidence package, as an ACI session freezes it. */
 export const WORKER_EVIDENCE_TYPE = "application/vnd.triseal.worker-evidence+json";
 
-const keyId = matching(/[a-z0-9][a-z0-9.-]{0,63}/, "a key id");
+/** Decodes the name of a key within its keyset. */
+export const keyId = matching(/[a-z0-9][a-z0-9.-]{0,63}/, "a key id");
 
 /** Decodes a worker keyset. Keys are per role: a leg key signs legs and nothing else. */
 export const decodeWorkerKeyset = object({
@@ -31,7 +38,7 @@ export const decodeWorkerKeyset = object({
   notAfter: integer(),
   legKeys: array(object({ keyId, algo: oneOf("ed25519"), publicKey: hexText(32) }), 4),
   sealKeys: array(
-    object({ keyId, algo: text(64), publicKey: matching(/(?:[0-9a-f]{2}){32,4096}/, "a public key in hexadecimal") }),
+    object({ keyId, algo: text(64), publicKey: matching(/(?:[0-9a-f]{2}){32,1216}/, "a public key in hexadecimal") }),
     8,
   ),
 });

@@ -1,0 +1,185 @@
+/** One bundle, judged step by step: what `verifyBundle` does. */
+import type { Basis, Check } from "../core/check.ts";
+import { parseDigest } from "../core/digest.ts";
+import type { Appraiser } from "../paths/path.ts";
+import { type Bundle, isOtherBundleVersion, parseBundle } from "../receipt/bundle.ts";
+import { receiptDigest, receiptKey } from "../receipt/index.ts";
+import { revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
+import { claimsOfAnswer, claimsOfRefusal } from "./claims.ts";
+import { type Moment, VerifyContext } from "./context.ts";
+import { selectService } from "./select-service.ts";
+import type { Outcome, Verdict, VerifyOptions } from "./verdict.ts";
+import { verifyExchange } from "./verify-exchange.ts";
+import { readSession, type VerifiedLeg, verifyLegs } from "./verify-legs.ts";
+import { type Logged, logOrigin, verifyLogged, verifyLogOrder } from "./verify-log.ts";
+import { type VerifiedDecision, verifyPolicy } from "./verify-policy.ts";
+import { type ReceiptStory, readStory, verifyGateway, verifySignedReceipt } from "./verify-receipt.ts";
+import { verifyTimes } from "./verify-time.ts";
+
+/**
+ * The verdict on one bundle. Internal to this folder: `createBundleVerifier` is the way in, and disables nothing.
+ * @param dangerouslyDisabled ids of checks whose failures are forgotten, so that the suite can show that each is needed.
+ */
+export async function judgeBundle(
+  appraisers: readonly Appraiser[],
+  bytes: Uint8Array,
+  trust: Trust,
+  options: VerifyOptions,
+  dangerouslyDisabled: ReadonlySet<string>,
+): Promise<Verdict> {
+  let bundle: Bundle;
+  try {
+    bundle = parseBundle(bytes);
+  } catch (error) {
+    return unreadable(bytes, error);
+  }
+  const context = new VerifyContext(bundle, options, dangerouslyDisabled);
+  if (bundle.supplements.length > 0) {
+    context.notes.push("the bundle has supplement receipts, which this version does not verify");
+    return verdict(context, null, null, "unsupported");
+  }
+  try {
+    const judged = await verifyParsed(appraisers, trust, context);
+    return verdict(context, judged.service, judged.at, null);
+  } catch (error) {
+    // Every reader above turns bad bytes into a failed check; should one not, the answer is a refusal all the same.
+    context.checks.expect("bundle.verifiable", false, "assertion", error instanceof Error ? error.name : "unknown");
+    return verdict(context, null, null, null);
+  }
+}
+
+function unreadable(bytes: Uint8Array, error: unknown): Verdict {
+  const message = error instanceof Error ? error.message : "unreadable";
+  const other = isOtherBundleVersion(bytes);
+  const code = other ? "BUNDLE_VERSION_UNSUPPORTED" : "BUNDLE_MALFORMED";
+  const check: Check = { id: "bundle.well-formed", status: "fail", basis: "assertion", code, message, spec: "SPEC 2" };
+  return {
+    outcome: other ? "unsupported" : "malformed",
+    code,
+    service: null,
+    receiptId: null,
+    checks: [check],
+    claims: [],
+    waivers: [],
+    notes: [],
+    judgedAt: null,
+  };
+}
+
+interface Judged {
+  readonly service: TrustedService | null;
+  readonly at: Moment | null;
+}
+
+async function verifyParsed(appraisers: readonly Appraiser[], trust: Trust, context: VerifyContext): Promise<Judged> {
+  const { receipt, keyset } = context.bundle;
+  context.checks.expect("bundle.well-formed", true, "assertion");
+  const key = receiptKey(keyset, receipt.key_id) ?? "none";
+  verifySignedReceipt(key, context);
+  const service = selectService(trust, { receiptKey: key, logOrigin: logOrigin(receiptDigest(receipt), context) }, context);
+  const story = readStory(receipt, context);
+  if (service === null || story === null) return { service, at: null };
+  return { service, at: await verifyStory(appraisers, service, key, story, context) };
+}
+
+async function verifyStory(
+  appraisers: readonly Appraiser[],
+  service: TrustedService,
+  receiptKeyHex: string,
+  story: ReceiptStory,
+  context: VerifyContext,
+): Promise<Moment> {
+  const revoked = revokedBy(service);
+  const { receipt } = context.bundle;
+  const receiptLogged = verifyLogged("log.receipt", "receipt", receiptDigest(receipt), service, revoked, context);
+  const logged = receiptLogged?.moment ?? null;
+  const at = chosen(context) ?? logged ?? { seconds: receipt.served_at, basis: "assertion" as Basis };
+  verifyGateway(service, receiptKeyHex, story, at, revoked, context);
+  const decision = verifyPolicy(story, service, at, revoked, context);
+  const policyLogged =
+    story.policy === null ? null : verifyLogged("log.policy", "policy", story.policy.statement_digest, service, revoked, context);
+  const session = readSession(story, context);
+  let evidenceAt = at;
+  let sessionLogged: Logged | null = null;
+  if (session !== null) {
+    sessionLogged = verifyLogged("log.session", "session", parseDigest(`sha256:${session.id}`), service, revoked, context);
+    evidenceAt = chosen(context) ?? sessionLogged?.moment ?? { seconds: session.established_at, basis: "assertion" };
+    const served = receipt.served_at >= session.established_at && receipt.served_at <= session.expires_at;
+    context.checks.expect("session.window", served, "assertion", "served_at is the operator's");
+  }
+  verifyLogOrder(receiptLogged, [policyLogged, sessionLogged], context);
+  const moments = { logged, policyLogged: policyLogged?.moment ?? null, sessionLogged: sessionLogged?.moment ?? null };
+  verifyTimes({ decision, session, ...moments }, context);
+  const legInputs = { appraisers, service, story, decision, session, evidenceAt, answeredAt: at, revoked };
+  const legs = await verifyLegs(legInputs, context);
+  expectUpstream(appraisers, story, decision, context);
+  verifyExchange(story, legs, context);
+  const unused = context.unusedParts();
+  context.checks.expect("bundle.all-used", unused.length === 0, "assertion", unused[0] ?? "");
+  addClaims(story, decision, legs, logged, context);
+  return at;
+}
+
+/** The moment that the auditor typed, if one was. */
+function chosen(context: VerifyContext): Moment | null {
+  return context.options.at === null ? null : { seconds: context.options.at, basis: "assertion" };
+}
+
+/** `upstream.verified` must be there, and `required`, exactly when a required path has an attested upstream (ACI section 7.5). */
+function expectUpstream(
+  appraisers: readonly Appraiser[],
+  story: ReceiptStory,
+  decision: VerifiedDecision | null,
+  context: VerifyContext,
+): void {
+  // Without the decision there is nothing to compare with; `policy.readable` has failed then.
+  if (story.policy !== null && decision === null) return;
+  const paths = decision?.decision.obligations?.all ?? [];
+  const attested = paths.some((path) => appraisers.some((appraiser) => appraiser.path === path && appraiser.attestedUpstream));
+  const said = story.upstream?.required ?? false;
+  const answered = story.refused === null;
+  const consistent = said === attested && (!answered || !attested || story.upstream?.result === "verified");
+  if (!consistent) context.checks.expect("receipt.events", false, "signature", "upstream.verified does not fit the obligations");
+}
+
+function addClaims(
+  story: ReceiptStory,
+  decision: VerifiedDecision | null,
+  legs: readonly VerifiedLeg[],
+  logged: Moment | null,
+  context: VerifyContext,
+): void {
+  const claims =
+    story.refused === null
+      ? claimsOfAnswer(story, decision, legs, logged, context)
+      : claimsOfRefusal(story, decision, logged, context);
+  context.claims.push(...claims);
+}
+
+function outcomeOf(failure: Check | undefined): Outcome {
+  if (failure === undefined) return "accepted";
+  return failure.code === "LEG_UNSUPPORTED" || failure.code === "EVIDENCE_UNSUPPORTED" ? "unsupported" : "rejected";
+}
+
+function verdict(context: VerifyContext, service: TrustedService | null, at: Moment | null, forced: Outcome | null): Verdict {
+  const checks = [...context.checks.all(), ...context.pathChecks];
+  const failure =
+    checks.find((check) => check.status === "fail") ?? checks.find((check) => check.status === "skipped" && !isOptional(check));
+  const outcome = forced ?? outcomeOf(failure);
+  return {
+    outcome,
+    code: outcome === "accepted" ? null : (failure?.code ?? "BUNDLE_SUPPLEMENT_UNSUPPORTED"),
+    service: service?.name ?? null,
+    receiptId: context.bundle.receipt.receipt_id,
+    checks,
+    claims: outcome === "accepted" ? context.claims : [],
+    waivers: context.waivers,
+    notes: context.notes,
+    judgedAt: at === null ? null : { seconds: at.seconds, basis: at.basis, chosenByYou: context.options.at !== null },
+  };
+}
+
+/** Only what SPEC section 5.4 lists may be skipped. */
+function isOptional(check: Check): boolean {
+  return check.id === "exchange.request" || check.id === "exchange.response";
+}
