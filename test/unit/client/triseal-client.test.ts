@@ -169,6 +169,7 @@ describe("the SDK, in the clear", () => {
     const gone = new Error("the caller left");
     const { client, sent } = setUp([]);
     await expect(client.infer({ ...call, signal: AbortSignal.abort(gone) })).rejects.toBe(gone);
+    await expect(client.establish(AbortSignal.abort(gone))).rejects.toBe(gone);
     expect(sent).toEqual([]);
     const controller = new AbortController();
     const sleep = async () => controller.abort(gone);

@@ -265,7 +265,11 @@ describe("a used key", () => {
     await gateway.post(ADDRESS, bodyOf(1, 2));
     const [first] = logged.mock.calls;
     if (first === undefined) throw new Error("nothing was logged");
+    const usedFirst = () => gateway.ledger.keyUse(first[1]?.keyHash ?? "");
+    const before = usedFirst();
+    expect(before).not.toBeNull();
     await gateway.ledger.logExchange(...first);
+    expect(usedFirst()).toEqual(before);
     const rebuilt = await gateway.reopenLedger();
     for (const [key, body, { receiptId, status, type, text }] of [
       ["k-1", bodyOf(1, 2), answer],
