@@ -81,12 +81,26 @@ const SEAL_ANEW: ReadonlySet<string> = new Set(["WORKER_KEY_STALE", "SEALED_REPL
 /** Most envelopes of one call after the first, a stale key's replacement apart. */
 const MAX_RESEALS = 3;
 
+/** The gateway as it was appraised. */
+interface AppraisedService {
+  readonly keysetDigest: string;
+  readonly trusted: TrustedService;
+}
+
+/** An answer with all that it must fit. */
+interface Received {
+  readonly exchange: Exchange;
+  readonly service: AppraisedService;
+  readonly wire: PreparedRequest;
+  readonly answer: ServiceAnswer;
+}
+
 /** A caller of one Triseal gateway. */
 export class TrisealClient {
   private readonly connection: ServiceConnection;
   private readonly options: TrisealClientOptions;
   private readonly pathClients: readonly PathClient[];
-  private service: { readonly keysetDigest: string; readonly trusted: TrustedService } | null = null;
+  private service: AppraisedService | null = null;
   private readonly sessions = new Map<
     string,
     { readonly client: PathClient; readonly session: AppraisedSession; readonly expiresAt: number }
@@ -158,8 +172,11 @@ export class TrisealClient {
   /** Takes up an exchange where the last attempt left it. */
   private async attempt(exchange: Exchange, signal: AbortSignal): Promise<VerifiedAnswer> {
     if (this.service === null) await this.establish(signal);
+    // Kept for the whole attempt: the answer must come from the service that was appraised for it.
+    const service = this.service;
+    assertVerified(service !== null, "the service is not established");
     const { wire, answer } = await this.send(exchange, signal);
-    return this.verified(exchange, wire.body, answer, await wire.open(answer.body), signal);
+    return this.verified({ exchange, service, wire, answer }, await wire.open(answer.body), signal);
   }
 
   private async send(
@@ -247,13 +264,8 @@ export class TrisealClient {
     return reason;
   }
 
-  private async verified(
-    exchange: Exchange,
-    wireBody: Uint8Array,
-    answer: ServiceAnswer,
-    openedResponse: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<VerifiedAnswer> {
+  private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
+    const { exchange, service, wire, answer } = received;
     const { call, opened, id } = exchange;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
@@ -261,9 +273,10 @@ export class TrisealClient {
     const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
     const verdict = await verifyBundle(bundle, this.options.trust, options);
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
+    assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
     const { receipt } = parseBundle(bundle);
-    const [received] = receipt.event_log;
-    const sameRequest = received?.type === "request.received" && received.body_hash === digestOf(wireBody);
+    const [first] = receipt.event_log;
+    const sameRequest = first?.type === "request.received" && first.body_hash === digestOf(wire.body);
     assertVerified(
       receipt.receipt_id === receiptId && receipt.model === call.model && sameRequest,
       "the receipt is about another request",

@@ -1,5 +1,6 @@
 /** An inference request through the gateway: parse, decide, run, receipt. Every way out of it is coded; every decided one is logged. */
 import { encodeHex, utf8 } from "../core/bytes.ts";
+import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import {
   type CallerFacts,
@@ -9,6 +10,7 @@ import {
   parseInputs,
   requestedOutputs,
 } from "../core/oip.ts";
+import type { UnixSeconds } from "../core/time.ts";
 import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
 import type { Caller } from "./authenticate.ts";
@@ -55,6 +57,19 @@ interface ParsedCall {
   readonly sealedFor: InferencePath | null;
   /** Checks a clear body's tensors against the model. */
   readonly checkTensors: (model: CatalogModel) => void;
+}
+
+/** What a receipt can name as the requested model, whether it exists or not. */
+const MODEL_NAME = /^[\x21-\x7e]{1,128}$/;
+
+/** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
+function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
+  if (forwarded === null || "forwardedDigest" in error.details) return error;
+  const { code, message, cause, details } = error;
+  return new TrisealError(code as "INTERNAL", message, {
+    cause,
+    details: { ...details, forwarded: true, forwardedDigest: forwarded },
+  });
 }
 
 /** Answers inference requests. */
@@ -104,16 +119,18 @@ export class InferService {
   private async answer(call: InferCall, parsed: ParsedCall, keyed: KeyedRequest | null): Promise<InferResult> {
     const id = newReceiptId();
     let made: Decided | null = null;
+    let forwarded: Sha256Digest | null = null;
     try {
       const model = this.model(call);
       parsed.checkTensors(model);
       made = this.decide(parsed, model);
       const { path, answer } = await this.run(parsed, model, made, call.signal);
-      const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.options.clock());
+      forwarded = answer.forwardedDigest;
+      const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.servedAt(made));
       await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
       return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
     } catch (error) {
-      return this.refuse(id, call, parsed.received, made, codedError(error), keyed);
+      return this.refuse(id, call, parsed.received, made, withForwarded(codedError(error), forwarded), keyed);
     }
   }
 
@@ -127,18 +144,25 @@ export class InferService {
     keyed: KeyedRequest | null,
   ): Promise<InferResult> {
     if (error.code === "LOG_UNAVAILABLE") throw error;
-    const { codes, ledger, clock, log } = this.options;
+    const { codes, ledger, log } = this.options;
     if (error.code === "INTERNAL")
       log({ level: "error", event: "internal", request_id: call.requestId, detail: String(error.cause).slice(0, 300) });
     const problem = problemOf(error, codes, "oip", call.requestId, id);
     const body = utf8(JSON.stringify(problem.body));
     const { status } = problem;
     const usedKey = keyed === null || problem.retryable ? null : { ...keyed, status };
-    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, clock()), usedKey);
+    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, this.servedAt(made)), usedKey);
     return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code, replayed: false };
   }
 
+  /** The time of a receipt: a clock that stepped back must not date it before its decision. */
+  private servedAt(made: Decided | null): UnixSeconds {
+    const now = this.options.clock();
+    return made !== null && made.decision.at > now ? made.decision.at : now;
+  }
+
   private parse(call: InferCall): ParsedCall {
+    if (!MODEL_NAME.test(call.modelName)) throw new TrisealError("REQUEST_MALFORMED", "no model has such a name");
     const type = essence(call.mediaType);
     const sealedFor = this.options.paths.find((path) => path.sealed?.mediaType === type);
     if (sealedFor?.sealed) return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body));
@@ -250,7 +274,7 @@ function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): 
 
 function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
   const { caller, path, modelName, body } = call;
-  return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, 128), body, sealedBy, guessable };
+  return { caller, endpoint: path.slice(0, 512), model: modelName, body, sealedBy, guessable };
 }
 
 function parseSealed(

@@ -245,7 +245,10 @@ async function openAnswer(sealed: SealedRequest, body: Uint8Array): Promise<Uint
 
 /** The error with what a receipt of the refusal needs: whether bytes left for the worker, and which. */
 function withForwarded(error: unknown, envelopeDigest: Sha256Digest): unknown {
-  if (!isTrisealError(error)) return error;
+  if (!isTrisealError(error)) {
+    const details = { forwarded: true, forwardedDigest: envelopeDigest };
+    return new TrisealError("INTERNAL", "internal error", { cause: error, details });
+  }
   const forwarded = error.details["forwarded"] !== false;
   const details: Record<string, string | boolean> = { forwarded, ...(forwarded ? { forwardedDigest: envelopeDigest } : {}) };
   return teeError(error.code as "WORKER_LOST", error.message, { cause: error.cause, details });
