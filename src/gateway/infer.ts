@@ -59,8 +59,9 @@ interface ParsedCall {
   readonly checkTensors: (model: CatalogModel) => void;
 }
 
-/** What a receipt can name as the requested model, whether it exists or not. */
-const MODEL_NAME = /^[\x21-\x7e]{1,128}$/;
+/** What a receipt can name as the requested model, whether it exists or not. Longer names are cut. */
+const MODEL_NAME = /^[\x21-\x7e]+$/;
+const MAX_MODEL_NAME = 128;
 
 /** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
 function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
@@ -274,7 +275,7 @@ function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): 
 
 function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
   const { caller, path, modelName, body } = call;
-  return { caller, endpoint: path.slice(0, 512), model: modelName, body, sealedBy, guessable };
+  return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, MAX_MODEL_NAME), body, sealedBy, guessable };
 }
 
 function parseSealed(

@@ -169,6 +169,12 @@ describe("a request that can be parsed and not served", () => {
     }
   });
 
+  it("is refused without a receipt where the model's name is none", async () => {
+    for (const model of ["%0A", "%00", "a%20b", encodeURIComponent("ü".repeat(4))]) {
+      expectUnreceipted(await infer(service, digitsBody(), { model }), 400, "REQUEST_MALFORMED");
+    }
+  });
+
   it('is refused with a receipt: `seal: "caller"` on a body that nobody sealed', async () => {
     const body = digitsBody(data, { parameters: { seal: "caller" } });
     await expectReceipted(await infer(service, body), 400, "REQUEST_NOT_SEALED", body);
@@ -183,6 +189,7 @@ describe("a sealed body that is none", () => {
       v: 1,
       model: "digits-mlp",
       keysetDigest: `sha256:${"0".repeat(64)}`,
+      keyId: "seal-1",
       facts: {},
       exp: 1,
       enc: "AAAA",
@@ -209,6 +216,7 @@ describe("a sealed body that is none", () => {
       v: 1,
       model: "digits-mlp",
       keysetDigest: `sha256:${"0".repeat(64)}`,
+      keyId: "seal-1",
       facts: {},
       exp: 1,
       enc: "AAAA",
