@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import { coreCodes, TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
-import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
@@ -17,15 +16,14 @@ import { nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
 import { readPackages } from "../model/read/read-package.ts";
-import { createAdmissionAppraisal } from "../paths/tee/server/appraise-admission.ts";
-import { createTeePath, type TeePath } from "../paths/tee/server/tee-path.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
-import { parseTrust, pathSection, revokedBy, type TrustedService } from "../trust/trust-file.ts";
+import { parseTrust, type TrustedService } from "../trust/trust-file.ts";
 import type { TrisealConfig } from "./config.ts";
 import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
 import { listen } from "./listen.ts";
-import { packageRoot, programArguments } from "./package-root.ts";
+import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
+import { startWorkers } from "./start-workers.ts";
 import { createVaultKeys } from "./vault-keys.ts";
 
 /** How a gateway is started. */
@@ -61,7 +59,6 @@ interface GatewayKeys {
 const FIRST_ADMISSION_MS = 60_000;
 /** How often keys of stored answers that are past retention are deleted. */
 const SWEEP_INTERVAL_MS = 3_600_000;
-const MAX_ANSWER_BYTES = 96 * 1024 * 1024;
 
 /** The models of the configuration. @throws TrisealError `MODEL_INVALID`. */
 export async function readCatalog(
@@ -159,7 +156,8 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   await ledger.store(identity.reportBytes);
   const policy = await openPolicy(options, keys, service, ledger, started);
   startWitnesses(options, ledger, started);
-  const tee = startTeePath(options, ledger, service, catalog, platform?.seedFile ?? null, started);
+  const tee = startWorkers({ ...options, service, catalog, seedFile: platform?.seedFile ?? null }, ledger);
+  started.add(() => tee.close());
   const apiKey = dev ? await makeDevApiKey(config.dataDir) : null;
   const gateway = createGateway({
     identity,
@@ -259,62 +257,4 @@ function startWitnesses({ config, log: write }: StartOptions, ledger: Ledger, st
   );
   client.request();
   started.add(() => client.close());
-}
-
-function startTeePath(
-  options: StartOptions,
-  ledger: Ledger,
-  service: TrustedService,
-  catalog: { readonly folder: string; readonly models: readonly CatalogModel[] },
-  seedFile: string | null,
-  started: Started,
-): TeePath {
-  const { config, clock } = options;
-  const { workers, limits } = config;
-  if (seedFile === null) throw new TrisealError("CONFIG_INVALID", "no attester for this configuration");
-  const places = Array.from({ length: workers.count }, (_, index) => {
-    const name = `worker-${index + 1}`;
-    return {
-      name,
-      command: process.execPath,
-      args: programArguments("enclave/worker/main"),
-      env: { PATH: process.env["PATH"] ?? "" },
-      claims: workers.jurisdiction === null ? {} : { jurisdiction: workers.jurisdiction },
-      config: {
-        v: 1,
-        name,
-        attester: { type: workers.attester, seedFile },
-        modelsFolder: catalog.folder,
-        executionProviders: workers.executionProviders,
-        concurrency: workers.concurrency,
-        queueLength: workers.queueLength,
-        intraOpThreads: workers.intraOpThreads,
-        maxTensorElements: limits.maxTensorElements,
-        maxBodyBytes: 2 * limits.maxBodyBytes + 65_536,
-      },
-    };
-  });
-  const path = createTeePath({
-    workers: places,
-    models: catalog.models,
-    requestTimeoutMs: limits.requestTimeoutMs,
-    appraise: createAdmissionAppraisal({ section: pathSection(service, "tee"), revoked: revokedBy(service), clock }),
-    onSession: (document) => ledger.logShared("session", encodeJcs(document)),
-    clock,
-    maxSessionAgeS: workers.maxSessionAgeSeconds,
-    maxAnswerBytes: MAX_ANSWER_BYTES,
-    note: (worker, event, text) => options.log({ level: "info", event, worker, ...noteOf(text) }),
-  });
-  started.add(() => path.close());
-  return path;
-}
-
-/** A note of the supervisor: a worker's own log line is JSON, and its members are kept as they are. */
-function noteOf(text: string): JsonObject {
-  try {
-    const line = parseJson(text);
-    return isJsonObject(line) ? { line } : { text: text.slice(0, 500) };
-  } catch {
-    return { text: text.slice(0, 500) };
-  }
 }
