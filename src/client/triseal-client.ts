@@ -1,6 +1,6 @@
 /**
- * The caller's SDK: appraises the service before anything leaves, seals by default, and hands an answer over only once
- * its receipt was verified against the exact request and response.
+ * The caller's SDK: appraises the service before any content leaves (the API key goes with every call), seals by default,
+ * and hands an answer over only once its receipt was verified against the exact request and response.
  */
 import { encodeHex, utf8 } from "../core/bytes.ts";
 import { digestOf } from "../core/digest.ts";

@@ -98,8 +98,6 @@ export interface InferencePath {
   readonly id: PathId;
   /** Whether answers cite an attested session, and refusals record that none served (ACI section 7.5). */
   readonly attestedUpstream: boolean;
-  /** What a policy may require of this path, as words. */
-  readonly guarantees: ReadonlySet<string>;
   /** How a caller can seal to this path's backends; null where it cannot. */
   readonly sealed: SealedReader | null;
   /** Models that this path can serve when a backend is live. */

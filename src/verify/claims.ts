@@ -70,7 +70,7 @@ function policyClaims(decision: VerifiedDecision | null): readonly Claim[] {
       text: `decided ${decision.decision.effect} by rule ${decision.decision.ruleIds.join(", ") || "none"} of policy ${statement.policyDigest}, sequence ${statement.sequence}; replayed here on the recorded facts`,
       basis: "signature",
     },
-    { about: "policy", text: `the facts that policy read are as stated by: ${origins}`, basis: "assertion" },
+    { about: "policy", text: `the recorded facts are as stated by: ${origins}`, basis: "assertion" },
   ];
 }
 

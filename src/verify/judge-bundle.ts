@@ -1,10 +1,11 @@
 /** One bundle, judged step by step: what `verifyBundle` does. */
-import type { Basis, Check } from "../core/check.ts";
+import type { Basis, Check, CheckRow, CheckTable } from "../core/check.ts";
 import { parseDigest } from "../core/digest.ts";
 import type { Appraiser } from "../paths/path.ts";
 import { type Bundle, isOtherBundleVersion, parseBundle } from "../receipt/bundle.ts";
 import { receiptDigest, receiptKey } from "../receipt/index.ts";
 import { revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
+import { verifyChecks } from "./check-table.ts";
 import { claimsOfAnswer, claimsOfRefusal } from "./claims.ts";
 import { type Moment, VerifyContext } from "./context.ts";
 import { selectService } from "./select-service.ts";
@@ -179,7 +180,8 @@ function verdict(context: VerifyContext, service: TrustedService | null, at: Mom
   };
 }
 
-/** Only what SPEC section 5.4 lists may be skipped. */
+/** Only what the table marks as optional (SPEC section 5.4) may be skipped. */
 function isOptional(check: Check): boolean {
-  return check.id === "exchange.request" || check.id === "exchange.response";
+  const row: CheckRow | undefined = Object.hasOwn(verifyChecks, check.id) ? (verifyChecks as CheckTable)[check.id] : undefined;
+  return row?.optional === true;
 }

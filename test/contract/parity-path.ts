@@ -103,7 +103,6 @@ export function createParityPath(options: {
   return {
     id: "parity",
     attestedUpstream: false,
-    guarantees: new Set(["vouched"]),
     sealed: null,
     models: () => [parityModel],
     backends: (model: ServedModel) => (model.digest === parityModel.digest ? [backend] : []),

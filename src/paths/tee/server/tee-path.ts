@@ -51,7 +51,6 @@ interface Outgoing {
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
-  readonly guarantees: ReadonlySet<string> = new Set(["attested", "model-digest", "sealed-transport", "caller-sealed"]);
   readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: parseEnvelope };
   private readonly options: TeePathOptions;
   private readonly seats: readonly WorkerSeat[];
