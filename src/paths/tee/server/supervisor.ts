@@ -87,6 +87,8 @@ export class Supervisor {
   private readonly events: SupervisorEvents;
   private readonly stopped = new AbortController();
   private child: ChildProcess | null = null;
+  /** Why the process that runs now was killed by `replace`. */
+  private replaced: string | null = null;
   private readonly loop: Promise<void>;
 
   /** Starts the first process at once. */
@@ -102,6 +104,13 @@ export class Supervisor {
     return this.child?.pid ?? null;
   }
 
+  /** Kills the process of that id, so that a new one starts; does nothing where it has ended. `reason` is told as the reason of its end. */
+  replace(pid: number, reason: string): void {
+    if (this.child?.pid !== pid) return;
+    this.replaced = reason;
+    this.child.kill("SIGKILL");
+  }
+
   /** Ends the worker for good; resolves once its process is gone. */
   async close(): Promise<void> {
     this.stopped.abort();
@@ -112,7 +121,9 @@ export class Supervisor {
     let failures = 0;
     while (!this.stopped.signal.aborted) {
       const started = performance.now();
-      const reason = await this.runOnce();
+      const ended = await this.runOnce();
+      const reason = this.replaced ?? ended;
+      this.replaced = null;
       if (this.stopped.signal.aborted) return;
       failures = performance.now() - started >= this.times.stableAfterMs ? 0 : failures + 1;
       this.events.onDown(reason);

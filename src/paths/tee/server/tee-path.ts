@@ -104,16 +104,21 @@ class TeeInference implements TeePath {
   async infer(request: BoundRequest, { signal }: { readonly signal: AbortSignal }): Promise<PathAnswer> {
     const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
-    const { seat, session, client } = this.choose(request, envelope?.keysetDigest ?? null);
+    const { seat, session, client, conduct } = this.choose(request, envelope?.keysetDigest ?? null);
     const outgoing = envelope === null ? await this.seal(request, session) : { envelope: request.body, sealed: null };
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     seat.inFlight++;
+    let arrived = false;
     try {
       const frame = await client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      arrived = true;
       const asked = { context: request.context, facts: request.facts, envelopeDigest, keyset: session.keyset };
-      return await openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      const answer = await openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      conduct.answered();
+      return answer;
     } catch (error) {
+      conduct.failed(error, arrived);
       throw withForwarded(error, envelopeDigest);
     } finally {
       seat.inFlight--;

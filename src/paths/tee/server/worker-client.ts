@@ -2,7 +2,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { parseUtf8 } from "../../../core/bytes.ts";
 import { object, text } from "../../../core/decode.ts";
-import { coreCodes, isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { parseJson } from "../../../core/json.ts";
 import { codes, teeError } from "../wire/codes.ts";
 import { FRAME_TYPE } from "../wire/frame.ts";
@@ -22,8 +22,24 @@ const DEADLINE_GRACE_MS = 1000;
 
 const decodeError = object({ code: text(64), message: text(1024) });
 
+/** What a worker may refuse with. Anything else, such as a denial by policy, is not a worker's to say. */
+const WORKER_CODES: ReadonlySet<string> = new Set([
+  ...Object.keys(codes),
+  "DEADLINE_EXCEEDED",
+  "FORMAT_INVALID",
+  "INTERNAL",
+  "MODEL_UNKNOWN",
+  "REQUEST_MALFORMED",
+  "REQUEST_NOT_FINITE",
+  "REQUEST_TENSOR_INVALID",
+  "REQUEST_TOO_LARGE",
+]);
+
+/** Largest health document, in bytes. */
+const MAX_HEALTH_BYTES = 1024 * 1024;
+
 interface Call {
-  readonly path: "/evidence" | "/infer";
+  readonly path: "/evidence" | "/health" | "/infer";
   readonly mediaType: string;
   readonly body: Uint8Array;
   readonly maxAnswerBytes: number;
@@ -58,7 +74,8 @@ export class WorkerClient {
   }
 
   /**
-   * The answer frame to a request frame. Every error has `details.forwarded`: whether bytes may have reached the worker.
+   * The answer frame to a request frame. Every error has `details.forwarded`: whether bytes may have reached the worker;
+   * `silent` where the worker did not even keep its own deadline, `garbled` where it refused in no form that is known.
    * @throws TrisealError as `evidence`.
    */
   async infer(frame: Uint8Array, deadlineMs: number, signal: AbortSignal): Promise<Uint8Array> {
@@ -71,6 +88,16 @@ export class WorkerClient {
       timeoutMs,
       signal,
     });
+  }
+
+  /** Whether the worker answers at all, within `timeoutMs`. */
+  async isAlive(timeoutMs: number): Promise<boolean> {
+    const signal = new AbortController().signal;
+    const call = { path: "/health", mediaType: "application/json", body: new Uint8Array(), timeoutMs, signal } as const;
+    return await this.call({ ...call, maxAnswerBytes: MAX_HEALTH_BYTES }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Closes all connections. */
@@ -88,8 +115,13 @@ export class WorkerClient {
     } catch (error) {
       const details = { forwarded: sent.connected };
       if (call.signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted", { details });
-      if (late.aborted) throw new TrisealError("DEADLINE_EXCEEDED", `no answer within ${call.timeoutMs} ms`, { details });
-      if (isTrisealError(error)) throw teeError(error.code as "WORKER_LOST", error.message, { details });
+      if (late.aborted) {
+        const silent = { details: { ...details, silent: true } };
+        throw new TrisealError("DEADLINE_EXCEEDED", `no answer within ${call.timeoutMs} ms`, silent);
+      }
+      if (isTrisealError(error)) {
+        throw teeError(error.code as "WORKER_LOST", error.message, { details: { ...error.details, ...details } });
+      }
       throw teeError("WORKER_LOST", "the connection to the worker broke", { cause: error, details });
     }
   }
@@ -98,7 +130,8 @@ export class WorkerClient {
     return new Promise((resolve, reject) => {
       const target = "port" in this.address ? { host: "127.0.0.1", port: this.address.port } : this.address;
       const headers = { "content-type": call.mediaType, "content-length": call.body.length };
-      const request = httpRequest({ ...target, agent: this.agent, method: "POST", path: call.path, headers, signal });
+      const method = call.path === "/health" ? "GET" : "POST";
+      const request = httpRequest({ ...target, agent: this.agent, method, path: call.path, headers, signal });
       // Bytes may leave from the moment that there is a connection, not before.
       request.once("socket", (socket) => {
         if (socket.connecting) socket.once("connect", () => (sent.connected = true));
@@ -130,9 +163,10 @@ async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<
 function workerError(answer: RawAnswer): TrisealError {
   try {
     const { code, message } = decodeError(parseJson(parseUtf8(answer.body)), "worker error");
-    if (Object.hasOwn(coreCodes, code) || Object.hasOwn(codes, code)) return teeError(code as "WORKER_FAILED", message);
+    if (WORKER_CODES.has(code)) return teeError(code as "WORKER_FAILED", message);
   } catch {
     // Falls through: a malformed refusal is answered below.
   }
-  return teeError("WORKER_ANSWER_INVALID", `the worker answered with status ${answer.status} and no error document`);
+  const reason = `the worker answered with status ${answer.status} and no error document`;
+  return teeError("WORKER_ANSWER_INVALID", reason, { details: { garbled: true } });
 }

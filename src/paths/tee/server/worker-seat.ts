@@ -4,11 +4,15 @@ import type { JsonObject } from "../../../core/json.ts";
 import type { Clock } from "../../../core/time.ts";
 import type { BackendFact } from "../../path.ts";
 import { Admission, type AdmittedSession, type AppraiseWorker } from "./admission.ts";
+import { Conduct } from "./conduct.ts";
 import { Supervisor, type SupervisorTimes, type WorkerCommand, type WorkerProcess } from "./supervisor.ts";
 import { WorkerClient } from "./worker-client.ts";
 
 /** How long a worker may take to report evidence. */
 const EVIDENCE_TIMEOUT_MS = 30_000;
+
+/** How long a worker that was silent may take to say that it is there. */
+const ALIVE_TIMEOUT_MS = 2000;
 
 /** One worker as the operator configures it. */
 export interface WorkerPlace extends WorkerCommand {
@@ -35,6 +39,7 @@ export interface SeatOptions {
 interface Incarnation {
   readonly process: WorkerProcess;
   readonly client: WorkerClient;
+  readonly conduct: Conduct;
   readonly admission: Admission;
 }
 
@@ -43,6 +48,8 @@ export interface SeatedSession {
   readonly seat: WorkerSeat;
   readonly session: AdmittedSession;
   readonly client: WorkerClient;
+  /** Of the process that the client reaches. */
+  readonly conduct: Conduct;
 }
 
 /** A supervised worker that is admitted again whenever it starts anew. */
@@ -121,7 +128,9 @@ export class WorkerSeat {
   }
 
   private seated(session: AdmittedSession | null): SeatedSession | null {
-    return session === null || this.live === null ? null : { seat: this, session, client: this.live.client };
+    if (session === null || this.live === null) return null;
+    const { client, conduct } = this.live;
+    return { seat: this, session, client, conduct };
   }
 
   private incarnate(process: WorkerProcess, options: SeatOptions, onAdmitted: (session: AdmittedSession) => void): Incarnation {
@@ -136,8 +145,19 @@ export class WorkerSeat {
       onAdmitted,
       onFailure: (code, reason) => options.note(this.name, "not admitted", `${code}: ${reason}`),
     });
+    const conduct = new Conduct({
+      isAlive: () => client.isAlive(ALIVE_TIMEOUT_MS),
+      replace: (reason) => {
+        // Another process may sit here by now.
+        if (this.live?.client !== client) return;
+        options.note(this.name, "worker replaced", reason);
+        this.downReason = reason;
+        this.end();
+        this.supervisor.replace(process.pid, reason);
+      },
+    });
     admission.start();
-    return { process, client, admission };
+    return { process, client, conduct, admission };
   }
 
   private end(): void {
