@@ -26,6 +26,19 @@ const ACI_TYPES: Readonly<Record<string, string>> = {
   UPSTREAM_NOT_VERIFIED: "upstream_verification_failed",
 };
 
+/** Seconds after which a refusal that a retry can change is worth a retry. */
+const RETRY_AFTER_S = "1";
+
+/** `Retry-After` for the statuses that have it (RFC 9110 section 10.2.3, RFC 6585 section 4). */
+export function retryHeaders(status: number): Readonly<Record<string, string>> {
+  return status === 429 || status === 503 ? { "retry-after": RETRY_AFTER_S } : {};
+}
+
+/** Whether the message of `code` is written for the operator: it may name files, keys and places of the log. */
+export function isOperatorsOnly(code: string, { status }: ErrorRow): boolean {
+  return (status === 500 && code !== "WORKER_FAILED") || code === "LOG_UNAVAILABLE" || code === "POLICY_UNAVAILABLE";
+}
+
 /** `error` as one of ours: anything unexpected becomes `INTERNAL`, without its message. */
 export function codedError(error: unknown): TrisealError {
   return isTrisealError(error) ? error : new TrisealError("INTERNAL", "internal error", { cause: error });
@@ -44,11 +57,12 @@ export function problemOf(
     retryable: false,
     action: "report the request id to the operator",
   };
+  const detail = isOperatorsOnly(error.code, row) ? "the operator's log has the reason under this request id" : error.message;
   const body = {
     type: `urn:triseal:error:${error.code}`,
     title: error.code.toLowerCase().replaceAll("_", " "),
     status: row.status,
-    detail: error.message,
+    detail,
     code: error.code,
     retryable: row.retryable,
     action: row.action,
@@ -56,8 +70,8 @@ export function problemOf(
     ...(receiptId === null ? {} : { receipt_id: receiptId }),
     error:
       protocol === "oip"
-        ? `${error.code}: ${error.message}`
-        : { message: error.message, type: ACI_TYPES[error.code] ?? "invalid_request_error", code: error.code, param: null },
+        ? `${error.code}: ${detail}`
+        : { message: detail, type: ACI_TYPES[error.code] ?? "invalid_request_error", code: error.code, param: null },
   };
   return { status: row.status, code: error.code, retryable: row.retryable, body };
 }
