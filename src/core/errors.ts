@@ -21,6 +21,7 @@ export const coreCodes = {
   CONFIG_INVALID: { status: 500, retryable: false, action: "correct the named key of the configuration" },
   DEADLINE_EXCEEDED: { status: 504, retryable: true, action: "retry later, or with a longer deadline" },
   FORMAT_INVALID: { status: 400, retryable: false, action: "send a document of the documented form" },
+  HTTP_MALFORMED: { status: 400, retryable: false, action: "send well-formed HTTP/1.1" },
   IDEMPOTENCY_EXPIRED: {
     status: 410,
     retryable: false,
@@ -65,6 +66,7 @@ export const coreCodes = {
     retryable: false,
     action: "use the id of the `X-Receipt-Id` header and the key that made the request",
   },
+  REQUEST_HEADERS_TOO_LARGE: { status: 431, retryable: false, action: "send fewer or shorter headers" },
   REQUEST_MALFORMED: { status: 400, retryable: false, action: "send an Open Inference Protocol v2 request in strict JSON" },
   REQUEST_MEDIA_TYPE: {
     status: 415,
@@ -74,11 +76,13 @@ export const coreCodes = {
   REQUEST_METHOD: { status: 405, retryable: false, action: "use the method that the API reference names" },
   REQUEST_NOT_FINITE: { status: 400, retryable: false, action: "send finite numbers: this model takes no NaN and no infinity" },
   REQUEST_TENSOR_INVALID: { status: 400, retryable: false, action: "send the tensors that the model's metadata names" },
+  REQUEST_TIMEOUT: { status: 408, retryable: true, action: "retry, and send the whole request faster" },
   REQUEST_TOO_LARGE: { status: 413, retryable: false, action: "send a smaller body, or ask the operator for a higher limit" },
   REQUEST_NOT_SEALED: { status: 400, retryable: false, action: "seal the request: its parameters ask for it" },
   SERVICE_UNREACHABLE: { status: 503, retryable: true, action: "retry later, or check address and network" },
   SESSION_UNKNOWN: { status: 404, retryable: false, action: "list the sessions with `GET /v1/aci/sessions`" },
   SHUTTING_DOWN: { status: 503, retryable: true, action: "retry: this gateway is draining" },
+  TOO_MANY_REQUESTS: { status: 429, retryable: true, action: "retry later: wait for answers to the requests that you have sent" },
   TRUST_FILE_INVALID: { status: 400, retryable: false, action: "correct the trust file" },
   UPSTREAM_NOT_VERIFIED: { status: 503, retryable: true, action: "retry later: no worker's evidence passes the policy" },
   VERIFICATION_FAILED: {

@@ -1,9 +1,11 @@
 /** The gateway as a Hono application. */
 import { Hono } from "hono";
 import { TrisealError } from "../core/errors.ts";
+import { BodyMemory } from "./body-memory.ts";
+import { logFault } from "./fault.ts";
 import { InFlight } from "./in-flight.ts";
 import type { GatewayOptions } from "./options.ts";
-import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
+import { codedError, PROBLEM_TYPE, problemOf, retryHeaders } from "./problem.ts";
 import { newRequestId, type RequestState } from "./request-state.ts";
 import { addAciRoutes } from "./routes-aci.ts";
 import { addLogRoutes } from "./routes-log.ts";
@@ -14,7 +16,8 @@ const METHODS = ["GET", "POST"];
 
 /** A gateway that answers requests until it is drained. */
 export interface Gateway {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Answers one request; `env.outgoing` is its connection, whose close frees the memory of the answer. */
+  readonly fetch: (request: Request, env?: RequestState["Bindings"]) => Response | Promise<Response>;
   /** Refuses new requests and resolves when the last one is answered. */
   drain(): Promise<void>;
 }
@@ -22,7 +25,10 @@ export interface Gateway {
 /** A gateway over the given paths, policy and ledger. Opens no socket. */
 export function createGateway(options: GatewayOptions): Gateway {
   const app = new Hono<RequestState>();
-  const inFlight = new InFlight(options.limits.maxInFlight);
+  const { maxInFlight, maxInFlightPerTenant, maxHeldBytes, maxHeldBytesPerTenant } = options.limits;
+  const bounds = { total: maxInFlight, perTenant: maxInFlightPerTenant };
+  const inFlight = new InFlight(bounds);
+  const memory = new BodyMemory({ total: maxHeldBytes, perTenant: maxHeldBytesPerTenant });
   app.use(async (c, next) => {
     c.set("requestId", newRequestId());
     await next();
@@ -33,11 +39,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const respond = (error: unknown, path: string, requestId: string): Response => {
     const coded = codedError(error);
-    if (coded.code === "INTERNAL")
-      options.log({ level: "error", event: "internal", request_id: requestId, detail: String(coded.cause).slice(0, 300) });
+    logFault(options.log, coded, requestId);
     const problem = problemOf(coded, options.codes, path.startsWith("/v2") ? "oip" : "aci", requestId, null);
     options.log({ level: "warn", event: "refused", request_id: requestId, code: problem.code, status: problem.status });
-    return new Response(JSON.stringify(problem.body), { status: problem.status, headers: { "content-type": PROBLEM_TYPE } });
+    const headers = { "content-type": PROBLEM_TYPE, ...retryHeaders(problem.status) };
+    return new Response(JSON.stringify(problem.body), { status: problem.status, headers });
   };
   app.onError((error, c) => respond(error, c.req.path, c.var.requestId));
   app.notFound((c) => {
@@ -49,8 +55,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     response.headers.set("allow", allowed.join(", "));
     return response;
   });
-  addOipRoutes(app, options, inFlight);
-  addAciRoutes(app, options);
+  addOipRoutes(app, options, inFlight, memory);
+  // Reads are bounded apart: whoever was answered while the gateway drains still gets the receipt.
+  addAciRoutes(app, options, new InFlight(bounds), memory);
   addLogRoutes(app, options);
-  return { fetch: (request) => app.fetch(request), drain: () => inFlight.drain() };
+  return { fetch: (request, env = {}) => app.fetch(request, env), drain: () => inFlight.drain() };
 }

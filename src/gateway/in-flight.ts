@@ -1,32 +1,35 @@
 import { TrisealError } from "../core/errors.ts";
+import { Quota, type QuotaLimits } from "./quota.ts";
 
-/** Requests that are being answered: bounded, and awaited at shutdown. */
+/** Requests that are being answered: bounded, for each tenant too, and awaited at shutdown. */
 export class InFlight {
-  private readonly limit: number;
+  private readonly quota: Quota;
   private readonly waiting: (() => void)[] = [];
-  private count = 0;
   draining = false;
 
-  constructor(limit: number) {
-    this.limit = limit;
+  constructor(limits: QuotaLimits) {
+    this.quota = new Quota(limits);
   }
 
-  /** Runs `work` unless the gateway is draining or full. @throws TrisealError `SHUTTING_DOWN`, `OVERLOADED`. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` unless the gateway is draining or full. @throws TrisealError `SHUTTING_DOWN`, `OVERLOADED`, `TOO_MANY_REQUESTS`. */
+  async run<T>(tenant: string, work: () => Promise<T>): Promise<T> {
     if (this.draining) throw new TrisealError("SHUTTING_DOWN", "the gateway is draining");
-    if (this.count >= this.limit) throw new TrisealError("OVERLOADED", `${this.limit} requests are in flight already`);
-    this.count++;
+    const exceeded = this.quota.exceeded(tenant, 1);
+    if (exceeded === "total") throw new TrisealError("OVERLOADED", `${this.quota.used} requests are in flight already`);
+    if (exceeded === "tenant")
+      throw new TrisealError("TOO_MANY_REQUESTS", "this tenant has as many requests in flight as it may");
+    this.quota.take(tenant, 1);
     try {
       return await work();
     } finally {
-      this.count--;
-      if (this.count === 0) for (const resolve of this.waiting.splice(0)) resolve();
+      this.quota.give(tenant, 1);
+      if (this.quota.used === 0) for (const resolve of this.waiting.splice(0)) resolve();
     }
   }
 
   /** Refuses new requests and resolves when the last one is answered. */
   drain(): Promise<void> {
     this.draining = true;
-    return this.count === 0 ? Promise.resolve() : new Promise((resolve) => this.waiting.push(resolve));
+    return this.quota.used === 0 ? Promise.resolve() : new Promise((resolve) => this.waiting.push(resolve));
   }
 }

@@ -15,6 +15,7 @@ import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
 import type { Caller } from "./authenticate.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
+import { logFault } from "./fault.ts";
 import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
 import type { KeyUse } from "./ledger.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
@@ -146,8 +147,7 @@ export class InferService {
   ): Promise<InferResult> {
     if (error.code === "LOG_UNAVAILABLE") throw error;
     const { codes, ledger, log } = this.options;
-    if (error.code === "INTERNAL")
-      log({ level: "error", event: "internal", request_id: call.requestId, detail: String(error.cause).slice(0, 300) });
+    logFault(log, error, call.requestId);
     const problem = problemOf(error, codes, "oip", call.requestId, id);
     const body = utf8(JSON.stringify(problem.body));
     const { status } = problem;

@@ -38,7 +38,12 @@ export interface Tenant {
 export interface GatewayLimits {
   readonly maxBodyBytes: number;
   readonly maxTensorElements: number;
+  /** Requests that are answered at one time, and those of one tenant among them. */
   readonly maxInFlight: number;
+  readonly maxInFlightPerTenant: number;
+  /** Bytes of request bodies and unsent answers in memory, and those of one tenant among them. */
+  readonly maxHeldBytes: number;
+  readonly maxHeldBytesPerTenant: number;
 }
 
 /** One structured line for the operator: never a body, never a key. */

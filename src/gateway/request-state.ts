@@ -1,8 +1,11 @@
 import type { Hono } from "hono";
 import { encodeHex } from "../core/bytes.ts";
+import type { Outgoing } from "./body-memory.ts";
 
 /** Per-request state. */
 export interface RequestState {
+  /** What the server hands in beside the request; nothing where there is no connection. */
+  Bindings: { outgoing?: Outgoing };
   Variables: { requestId: string };
 }
 

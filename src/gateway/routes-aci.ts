@@ -1,17 +1,33 @@
 /** ACI: the gateway's report, receipts and sessions (spec sections 4, 7, 8); bundles beside them. */
 import type { Context } from "hono";
+import { utf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { SessionRecord } from "../paths/path.ts";
 import { authenticate } from "./authenticate.ts";
+import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { GatewayOptions } from "./options.ts";
-import type { App } from "./request-state.ts";
+import type { App, RequestState } from "./request-state.ts";
+
+const BUNDLE_TYPE = "application/vnd.triseal.bundle+json";
 
 /** ACI: the gateway's report, receipts, sessions (spec sections 4, 7, 8). */
-export function addAciRoutes(app: App, options: GatewayOptions): void {
+export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight, memory: BodyMemory): void {
   const { identity, ledger, tenants } = options;
-  const keyHash = (c: Context) => authenticate(c.req.header("authorization"), tenants).keyHash;
+  /** Bounds one read of a stored document, and what of it waits for a slow reader. */
+  const read = (c: Context<RequestState>, load: (keyHash: string) => Promise<{ body: Uint8Array; mediaType: string }>) => {
+    const { tenant, keyHash } = authenticate(c.req.header("authorization"), tenants);
+    return reads.run(tenant.id, async () => {
+      const held = memory.open(tenant.id);
+      held.assertRoom(0);
+      const { body, mediaType } = await load(keyHash);
+      held.keep(body.length);
+      held.releaseAfter(c.env.outgoing);
+      return bytesResponse(body, mediaType);
+    });
+  };
   app.get("/v1/aci/attestation", (c) => {
     const nonce = c.req.query("nonce");
     if (nonce !== undefined && !/^[0-9a-f]{64}$/.test(nonce))
@@ -19,14 +35,16 @@ export function addAciRoutes(app: App, options: GatewayOptions): void {
     return c.json(identity.report(nonce ?? null));
   });
   app.get("/.well-known/triseal.json", (c) => c.json(options.wellKnown));
-  app.get("/v1/aci/receipts/:id", async (c) => c.json(await ledger.receipt(c.req.param("id"), keyHash(c))));
-  app.get("/v1/receipts/:id/bundle", async (c) =>
-    bytesResponse(await ledger.bundle(c.req.param("id"), keyHash(c)), "application/vnd.triseal.bundle+json"),
+  app.get("/v1/aci/receipts/:id", (c) =>
+    read(c, async (keyHash) => ({
+      body: utf8(JSON.stringify(await ledger.receipt(c.req.param("id"), keyHash))),
+      mediaType: "application/json",
+    })),
   );
-  app.get("/v1/receipts/:id/response", async (c) => {
-    const { body, mediaType } = await ledger.response(c.req.param("id"), keyHash(c));
-    return bytesResponse(body, mediaType);
-  });
+  app.get("/v1/receipts/:id/bundle", (c) =>
+    read(c, async (keyHash) => ({ body: await ledger.bundle(c.req.param("id"), keyHash), mediaType: BUNDLE_TYPE })),
+  );
+  app.get("/v1/receipts/:id/response", (c) => read(c, (keyHash) => ledger.response(c.req.param("id"), keyHash)));
   app.get("/v1/aci/sessions", (c) => {
     const { model, upstream_name: upstream } = c.req.query();
     const sessions = options.paths

@@ -1,16 +1,18 @@
 /** Open Inference Protocol v2: metadata, health, inference. */
 import type { Context } from "hono";
 import { TrisealError } from "../core/errors.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticate, type Caller } from "./authenticate.ts";
+import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { InFlight } from "./in-flight.ts";
-import { InferService } from "./infer.ts";
+import { type InferResult, InferService } from "./infer.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
+import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
 import type { App, RequestState } from "./request-state.ts";
 
 /** OIP v2: server and model metadata, health, inference. */
-export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlight): void {
+export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlight, memory: BodyMemory): void {
   const service = new InferService(options);
   const find = (c: Context): CatalogModel => {
     const model = options.models.find((candidate) => candidate.name === c.req.param("model"));
@@ -28,21 +30,33 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     const ready = options.paths.some((path) => path.backends(model).length > 0);
     return c.json({ name: model.name, ready }, ready ? 200 : 503);
   };
-  const infer = async (c: Context<RequestState>) => {
-    const caller = authenticate(c.req.header("authorization"), options.tenants);
-    return inFlight.run(async () => {
-      const body = await readBody(c.req.raw, options.limits.maxBodyBytes);
+  const answer = async (c: Context<RequestState>, caller: Caller): Promise<InferResult> => {
+    const held = memory.open(caller.tenant.id);
+    try {
       const result = await service.infer({
         caller,
         path: c.req.path,
         modelName: c.req.param("model") ?? "",
         modelVersion: c.req.param("version") ?? null,
         mediaType: c.req.header("content-type") ?? "",
-        body,
+        body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         signal: c.req.raw.signal,
       });
+      held.release();
+      held.keep(result.body.length);
+      held.releaseAfter(c.env.outgoing);
+      return result;
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  };
+  const infer = async (c: Context<RequestState>) => {
+    const caller = authenticate(c.req.header("authorization"), options.tenants);
+    return inFlight.run(caller.tenant.id, async () => {
+      const result = await answer(c, caller);
       options.log({
         level: "info",
         event: "infer",
@@ -55,6 +69,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
       return bytesResponse(result.body, result.mediaType, result.status, {
         "x-receipt-id": result.receiptId,
         ...(result.replayed ? { "idempotency-replayed": "true" } : {}),
+        ...retryHeaders(result.status),
       });
     });
   };

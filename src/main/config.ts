@@ -116,7 +116,21 @@ const configForm = z.strictObject({
         .default(4 * 1024 * 1024)
         .describe("most elements of one tensor"),
       maxInFlight: z.int().min(1).max(100_000).default(256).describe("requests that are answered at one time"),
+      maxInFlightPerTenant: z.int().min(1).max(100_000).default(128).describe("those of one tenant among them"),
+      maxHeldBytes: z
+        .int()
+        .min(64 * 1024)
+        .max(2 ** 40)
+        .default(256 * 1024 * 1024)
+        .describe("bytes of request bodies and unsent answers in memory; parsed forms take several times as much"),
+      maxHeldBytesPerTenant: z
+        .int()
+        .min(64 * 1024)
+        .max(2 ** 40)
+        .default(128 * 1024 * 1024)
+        .describe("those of one tenant among them"),
       requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000).describe("how long a worker may take for one request"),
+      sendTimeoutMs: z.int().min(100).max(3_600_000).default(60_000).describe("how long a caller may take to read an answer"),
       maxConnections: z.int().min(1).max(1_000_000).default(4096).describe("open connections"),
     })
     .prefault({}),

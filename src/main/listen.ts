@@ -1,11 +1,17 @@
-/** The socket of a gateway: loopback only, with bounds on connections and on how long a request may take to arrive. */
+/** The socket of a gateway: loopback only, with bounds on connections and on how long a request or an answer may take. */
 import { once } from "node:events";
-import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
+import { coreCodes, TrisealError } from "../core/errors.ts";
+import { PROBLEM_TYPE, problemOf } from "../gateway/problem.ts";
+import { newRequestId } from "../gateway/request-state.ts";
 import type { TrisealConfig } from "./config.ts";
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** How often connections are looked through for those whose time is up. */
+const CHECK_MS = 5000;
 /** At shutdown, connections that are still open so long after the last inference was answered are cut. */
 const CLOSE_AFTER_MS = 5000;
 /** How often idle connections are closed meanwhile. */
@@ -17,6 +23,9 @@ export interface Listener {
   /** Takes no new connections, waits for `drain`, and resolves when the last connection is closed. */
   readonly close: (drain: () => Promise<void>) => Promise<void>;
 }
+
+/** Answers a request; `env.outgoing` is the connection that the answer leaves by. */
+export type Fetch = (request: Request, env: { readonly outgoing: ServerResponse }) => Response | Promise<Response>;
 
 async function closeServer(server: Server, drain: () => Promise<void>): Promise<void> {
   const closed = once(server, "close");
@@ -30,12 +39,83 @@ async function closeServer(server: Server, drain: () => Promise<void>): Promise<
   clearTimeout(timer);
 }
 
+/** What is wrong with a request that Node's parser refused, by the parser's own code. */
+function parserRefusal(code: unknown): TrisealError {
+  if (code === "HPE_HEADER_OVERFLOW") return new TrisealError("REQUEST_HEADERS_TOO_LARGE", "the request's headers are too long");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new TrisealError("REQUEST_TIMEOUT", "the request did not arrive in time");
+  return new TrisealError("HTTP_MALFORMED", "the request is not well-formed HTTP/1.1");
+}
+
+function refusal(error: TrisealError): { readonly status: number; readonly body: string } {
+  const { status, body } = problemOf(error, coreCodes, "aci", newRequestId(), null);
+  return { status, body: JSON.stringify(body) };
+}
+
+/** Connections with the answers that are under way on them: a refusal must not be written into the middle of an answer. */
+class OpenAnswers {
+  private readonly answers = new WeakMap<Duplex, Set<ServerResponse>>();
+
+  add({ socket }: IncomingMessage, response: ServerResponse): void {
+    const open = this.answers.get(socket) ?? new Set();
+    this.answers.set(socket, open.add(response));
+    response.once("close", () => open.delete(response));
+  }
+
+  started(socket: Duplex): boolean {
+    return [...(this.answers.get(socket) ?? [])].some((response) => response.headersSent);
+  }
+}
+
+/** Bytes that are no request get a coded refusal, and the connection ends: nothing after them can be understood. */
+function refuseMalformed(server: Server, open: OpenAnswers): void {
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable || open.started(socket)) {
+      socket.destroy();
+      return;
+    }
+    const { status, body } = refusal(parserRefusal(error.code));
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+      `content-type: ${PROBLEM_TYPE}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      "connection: close",
+    ];
+    socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+  });
+  server.on("checkExpectation", (_request: IncomingMessage, response: ServerResponse) => {
+    const { status, body } = refusal(new TrisealError("HTTP_MALFORMED", "only `Expect: 100-continue` can be met"));
+    response.writeHead(status, { "content-type": PROBLEM_TYPE, connection: "close" }).end(body);
+  });
+}
+
+/** Cuts a connection whose caller does not read its answer within `sendTimeoutMs`: the answer waits in memory meanwhile. */
+function boundSending(response: ServerResponse, sendTimeoutMs: number): void {
+  response.once("prefinish", () => {
+    if (response.writableFinished) return;
+    const timer = setTimeout(() => response.destroy(), sendTimeoutMs);
+    response.once("close", () => clearTimeout(timer));
+  });
+}
+
 /** Serves `fetch` at the configured address. Rejects where the port cannot be had. */
-export async function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
-  config: TrisealConfig,
-): Promise<Listener> {
-  const server = createAdaptorServer({ fetch }) as Server;
+export async function listen(fetch: Fetch, config: TrisealConfig): Promise<Listener> {
+  const answer = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
+    errorHandler: (error) => {
+      const { status, body } = refusal(
+        error instanceof RequestError
+          ? new TrisealError("HTTP_MALFORMED", "address and host make no URL")
+          : new TrisealError("INTERNAL", "internal error"),
+      );
+      return new Response(body, { status, headers: { "content-type": PROBLEM_TYPE } });
+    },
+  });
+  const open = new OpenAnswers();
+  const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (request, response) => {
+    open.add(request, response);
+    boundSending(response, config.limits.sendTimeoutMs);
+    void answer(request, response);
+  });
+  refuseMalformed(server, open);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = Math.max(REQUEST_TIMEOUT_MS, config.limits.requestTimeoutMs);
   server.maxConnections = config.limits.maxConnections;

@@ -7,7 +7,7 @@ import { coreCodes, type ErrorTable, isTrisealError, pathErrors, TrisealError } 
 import { codes as teeCodes } from "../../../src/paths/tee/wire/codes.ts";
 
 /** Statuses of the HTTP status code registry that a refusal can have, and 499. */
-const STATUSES = [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 499, 500, 502, 503, 504];
+const STATUSES = [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 431, 499, 500, 502, 503, 504];
 const tables: ErrorTable = { ...coreCodes, ...teeCodes };
 
 describe("the table of error codes", () => {
@@ -19,7 +19,7 @@ describe("the table of error codes", () => {
       expect(action).toMatch(/^\S.{2,}\S$/);
       expect(action).not.toMatch(/[\n\r]/);
       // What is wrong with the request itself is not mended by time: only what the caller makes anew may be tried again.
-      if ([400, 401, 403, 404, 405, 410, 413, 415, 422].includes(status) && retryable) expect(action).toMatch(/\banew\b/);
+      if ([400, 401, 403, 404, 405, 410, 413, 415, 422, 431].includes(status) && retryable) expect(action).toMatch(/\banew\b/);
       if (status === 409 && retryable) expect(action).toMatch(/\banew\b|retry later/);
       if ([429, 503, 504].includes(status)) expect(retryable).toBe(true);
       if (status === 500) expect(retryable).toBe(false);

@@ -3,6 +3,7 @@ import { utf8 } from "../../../src/core/bytes.ts";
 import { coreCodes, TrisealError } from "../../../src/core/errors.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 import { authenticate, hashApiKey } from "../../../src/gateway/authenticate.ts";
+import { BodyMemory } from "../../../src/gateway/body-memory.ts";
 import { codedError, problemOf } from "../../../src/gateway/problem.ts";
 import { readBody } from "../../../src/gateway/read-body.ts";
 import { API_KEY, startGateway } from "../../contract/gateway-fixture.ts";
@@ -79,6 +80,7 @@ describe("a problem", () => {
 });
 
 describe("a request body", () => {
+  const held = () => new BodyMemory({ total: 100_000, perTenant: 100_000 }).open("acme");
   const request = (body: BodyInit | null, headers: Record<string, string> = {}) =>
     new Request("http://x.test/", {
       method: "POST",
@@ -96,12 +98,12 @@ describe("a request body", () => {
     });
 
   it("is read up to the limit and not a byte further", async () => {
-    expect(await readBody(request("12345"), 5)).toEqual(utf8("12345"));
-    expect(await readBody(request(null), 5)).toEqual(new Uint8Array());
-    expect(await readBody(request(stream([utf8("12"), utf8("345")])), 5)).toEqual(utf8("12345"));
-    await expect(readBody(request("123456"), 5)).rejects.toEqual(code("REQUEST_TOO_LARGE"));
-    await expect(readBody(request(stream([utf8("12"), utf8("3456")])), 5)).rejects.toEqual(code("REQUEST_TOO_LARGE"));
-    await expect(readBody(request("1", { "content-length": "6" }), 5)).rejects.toEqual(code("REQUEST_TOO_LARGE"));
+    expect(await readBody(request("12345"), 5, held())).toEqual(utf8("12345"));
+    expect(await readBody(request(null), 5, held())).toEqual(new Uint8Array());
+    expect(await readBody(request(stream([utf8("12"), utf8("345")])), 5, held())).toEqual(utf8("12345"));
+    await expect(readBody(request("123456"), 5, held())).rejects.toEqual(code("REQUEST_TOO_LARGE"));
+    await expect(readBody(request(stream([utf8("12"), utf8("3456")])), 5, held())).rejects.toEqual(code("REQUEST_TOO_LARGE"));
+    await expect(readBody(request("1", { "content-length": "6" }), 5, held())).rejects.toEqual(code("REQUEST_TOO_LARGE"));
   });
 
   it("that is endless is not read to its end", async () => {
@@ -112,16 +114,16 @@ describe("a request body", () => {
         controller.enqueue(new Uint8Array(1000));
       },
     });
-    await expect(readBody(request(endless), 10_000)).rejects.toEqual(code("REQUEST_TOO_LARGE"));
+    await expect(readBody(request(endless), 10_000, held())).rejects.toEqual(code("REQUEST_TOO_LARGE"));
     expect(pulled).toBeLessThan(20);
   });
 
   it.each(["gzip", "br", "deflate", "zstd", "gzip, identity"])("in the encoding %s is refused", async (encoding) => {
-    await expect(readBody(request("x", { "content-encoding": encoding }), 5)).rejects.toEqual(code("REQUEST_MEDIA_TYPE"));
+    await expect(readBody(request("x", { "content-encoding": encoding }), 5, held())).rejects.toEqual(code("REQUEST_MEDIA_TYPE"));
   });
 
   it("that breaks off is the caller's doing", async () => {
-    await expect(readBody(request(stream([utf8("1")], true)), 5)).rejects.toEqual(code("CLIENT_ABORTED"));
+    await expect(readBody(request(stream([utf8("1")], true)), 5, held())).rejects.toEqual(code("CLIENT_ABORTED"));
   });
 });
 
