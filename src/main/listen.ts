@@ -110,7 +110,8 @@ export async function listen(fetch: Fetch, config: TrisealConfig): Promise<Liste
     },
   });
   const open = new OpenAnswers();
-  const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (request, response) => {
+  // A missing host is refused below, with a code: Node's own refusal has no body.
+  const server = createServer({ connectionsCheckingInterval: CHECK_MS, requireHostHeader: false }, (request, response) => {
     open.add(request, response);
     boundSending(response, config.limits.sendTimeoutMs);
     void answer(request, response);

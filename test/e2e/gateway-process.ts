@@ -98,6 +98,12 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/** Memory of a process that is in RAM, in MiB. */
+export function residentMiB(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Math.round(Number(line?.[1] ?? 0) / 1024);
+}
+
 /** Process ids of the children of `pid`. */
 export function childrenOf(pid: number): readonly number[] {
   return readdirSync("/proc")

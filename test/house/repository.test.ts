@@ -23,7 +23,7 @@ function trackedFiles(): string[] {
   } catch {
     const all = readdirSync(ROOT, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const paths = all.map((entry) => relative(ROOT.pathname, join(entry.parentPath, entry.name)));
-    return paths.filter((path) => !/^(?:\.git|node_modules|dist|demo-out|coverage)\/|\.tsbuildinfo$|\.log$/.test(path));
+    return paths.filter((path) => !/^(?:\.git|node_modules|dist|demo-out|fuzz-out|coverage)\/|\.tsbuildinfo$|\.log$/.test(path));
   }
 }
 

@@ -34,7 +34,7 @@ describe("requests in flight", () => {
   it("are counted down whether they are answered or fail, and awaited by a drain", async () => {
     const inFlight = new InFlight({ total: 1, perTenant: 1 });
     await expect(inFlight.run("a", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    let finish = () => undefined as void;
+    let finish = (): void => undefined;
     const running = inFlight.run("a", () => new Promise<void>((resolve) => (finish = resolve)));
     const order: string[] = [];
     const drained = inFlight.drain().then(() => order.push("drained"));

@@ -1,0 +1,95 @@
+/**
+ * `npm run fuzz -- TARGET --seconds N [--seed S] [--result FILE] [--out DIR]` runs a campaign; `npm run fuzz -- replay FILE`
+ * judges one kept case again. Exit code 0 where nothing failed.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import buildPrograms from "../global-setup.ts";
+import type { FuzzTarget } from "./fuzz-target.ts";
+import { type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
+import { fuzzTargets } from "./targets.ts";
+
+const MAX_FAILURES = 10;
+
+/** A failing case as it is kept. */
+interface KeptCase {
+  readonly target: string;
+  readonly subject: string;
+  readonly seed: number;
+  readonly index: number;
+  readonly fault: string;
+  /** Base64. */
+  readonly bytes: string;
+}
+
+function targetOf(name: string | undefined): FuzzTarget {
+  const target = fuzzTargets.find((candidate) => candidate.name === name);
+  if (target !== undefined) return target;
+  throw new Error(`name a target: ${fuzzTargets.map((known) => known.name).join(" or ")}, or \`replay FILE\``);
+}
+
+async function keep(folder: string, target: string, seed: number, { bytes, ...failure }: Failure): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, `${target}-${failure.subject.replaceAll(" ", "-")}-${seed}-${failure.index}.json`);
+  const kept: KeptCase = { target, seed, ...failure, bytes: Buffer.from(bytes).toString("base64") };
+  await writeFile(file, `${JSON.stringify(kept, null, 2)}\n`);
+  return file;
+}
+
+function summary(target: string, seed: number, seconds: number, result: CampaignResult, numbers: object): object {
+  const { failures, ...rest } = result;
+  const kept = failures.map(({ subject, index, fault }) => ({ subject, index, fault }));
+  const sorted = Object.entries(rest.outcomes).sort(([left], [right]) => (left < right ? -1 : 1));
+  const outcomes = Object.fromEntries(
+    sorted.map(([name, tally]) => [name, Object.fromEntries(Object.entries(tally).sort(([, left], [, right]) => right - left))]),
+  );
+  return { target, seed, seconds, node: process.version, ...rest, outcomes, failures: kept, numbers };
+}
+
+async function campaign(name: string | undefined, flags: Record<string, string | undefined>): Promise<number> {
+  const target = targetOf(name);
+  const seed = Number(flags["seed"] ?? Date.now() % 2 ** 32);
+  const seconds = Number(flags["seconds"] ?? 20);
+  if (!Number.isSafeInteger(seed) || !(seconds > 0)) throw new Error("--seed wants a whole number, --seconds a positive one");
+  console.log(`fuzz ${target.name}: seed ${seed}, ${seconds} s`);
+  const open = await target.open();
+  try {
+    const result = await runCampaign(open, { seed, seconds, minCases: 1, maxFailures: MAX_FAILURES });
+    const text = JSON.stringify(summary(target.name, seed, seconds, result, open.numbers()), null, 2);
+    console.log(text);
+    if (flags["result"] !== undefined) await writeFile(flags["result"], `${text}\n`);
+    for (const failure of result.failures) {
+      const file = await keep(flags["out"] ?? "fuzz-out", target.name, seed, failure);
+      console.log(`${failure.subject}: ${failure.fault}\n  again: npm run fuzz -- replay ${file}`);
+    }
+    for (const { afterCase, fault } of result.inspections) console.log(`after case ${afterCase}: ${fault}`);
+    return result.failures.length + result.inspections.length === 0 ? 0 : 1;
+  } finally {
+    await open.close();
+  }
+}
+
+async function replay(file: string | undefined): Promise<number> {
+  if (file === undefined) throw new Error("name the file of a kept case");
+  const kept = JSON.parse(await readFile(file, "utf8")) as KeptCase;
+  const open = await targetOf(kept.target).open();
+  try {
+    const subject = open.subjects.find((candidate) => candidate.name === kept.subject);
+    if (subject === undefined) throw new Error(`no subject ${kept.subject}`);
+    const bytes = Uint8Array.from(Buffer.from(kept.bytes, "base64"));
+    const { outcome, fault } = await judgeCase(subject, bytes, open.caseTimeoutMs);
+    console.log(JSON.stringify({ outcome, fault, inspection: await open.inspect() }));
+    return fault === null ? 0 : 1;
+  } finally {
+    await open.close();
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: "string" }, seed: { type: "string" }, result: { type: "string" }, out: { type: "string" } },
+});
+const [command, file] = positionals;
+buildPrograms();
+process.exitCode = command === "replay" ? await replay(file) : await campaign(command, values);

@@ -1,0 +1,7 @@
+/** The list of fuzz targets. A new target is one entry here. */
+import type { FuzzTarget } from "./fuzz-target.ts";
+import { httpTarget } from "./http-target.ts";
+import { verifyTarget } from "./verify-target.ts";
+
+/** All targets, by the name that the command line takes. */
+export const fuzzTargets: readonly FuzzTarget[] = [httpTarget, verifyTarget];
