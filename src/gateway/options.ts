@@ -11,7 +11,6 @@ import type { ServiceIdentity } from "./service-identity.ts";
 /** A model as callers see it. */
 export interface CatalogModel extends ServedModel {
   readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
   /** Platform string of OIP metadata. */
   readonly platform: string;
 }

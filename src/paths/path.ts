@@ -7,6 +7,7 @@ import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
+import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
@@ -33,6 +34,8 @@ export interface ServedModel {
   readonly name: string;
   readonly version: string;
   readonly digest: Sha256Digest;
+  /** The tensors that it may answer with. */
+  readonly outputs: readonly TensorSpec[];
 }
 
 /** A request that policy has decided and that is bound to that decision. */

@@ -86,7 +86,7 @@ async function clientFailures(packageBytes: Uint8Array): Promise<readonly string
   return checks.filter((check) => check.status === "fail").map((check) => check.id);
 }
 
-const request = { model: { name: "m", version: "1", digest: modelDigest }, facts, body };
+const request = { model: { name: "m", version: "1", digest: modelDigest, outputs: [] }, facts, body };
 const sealAsGateway = (keyset: WorkerKeyset) => sealToSession(request, { keyset, keysetDigest: workerKeysetDigest(keyset) }, now);
 const sealAsClient = (keyset: WorkerKeyset) =>
   teeClient.prepare({ model: "m", facts, body }, sessionOf(packageWith({ keyset })), now);

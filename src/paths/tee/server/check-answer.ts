@@ -1,7 +1,8 @@
 /** Checks a worker's answer before it is handed on: the gateway passes nothing on that an auditor would reject. */
 import type { BindingContext } from "../../../core/binding.ts";
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
-import { type CallerFacts, factsDigest } from "../../../core/oip.ts";
+import { type CallerFacts, factsDigest, type InferenceResponse, parseInferenceResponse } from "../../../core/oip.ts";
+import type { ServedModel } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
 import { decodeAnswerHead, parseFrame } from "../wire/frame.ts";
 import type { WorkerKeyset } from "../wire/keyset.ts";
@@ -67,6 +68,34 @@ export function checkAnswer(frame: Uint8Array, asked: AskedRequest): CheckedAnsw
   if (statement.wire.requestDigest !== asked.envelopeDigest) invalid("the leg is about another request");
   if (statement.wire.responseDigest !== digestOf(answer.sealed)) invalid("the leg is about another response");
   return answer;
+}
+
+/**
+ * Checks that an opened answer is one of `model`: its name, and only outputs that it declares, each once, in the declared
+ * datatype and shape. Does not check the values: that is what the worker's evidence vouches for.
+ * @throws TrisealError `WORKER_ANSWER_INVALID`.
+ */
+export function assertDeclared(model: ServedModel, body: Uint8Array): void {
+  const { modelName, outputs } = readResponse(body);
+  if (modelName !== model.name) invalid("the worker's answer is of another model");
+  if (outputs.length === 0 || new Set(outputs.map(({ name }) => name)).size !== outputs.length)
+    invalid("the worker's answer has no output, or one twice");
+  for (const { name, datatype, shape } of outputs) {
+    const spec = model.outputs.find((output) => output.name === name);
+    const fits =
+      spec?.datatype === datatype &&
+      spec.shape.length === shape.length &&
+      spec.shape.every((size, at) => size === -1 || size === shape[at]);
+    if (!fits) invalid("an output of the worker's answer is not as the model declares it");
+  }
+}
+
+function readResponse(body: Uint8Array): InferenceResponse {
+  try {
+    return parseInferenceResponse(body);
+  } catch (cause) {
+    return invalid("the worker's opened answer cannot be read", cause);
+  }
 }
 
 /**

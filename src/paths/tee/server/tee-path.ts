@@ -18,7 +18,7 @@ import { encodeFrame } from "../wire/frame.ts";
 import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
 import { TEE_LEG_TYPE } from "../wire/leg.ts";
 import type { AdmittedSession } from "./admission.ts";
-import { assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
+import { assertDeclared, assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
 import { sealToSession } from "./seal-to-session.ts";
 import { type SeatedSession, type SeatOptions, type WorkerPlace, WorkerSeat } from "./worker-seat.ts";
 
@@ -209,6 +209,7 @@ async function openChecked(
   if (outgoing.sealed !== null) {
     body = await openAnswer(outgoing.sealed, checked.sealed);
     assertOpened(checked.leg, request.body, body);
+    assertDeclared(request.model, body);
   }
   return {
     body,
