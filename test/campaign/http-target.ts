@@ -159,7 +159,8 @@ async function subjectsOf(fed: Fed, receiptId: string): Promise<readonly Subject
   ];
 }
 
-async function keysetOf(service: Service): Promise<WorkerKeyset> {
+/** The keyset of the service's worker, from its current session. */
+export async function keysetOf(service: Service): Promise<WorkerKeyset> {
   const { sessions } = (await get(service, "/v1/aci/sessions")).json as { sessions: { session_id: string }[] };
   const document = await get(service, `/v1/aci/sessions/${sessions[0]?.session_id}`);
   return parseWorkerEvidence(decodeSession(parseJson(document.bytes)).evidenceBytes).keyset;

@@ -4,8 +4,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { type InferenceCall, TrisealClient } from "../../src/client/index.ts";
 import { utf8 } from "../../src/core/bytes.ts";
+import { SEAL_MLKEM768_X25519, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { makeSealKey, publicSealKey } from "../../src/paths/tee/wire/seal-suite.ts";
 import { eventOf, parseBundle } from "../../src/receipt/index.ts";
 import { parseTrust, type Trust } from "../../src/verify/index.ts";
+import { keysetOf } from "../campaign/http-target.ts";
 import { clock, heldBack, type Service, startService, verdictOn, workerOf } from "./gateway-harness.ts";
 import { until } from "./gateway-process.ts";
 
@@ -28,6 +31,7 @@ afterAll(async () => {
 interface Passed {
   readonly method: string;
   readonly path: string;
+  readonly body: Buffer;
 }
 
 /** What the proxy answers with, in place of what the gateway said. */
@@ -55,7 +59,7 @@ async function startProxy(): Promise<Proxy> {
   const server: Server = createServer((request, response) => {
     const forward = async () => {
       const body = await bodyOf(request);
-      const passed: Passed = { method: request.method ?? "", path: request.url ?? "" };
+      const passed: Passed = { method: request.method ?? "", path: request.url ?? "", body };
       proxy.passed.push(passed);
       const headers = new Headers();
       for (const name of ["authorization", "content-type"]) {
@@ -432,5 +436,35 @@ describe("the SDK behind a proxy that tampers", () => {
     };
     await expect(client.infer(callOf())).rejects.toEqual(code("VERIFICATION_FAILED"));
     expect(posts()).toHaveLength(1);
+  });
+
+  it("seals to no keyset that a refusal offers, wherever it stands in it", async () => {
+    const client = clientOf(proxy.url);
+    await client.infer(callOf());
+    const own = await keysetOf(service);
+    const { publicKey } = publicSealKey(await makeSealKey("seal-pq-1", SEAL_MLKEM768_X25519));
+    const keyset = { ...own, sealKeys: [{ keyId: "seal-pq-1", algo: SEAL_MLKEM768_X25519, publicKey }] };
+    const offer = {
+      keyset,
+      keyset_digest: workerKeysetDigest(keyset),
+      keysetDigest: workerKeysetDigest(keyset),
+      sessions: [{ keyset }],
+    };
+    const stale = {
+      code: "WORKER_KEY_STALE",
+      detail: "stale",
+      retryable: true,
+      ...offer,
+      error: { ...offer, code: "WORKER_KEY_STALE" },
+    };
+    proxy.tamper = (said, request) => {
+      if (isInfer(request)) Object.assign(said, { status: 409, body: Buffer.from(JSON.stringify(stale)) });
+    };
+    proxy.passed.length = 0;
+    await expect(client.infer(callOf())).rejects.toEqual(code("WORKER_KEY_STALE"));
+    const sealedTo = proxy.passed
+      .filter(isInfer)
+      .map(({ body }) => (JSON.parse(body.toString()) as { keysetDigest: string }).keysetDigest);
+    expect(sealedTo).toEqual([workerKeysetDigest(own), workerKeysetDigest(own)]);
   });
 });
