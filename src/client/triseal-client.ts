@@ -69,7 +69,7 @@ interface Exchange {
   readonly idempotencyKey: string;
   wire: PreparedRequest | null;
   answer: ServiceAnswer | null;
-  /** Whether the key that was sealed to was called stale before. */
+  /** Whether the key that was sealed to was called stale before in this attempt. */
   stale: boolean;
   /** How often it was sealed anew because a worker had opened the last envelope, or that had expired. */
   reseals: number;
@@ -147,6 +147,10 @@ export class TrisealClient {
    * @throws TrisealError `VERIFICATION_FAILED`.
    */
   async establish(signal?: AbortSignal): Promise<void> {
+    await this.appraiseService(signal);
+  }
+
+  private async appraiseService(signal?: AbortSignal): Promise<AppraisedService> {
     const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(32)));
     const report = decodeReport(await this.connection.getJson(`/v1/aci/attestation?nonce=${nonce}`, signal), "report");
     const { workload_keyset: keyset, report_data: bound, tee_type: type } = report.attestation;
@@ -165,25 +169,27 @@ export class TrisealClient {
       type === "triseal-none" && service.gateway.teeTypes.some((entry) => entry.accept === type),
       `gateway attestation ${type} is not accepted`,
     );
-    this.service = { keysetDigest: digest, trusted: service };
     this.sessions.clear();
+    this.service = { keysetDigest: digest, trusted: service };
+    return this.service;
   }
 
   /** Takes up an exchange where the last attempt left it. */
   private async attempt(exchange: Exchange, signal: AbortSignal): Promise<VerifiedAnswer> {
-    if (this.service === null) await this.establish(signal);
-    // Kept for the whole attempt: the answer must come from the service that was appraised for it.
-    const service = this.service;
-    assertVerified(service !== null, "the service is not established");
-    const { wire, answer } = await this.send(exchange, signal);
+    // Each attempt may find workers that were started since the last one; attempts and their time are bounded.
+    exchange.stale = false;
+    // Kept for the whole attempt, whatever other calls learn: the answer must come from the service that was appraised for it.
+    const service = this.service ?? (await this.appraiseService(signal));
+    const { wire, answer } = await this.send(exchange, service, signal);
     return this.verified({ exchange, service, wire, answer }, await wire.open(answer.body), signal);
   }
 
   private async send(
     exchange: Exchange,
+    service: AppraisedService,
     signal: AbortSignal,
   ): Promise<{ readonly wire: PreparedRequest; readonly answer: ServiceAnswer }> {
-    exchange.wire ??= await this.prepare(exchange, signal);
+    exchange.wire ??= await this.prepare(exchange, service, signal);
     const { wire, call, idempotencyKey } = exchange;
     const message = { body: wire.body, mediaType: wire.mediaType, idempotencyKey };
     try {
@@ -192,11 +198,11 @@ export class TrisealClient {
     } catch (error) {
       if (!this.mustSealAnew(exchange, error)) throw error;
       exchange.wire = null;
-      return this.send(exchange, signal);
+      return this.send(exchange, service, signal);
     }
   }
 
-  /** Whether a new envelope can help now. A stale key, once: the new sessions are appraised exactly as at first contact. */
+  /** Whether a new envelope can help now. A stale key, once in an attempt: the new sessions are appraised exactly as at first contact. */
   private mustSealAnew(exchange: Exchange, error: unknown): boolean {
     if (exchange.call.seal === false || !isTrisealError(error) || !SEAL_ANEW.has(error.code)) return false;
     if (error.code !== "WORKER_KEY_STALE") return ++exchange.reseals <= MAX_RESEALS;
@@ -206,15 +212,19 @@ export class TrisealClient {
     return true;
   }
 
-  private async prepare({ call, opened }: Exchange, signal: AbortSignal): Promise<PreparedRequest> {
+  private async prepare({ call, opened }: Exchange, service: AppraisedService, signal: AbortSignal): Promise<PreparedRequest> {
     if (call.seal === false) return { body: opened, mediaType: "application/json", open: async (body) => body };
-    const { client, session } = await this.session(call.model, signal);
+    const { client, session } = await this.session(call.model, service, signal);
     const facts = callerFacts(call.parameters);
     return client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
   }
 
   /** An appraised session for the model, from the cache while it is current. */
-  private async session(model: string, signal: AbortSignal): Promise<{ client: PathClient; session: AppraisedSession }> {
+  private async session(
+    model: string,
+    service: AppraisedService,
+    signal: AbortSignal,
+  ): Promise<{ client: PathClient; session: AppraisedSession }> {
     const cached = this.sessions.get(model);
     if (cached !== undefined && this.options.clock() < cached.expiresAt) return cached;
     const list = await this.connection.getJson(`/v1/aci/sessions?model=${encodeURIComponent(model)}`, signal);
@@ -227,7 +237,7 @@ export class TrisealClient {
         typeof entry === "object" && entry !== null && !Array.isArray(entry) ? (entry as JsonObject)["session_id"] : null;
       if (typeof id !== "string" || !/^[0-9a-f]{64}$/.test(id)) continue;
       const document = await this.connection.getJson(`/v1/aci/sessions/${id}`, signal);
-      const judged = await this.appraise(id, document);
+      const judged = await this.appraise(id, document, service);
       if (typeof judged === "string") reason = judged;
       else {
         this.sessions.set(model, judged);
@@ -241,13 +251,12 @@ export class TrisealClient {
   private async appraise(
     id: string,
     document: JsonObject,
+    { trusted }: AppraisedService,
   ): Promise<{ client: PathClient; session: AppraisedSession; expiresAt: number } | string> {
     const expiresAt = document["expires_at"];
     const now = this.options.clock();
     if (sessionId(document) !== id || typeof expiresAt !== "number" || expiresAt <= now)
       return "a session is not current or not under its own id";
-    const trusted = this.service?.trusted;
-    if (trusted === undefined) return "the service is not established";
     let reason = "no path can use the session";
     for (const client of this.pathClients) {
       const inputs = {

@@ -9,7 +9,7 @@ import type { BlobStore } from "../log/store/blob-store.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import { encodeBundle, type GatewayKeyset, type Receipt, receiptDigest } from "../receipt/index.ts";
 import { encodeRecord, type LogRecord, parseRecord, type ReceiptRecord, type UsedKey } from "./record.ts";
-import { openAnswer, storeAnswer, type VaultKeys } from "./response-vault.ts";
+import { openAnswer, type SealedAnswer, storeAnswer, type VaultKeys } from "./response-vault.ts";
 
 /** What the index keeps of one receipt. */
 interface IndexedReceipt {
@@ -113,8 +113,7 @@ export class Ledger {
    */
   async logExchange(exchange: SignedExchange, usedKey: UsedKey | null): Promise<void> {
     const { receipt, response } = exchange;
-    const stored =
-      response === null ? null : { ...(await storeAnswer(this.vault, response.body)), mediaType: response.mediaType };
+    const stored = response === null ? null : { ...(await this.storeAnswer(response.body)), mediaType: response.mediaType };
     await this.append("receipt", receiptDigest(receipt), [encodeJcs(receipt.document), ...exchange.blobs], {
       id: receipt.receipt_id,
       tenant: exchange.tenant,
@@ -186,6 +185,15 @@ export class Ledger {
     // Policy statements and key events are shared documents, too, and no sessions.
     const isSession = index !== undefined && (await this.recordAt(index))?.kind === "session";
     return isSession ? this.sharedDocument(digest, null) : null;
+  }
+
+  /** The vault's key of a new day is a file, and its disk can be full like that of the log. */
+  private async storeAnswer(body: Uint8Array): Promise<SealedAnswer> {
+    try {
+      return await storeAnswer(this.vault, body);
+    } catch (cause) {
+      throw new TrisealError("LOG_UNAVAILABLE", "the answer could not be stored", { cause });
+    }
   }
 
   private async append(

@@ -1,13 +1,12 @@
 /** Keys of a gateway as files of mode 0600: one key, one purpose, and never deleted, so that old receipts keep their signer's name. */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { encodeHex, utf8 } from "../core/bytes.ts";
 import { boolean, type Decoded, hexBytes, hexText, matching, nullable, object, oneOf, seconds, text } from "../core/decode.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
-import { nodeFiles, replaceFile } from "../log/store/files.ts";
+import { type DurableFiles, makeDurableDirectory, nodeFiles, replaceFile } from "../log/store/files.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
 
 /** What keys are for. One key serves one purpose. */
@@ -53,9 +52,12 @@ export type KeyEvent = {
 /** The keys of one folder. */
 export class KeyStore {
   private readonly directory: string;
+  private readonly files: DurableFiles;
+  private settled = false;
 
-  constructor(directory: string) {
+  constructor(directory: string, files: DurableFiles = nodeFiles) {
     this.directory = directory;
+    this.files = files;
   }
 
   /** All keys, oldest first. @throws TrisealError `KEY_FILE_INVALID` for a file that others can read, or a malformed one. */
@@ -127,17 +129,25 @@ export class KeyStore {
   }
 
   private async readAll(): Promise<readonly KeyFile[]> {
-    const names = (await nodeFiles.list(this.directory)).filter((name) => name.endsWith(".json"));
+    await this.settle();
+    const names = (await this.files.list(this.directory)).filter((name) => name.endsWith(".json"));
     const keys = await Promise.all(names.map((name) => this.read(name)));
     return keys.sort((left, right) => left.createdAt - right.createdAt || (left.keyId < right.keyId ? -1 : 1));
   }
 
+  /** Whoever wrote a key may have been killed before its name was durable: what a lost key signed could not be explained. */
+  private async settle(): Promise<void> {
+    if (this.settled || (await this.files.mode(this.directory)) === null) return;
+    await this.files.syncDirectory(this.directory);
+    this.settled = true;
+  }
+
   private async read(name: string): Promise<KeyFile> {
     const path = `${this.directory}/${name}`;
-    if (((await stat(path)).mode & 0o077) !== 0)
+    if ((((await this.files.mode(path)) ?? 0) & 0o077) !== 0)
       throw new TrisealError("KEY_FILE_INVALID", `${path} can be read by others: chmod 600`);
     try {
-      const key = decodeKeyFile(parseJson(new Uint8Array(await readFile(path))), "key");
+      const key = decodeKeyFile(parseJson((await this.files.read(path)) ?? new Uint8Array()), "key");
       if (createSeedSigner(key.keyId, key.seed).publicKey !== key.publicKey)
         throw new TrisealError("FORMAT_INVALID", "seed and public key differ");
       return key;
@@ -148,10 +158,9 @@ export class KeyStore {
   }
 
   private async write(key: KeyFile): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await makeDurableDirectory(this.files, this.directory);
     const path = `${this.directory}/${key.keyId}.json`;
-    await replaceFile(nodeFiles, path, utf8(`${JSON.stringify({ ...key, seed: encodeHex(key.seed) }, null, 2)}\n`));
-    await chmod(path, 0o600);
+    await replaceFile(this.files, path, utf8(`${JSON.stringify({ ...key, seed: encodeHex(key.seed) }, null, 2)}\n`));
   }
 }
 

@@ -9,7 +9,7 @@ import { hashApiKey } from "../gateway/authenticate.ts";
 import { Ledger } from "../gateway/ledger.ts";
 import { KEY_PURPOSES, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { BlobStore } from "../log/store/blob-store.ts";
-import { nodeFiles } from "../log/store/files.ts";
+import { makeDurableDirectory, nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { readConfig, TENANT_ID } from "./config.ts";
 import { systemClock } from "./system-clock.ts";
@@ -36,7 +36,6 @@ async function openFolder(flags: KeyFlags): Promise<KeyFolder> {
 
 /** The log of a data folder, signed by its active log key. @throws TrisealError `LOG_LOCKED` while a gateway runs; `KEY_UNKNOWN`. */
 async function openLog({ store, dataDir, origin }: KeyFolder): Promise<TransparencyLog> {
-  await nodeFiles.makeDirectory(dataDir);
   return TransparencyLog.open({
     directory: join(dataDir, "log"),
     origin,
@@ -47,8 +46,9 @@ async function openLog({ store, dataDir, origin }: KeyFolder): Promise<Transpare
 
 async function logEvents(log: TransparencyLog, dataDir: string, events: readonly KeyEvent[]): Promise<void> {
   const blobs = join(dataDir, "blobs");
-  await nodeFiles.makeDirectory(blobs);
-  const ledger = await Ledger.open(log, new BlobStore(nodeFiles, blobs), createVaultKeys(join(dataDir, "vault"), 1, systemClock));
+  await makeDurableDirectory(nodeFiles, blobs);
+  const vault = createVaultKeys(join(dataDir, "vault"), 1, systemClock, nodeFiles);
+  const ledger = await Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
   for (const event of events) await ledger.logShared("key", encodeJcs(event));
 }
 

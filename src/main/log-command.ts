@@ -1,14 +1,17 @@
-/** `triseal log`: the witness. */
+/** `triseal log`: the witness, and the offline check of a log. */
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
-import { nodeFiles, replaceFile } from "../log/store/files.ts";
+import { makeDurableDirectory, nodeFiles, replaceFile } from "../log/store/files.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
+import { parseTrust } from "../trust/trust-file.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { systemClock } from "./system-clock.ts";
+import { verifyLog } from "./verify-log.ts";
 import { runWitness } from "./witness.ts";
 
 interface WitnessFlags {
@@ -22,7 +25,7 @@ interface WitnessFlags {
 /** The witness's own key, made at its first start and kept in its data folder. */
 async function witnessSigner(dataDir: string): Promise<Signer> {
   const path = join(dataDir, "witness.seed");
-  await nodeFiles.makeDirectory(dataDir);
+  await makeDurableDirectory(nodeFiles, dataDir);
   const existing = await nodeFiles.read(path);
   const text = existing === null ? encodeHex(new Uint8Array(randomBytes(32))) : new TextDecoder().decode(existing).trim();
   if (existing === null) await replaceFile(nodeFiles, path, utf8(`${text}\n`));
@@ -55,9 +58,36 @@ async function witness(flags: WitnessFlags): Promise<void> {
   await running.close();
 }
 
+interface VerifyFlags {
+  readonly data: string;
+  readonly trust: string;
+  readonly from?: string;
+  readonly json?: true;
+}
+
+async function verify(flags: VerifyFlags): Promise<void> {
+  const { services } = parseTrust(new Uint8Array(await readFile(flags.trust)));
+  const from = flags.from === undefined ? null : await readFile(flags.from, "utf8");
+  const logs = services.flatMap((service) => service.logs);
+  const audit = await verifyLog({ dataDir: resolve(flags.data), logs, from });
+  if (flags.json) console.log(JSON.stringify({ verified: true, ...audit }));
+  else for (const [name, value] of Object.entries(audit)) console.log(`${name.padEnd(16)}${value ?? "none"}`);
+}
+
 /** Adds `log` to the command line. */
 export function addLogCommand(program: Command): void {
-  const log = program.command("log").description("the transparency log's witness");
+  const log = program.command("log").description("the transparency log: its offline check, and a witness");
+  log
+    .command("verify")
+    .description(
+      "check a data folder's log: every checkpoint against the leaves and the log's key, every record against its leaf",
+    )
+    .requiredOption("--data <dir>", "data folder; a gateway may run on it")
+    .requiredOption("--trust <file>", "trust file that names the log's keys")
+    .option("--from <file>", "an earlier checkpoint of this log, which it must extend")
+    .option("--json", "print one JSON line")
+    .addHelpText("after", "\nExit codes: 0 verified, 1 anything else. Tiles are not read: they are made again at each start.")
+    .action(verify);
   log
     .command("witness")
     .description("cosign checkpoints of the named logs, once each was checked to extend the last one (C2SP tlog-witness)")

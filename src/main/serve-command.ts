@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { nodeFiles } from "../log/store/files.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -58,7 +59,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(await readConfig(flags.config ?? null), flags);
   // Installed before anything starts: a signal during the start is kept until the gateway can end in order.
   const stopped = stopSignal();
-  const running = await startGateway({ config, dev: flags.dev === true, clock: systemClock, log: writeLog });
+  const running = await startGateway({ config, dev: flags.dev === true, clock: systemClock, log: writeLog, files: nodeFiles });
   announce(running, flags);
   await stopped;
   await running.close();

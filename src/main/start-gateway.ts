@@ -7,13 +7,11 @@ import { encodeJcs } from "../core/jcs.ts";
 import type { Clock } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
-import { Ledger } from "../gateway/ledger.ts";
+import type { Ledger } from "../gateway/ledger.ts";
 import type { CatalogModel, OperatorLog, Tenant } from "../gateway/options.ts";
 import { createServiceIdentity } from "../gateway/service-identity.ts";
 import { KeyStore } from "../keys/key-store.ts";
-import { BlobStore } from "../log/store/blob-store.ts";
-import { nodeFiles } from "../log/store/files.ts";
-import { TransparencyLog } from "../log/store/transparency-log.ts";
+import type { DurableFiles } from "../log/store/files.ts";
 import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
 import { readPackages } from "../model/read/read-package.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
@@ -21,10 +19,10 @@ import { parseTrust, type TrustedService } from "../trust/trust-file.ts";
 import type { TrisealConfig } from "./config.ts";
 import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
 import { listen } from "./listen.ts";
+import { openLedger } from "./open-ledger.ts";
 import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
 import { startWorkers } from "./start-workers.ts";
-import { createVaultKeys } from "./vault-keys.ts";
 
 /** How a gateway is started. */
 export interface StartOptions {
@@ -33,6 +31,8 @@ export interface StartOptions {
   readonly dev: boolean;
   readonly clock: Clock;
   readonly log: OperatorLog;
+  /** The disk of keys, log, records, blobs and vault. */
+  readonly files: DurableFiles;
 }
 
 /** A gateway that answers. */
@@ -71,8 +71,8 @@ export async function readCatalog(
 }
 
 async function openKeys(options: StartOptions): Promise<{ keys: GatewayKeys; created: readonly Uint8Array[] }> {
-  const { config, dev, clock } = options;
-  const store = new KeyStore(join(config.dataDir, "keys"));
+  const { config, dev, clock, files } = options;
+  const store = new KeyStore(join(config.dataDir, "keys"), files);
   const created = dev ? await store.init({ dev: true, now: clock() }) : [];
   const signer = (purpose: "gateway" | "log" | "policy") => store.signer(purpose, dev ? "dev" : "production");
   return {
@@ -139,9 +139,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 
 async function start(options: StartOptions, started: Started): Promise<RunningGateway> {
   const { config, dev, clock } = options;
-  await nodeFiles.makeDirectory(config.dataDir);
   const { keys, created } = await openKeys(options);
-  const ledger = await openLedger(options, keys, started);
+  const ledger = await startLedger(options, keys, started);
   for (const event of created) await ledger.logShared("key", event);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
@@ -199,22 +198,14 @@ function tenantsOf(config: TrisealConfig, devApiKey: string | null): ReadonlyMap
   return tenants;
 }
 
-async function openLedger({ config, clock }: StartOptions, keys: GatewayKeys, started: Started): Promise<Ledger> {
-  const log = await TransparencyLog.open({
-    directory: join(config.dataDir, "log"),
-    origin: config.log.origin,
-    signer: keys.log,
-    files: nodeFiles,
-  });
-  started.add(() => log.close());
-  const blobs = join(config.dataDir, "blobs");
-  await nodeFiles.makeDirectory(blobs);
-  const vault = createVaultKeys(join(config.dataDir, "vault"), config.retainDays, clock);
-  await vault.sweep();
+async function startLedger({ config, clock, files }: StartOptions, keys: GatewayKeys, started: Started): Promise<Ledger> {
+  const { dataDir, log, retainDays } = config;
+  const { ledger, vault } = await openLedger({ dataDir, origin: log.origin, signer: keys.log, retainDays, clock, files });
+  started.add(() => ledger.log.close());
   const sweeping = setInterval(() => void vault.sweep().catch(() => undefined), SWEEP_INTERVAL_MS);
   sweeping.unref();
   started.add(() => clearInterval(sweeping));
-  return Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
+  return ledger;
 }
 
 async function openPolicy(

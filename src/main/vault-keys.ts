@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Clock, formatTime, unixSeconds } from "../core/time.ts";
 import type { VaultKeys } from "../gateway/response-vault.ts";
-import { nodeFiles, replaceFile } from "../log/store/files.ts";
+import { type DurableFiles, makeDurableDirectory, replaceFile } from "../log/store/files.ts";
 
 const NAME = /^\d{4}-\d\d-\d\d$/;
 const DAY_SECONDS = 86_400;
@@ -15,24 +15,24 @@ export interface VaultKeyFolder extends VaultKeys {
 }
 
 /** Vault keys in `directory`, named by their day in UTC. */
-export function createVaultKeys(directory: string, retainDays: number, clock: Clock): VaultKeyFolder {
+export function createVaultKeys(directory: string, retainDays: number, clock: Clock, files: DurableFiles): VaultKeyFolder {
   let today: { readonly name: string; readonly key: Uint8Array } | null = null;
   let making: Promise<{ readonly name: string; readonly key: Uint8Array }> | null = null;
   const dayOf = (daysAgo: number) => formatTime(unixSeconds(Math.max(0, clock() - daysAgo * DAY_SECONDS))).slice(0, 10);
   const isRetained = (name: string) => NAME.test(name) && name > dayOf(retainDays);
   const path = (name: string) => join(directory, `${name}.key`);
-  const find = async (name: string) => (isRetained(name) ? nodeFiles.read(path(name)) : null);
+  const find = async (name: string) => (isRetained(name) ? files.read(path(name)) : null);
   const sweep = async () => {
-    await nodeFiles.makeDirectory(directory);
-    const names = (await nodeFiles.list(directory)).map((file) => file.replace(/\.key$/, ""));
-    for (const name of names) if (NAME.test(name) && !isRetained(name)) await nodeFiles.remove(path(name));
-    await nodeFiles.syncDirectory(directory);
+    await makeDurableDirectory(files, directory);
+    const names = (await files.list(directory)).map((file) => file.replace(/\.key$/, ""));
+    for (const name of names) if (NAME.test(name) && !isRetained(name)) await files.remove(path(name));
+    await files.syncDirectory(directory);
   };
   const make = async (name: string) => {
     await sweep();
-    const existing = await nodeFiles.read(path(name));
+    const existing = await files.read(path(name));
     const key = existing ?? new Uint8Array(randomBytes(32));
-    if (existing === null) await replaceFile(nodeFiles, path(name), key);
+    if (existing === null) await replaceFile(files, path(name), key);
     return { name, key };
   };
   return {

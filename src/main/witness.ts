@@ -5,7 +5,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import type { Signer } from "../core/ed25519.ts";
 import type { Clock } from "../core/time.ts";
 import { type DataLock, lockData } from "../log/store/data-lock.ts";
-import { nodeFiles } from "../log/store/files.ts";
+import { makeDurableDirectory, nodeFiles } from "../log/store/files.ts";
 import { createWitness, type WitnessLog } from "../log/store/witness.ts";
 
 /** A witness to run. */
@@ -49,7 +49,7 @@ async function closeServer(server: Server, lock: DataLock): Promise<void> {
  *   `createWitness`. An error of the system where the port cannot be had.
  */
 export async function runWitness({ port, ...options }: RunWitnessOptions): Promise<RunningWitness> {
-  await nodeFiles.makeDirectory(options.stateDir);
+  await makeDurableDirectory(nodeFiles, options.stateDir);
   const lock = await lockData(`${options.stateDir}/lock`);
   try {
     const app = await createWitness({ ...options, files: nodeFiles });

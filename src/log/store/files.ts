@@ -2,7 +2,8 @@
  * The one interface through which log and blobs reach a disk. Nothing is durable before it was synced: the bytes of a
  * file by `sync`, its name by `syncDirectory` of the folder it was made or renamed in.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** A file that only grows, and can be cut back. */
 export interface AppendFile {
@@ -19,6 +20,9 @@ export interface DurableFiles {
   read(path: string): Promise<Uint8Array | null>;
   /** Names in a folder, sorted; empty where there is none. */
   list(path: string): Promise<readonly string[]>;
+  /** Permission bits of a file or folder, or null where there is none. */
+  mode(path: string): Promise<number | null>;
+  /** Makes a folder and those above it that are missing. No name of them is durable: `makeDurableDirectory` sees to that. */
   makeDirectory(path: string): Promise<void>;
   /** Writes a whole file; durable only when `sync` is true, and its name only after `syncDirectory`. */
   write(path: string, bytes: Uint8Array, sync: boolean): Promise<void>;
@@ -28,15 +32,15 @@ export interface DurableFiles {
   openAppend(path: string): Promise<AppendFile>;
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 async function readOrNull<T>(read: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await read;
   } catch (error) {
-    if (isMissing(error)) return otherwise;
+    if (hasCode(error, "ENOENT")) return otherwise;
     throw error;
   }
 }
@@ -67,6 +71,10 @@ export const nodeFiles: DurableFiles = {
     // Not a Buffer: a slice of one shares its memory, and a leaf would keep the whole file of leaves alive.
     return content === null ? null : new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   },
+  async mode(path) {
+    const found = await readOrNull(stat(path), null);
+    return found === null ? null : found.mode & 0o777;
+  },
   list: async (path) => (await readOrNull(readdir(path), [])).sort(),
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -94,4 +102,24 @@ export async function replaceFile(files: DurableFiles, path: string, bytes: Uint
   await files.write(temporary, bytes, true);
   await files.rename(temporary, path);
   await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+}
+
+/**
+ * Makes a folder whose name lasts, and so do the names of those above it that were missing. Each is synced into the folder
+ * above before anything is made inside it, also where it was there already: whoever made it may have been killed before.
+ */
+export async function makeDurableDirectory(files: DurableFiles, path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent === path) return;
+  const isNew = (await files.mode(path)) === null;
+  if (isNew) {
+    await makeDurableDirectory(files, parent);
+    await files.makeDirectory(path);
+  }
+  try {
+    await files.syncDirectory(parent);
+  } catch (error) {
+    // A folder that was there, below one that we may not even list, is somebody else's making.
+    if (isNew || !hasCode(error, "EACCES")) throw error;
+  }
 }

@@ -1,22 +1,29 @@
 /** Tiles on disk: derived from the leaves, repaired at start, served as static files (C2SP tlog-tiles). */
 import { equalBytes } from "../../core/bytes.ts";
+import { TrisealError } from "../../core/errors.ts";
+import { leafHash } from "../merkle.ts";
 import { encodeEntries, encodeTilePath, parseEntries, parseTilePath, TILE_WIDTH, type TileAddress } from "../tile.ts";
 import type { DurableFiles } from "./files.ts";
 import type { Tree } from "./tree.ts";
+
+/** Reads all leaves of the log again, from where they are durable. */
+type ReadLeaves = () => Promise<readonly Uint8Array[]>;
 
 /** Writes the tiles of one log. Only the widest partial tile of each row is kept: narrower ones are its beginning. */
 export class TileFolder {
   private readonly files: DurableFiles;
   private readonly directory: string;
   private readonly tree: Tree;
+  private readonly readLeaves: ReadLeaves;
   /** Leaves behind the last full entry bundle on disk. */
   private tail: Uint8Array[] = [];
   private writtenSize = 0;
 
-  constructor(files: DurableFiles, directory: string, tree: Tree) {
+  constructor(files: DurableFiles, directory: string, tree: Tree, readLeaves: ReadLeaves) {
     this.files = files;
     this.directory = directory;
     this.tree = tree;
+    this.readLeaves = readLeaves;
   }
 
   /** Takes up the log's leaves at start and repairs every tile that is missing, torn or different. */
@@ -47,7 +54,11 @@ export class TileFolder {
     this.tail = this.tail.slice(this.tail.length - (this.tail.length % TILE_WIDTH));
   }
 
-  /** The bytes of a tile, or null where the log does not reach that far. @throws TrisealError `NOT_FOUND` for a bad path. */
+  /**
+   * The bytes of a tile, or null where the log does not reach that far. A tile on the disk that is missing, torn or
+   * different is made again from the leaves first.
+   * @throws TrisealError `NOT_FOUND` for a bad path; `LOG_CORRUPT` where the leaves on the disk are not those of the tree.
+   */
   async read(path: string): Promise<Uint8Array | null> {
     const address = parseTilePath(path);
     if (address.level !== "entries") return this.tree.tile({ ...address, level: address.level });
@@ -57,8 +68,35 @@ export class TileFolder {
       const entries = this.tail.slice(inTail, inTail + address.width);
       return entries.length < address.width ? null : encodeEntries(entries);
     }
-    const bytes = await this.files.read(this.path({ ...address, width: TILE_WIDTH }));
-    return bytes === null ? null : encodeEntries(parseEntries(bytes).slice(0, address.width));
+    const entries = (await this.storedBundle(address.index)) ?? (await this.remadeBundle(address.index));
+    return encodeEntries(entries.slice(0, address.width));
+  }
+
+  /** The entries of a full bundle on the disk, or null where they are not those of the tree. */
+  private async storedBundle(index: number): Promise<readonly Uint8Array[] | null> {
+    const bytes = await this.files.read(this.path({ level: "entries", index, width: TILE_WIDTH }));
+    try {
+      const entries = bytes === null ? [] : parseEntries(bytes);
+      return this.isBundle(index, entries) ? entries : null;
+    } catch {
+      return null;
+    }
+  }
+
+  private async remadeBundle(index: number): Promise<readonly Uint8Array[]> {
+    const entries = (await this.readLeaves()).slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
+    if (!this.isBundle(index, entries)) throw new TrisealError("LOG_CORRUPT", "leaves on the disk are not those of the log");
+    // A disk that takes no writes does not keep the tile from being served.
+    await this.writeTile({ level: "entries", index, width: TILE_WIDTH }, encodeEntries(entries)).catch(() => undefined);
+    return entries;
+  }
+
+  private isBundle(index: number, entries: readonly Uint8Array[]): boolean {
+    const first = index * TILE_WIDTH;
+    return (
+      entries.length === TILE_WIDTH &&
+      entries.every((leaf, place) => equalBytes(leafHash(leaf), this.tree.read(0, first + place)))
+    );
   }
 
   /** Index of the first leaf of the tail. */

@@ -12,8 +12,8 @@ import { leafHash, proveConsistency, proveInclusion } from "../merkle.ts";
 import { encodeNote, type NoteSignature, parseNote } from "../note.ts";
 import { canonicalNote, encodeTlogProof } from "../tlog-proof.ts";
 import { type DataLock, lockData } from "./data-lock.ts";
-import { type DurableFiles, replaceFile } from "./files.ts";
-import { LeafFile } from "./leaf-file.ts";
+import { type DurableFiles, makeDurableDirectory, replaceFile } from "./files.ts";
+import { LeafFile, readLeaves } from "./leaf-file.ts";
 import { TileFolder } from "./tile-folder.ts";
 import { Tree } from "./tree.ts";
 
@@ -81,8 +81,9 @@ export class TransparencyLog {
    */
   static async open(options: LogOptions): Promise<TransparencyLog> {
     const { files, directory } = options;
-    for (const folder of ["", "/records", "/checkpoints"]) await files.makeDirectory(`${directory}${folder}`);
-    await files.syncDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
+    await makeDurableDirectory(files, directory);
+    // Their names become durable with that of the file `leaves`.
+    for (const folder of ["records", "checkpoints"]) await files.makeDirectory(`${directory}/${folder}`);
     const lock = await lockData(`${directory}/lock`);
     let opened: LeafFile | null = null;
     try {
@@ -90,7 +91,13 @@ export class TransparencyLog {
       opened = file;
       const tree = new Tree();
       for (const leaf of leaves) tree.append(leaf);
-      const log = new TransparencyLog(options, lock, file, tree, new TileFolder(files, directory, tree));
+      const log = new TransparencyLog(
+        options,
+        lock,
+        file,
+        tree,
+        new TileFolder(files, directory, tree, () => storedLeaves(options)),
+      );
       await log.checkPublished();
       // Only now: what was published and cannot be read must stay as it is, for whoever restores it.
       await file.settle();
@@ -202,18 +209,19 @@ export class TransparencyLog {
 
   private async writeRecords(batch: readonly Pending[]): Promise<void> {
     const { files, directory } = this.options;
-    const folders = new Set<string>();
-    await Promise.all(
-      batch.map(async ({ leaf, record }) => {
-        const path = this.recordPath(encodeHex(leafHash(leaf)));
-        const folder = path.slice(0, path.lastIndexOf("/"));
-        folders.add(folder);
-        await files.makeDirectory(folder);
-        await files.write(`${path}.tmp`, record, true);
-        await files.rename(`${path}.tmp`, path);
-      }),
-    );
+    const folders = new Set(await Promise.all(batch.map((pending) => this.writeRecord(pending))));
     await Promise.all([...folders, `${directory}/records`].map((folder) => files.syncDirectory(folder)));
+  }
+
+  /** Writes one record, whose name is not durable yet, and returns its folder. */
+  private async writeRecord({ leaf, record }: Pending): Promise<string> {
+    const { files } = this.options;
+    const path = this.recordPath(encodeHex(leafHash(leaf)));
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    await files.makeDirectory(folder);
+    await files.write(`${path}.tmp`, record, true);
+    await files.rename(`${path}.tmp`, path);
+    return folder;
   }
 
   private recordPath(leafHashHex: string): string {
@@ -262,6 +270,11 @@ export class TransparencyLog {
     if (!equalBytes(this.tree.root(size), root))
       throw new TrisealError("LOG_CORRUPT", `the first ${size} leaves are not those that were published`);
   }
+}
+
+/** The leaves of whole batches in the file. @throws TrisealError `LOG_CORRUPT`. */
+async function storedLeaves({ files, directory }: LogOptions): Promise<readonly Uint8Array[]> {
+  return readLeaves((await files.read(`${directory}/leaves`)) ?? new Uint8Array()).leaves;
 }
 
 /** The checkpoint of a stored note, or null where the bytes are none. Its signature is not verified: the log key may have changed since. */

@@ -1,5 +1,4 @@
 /** What a witness remembers of a log: the last checkpoint it cosigned, in a file that only it writes. */
-import { dirname } from "node:path";
 import { encodeHex, parseUtf8, utf8 } from "../../core/bytes.ts";
 import { sha256Bytes } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -8,7 +7,7 @@ import { type Checkpoint, parseCheckpointText } from "../checkpoint.ts";
 import { verifyCosignature, type WitnessKey } from "../cosignature.ts";
 import { emptyRoot } from "../merkle.ts";
 import { encodeNote, type Note, parseNote } from "../note.ts";
-import { type DurableFiles, replaceFile } from "./files.ts";
+import { type DurableFiles, makeDurableDirectory, replaceFile } from "./files.ts";
 
 /** The last cosigned checkpoint of one log; size 0 and time 1 where there is none. */
 export interface WitnessedLog {
@@ -23,8 +22,7 @@ function statePath(directory: string, origin: string): string {
 
 /** Makes the folder of the state, and clears away what an interrupted write left. */
 export async function prepareStateFolder(files: DurableFiles, directory: string): Promise<void> {
-  await files.makeDirectory(directory);
-  await files.syncDirectory(dirname(directory));
+  await makeDurableDirectory(files, directory);
   for (const name of await files.list(directory)) {
     if (name.endsWith(".tmp")) await files.remove(`${directory}/${name}`);
   }

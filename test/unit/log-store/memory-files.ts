@@ -119,6 +119,11 @@ export class MemoryFiles implements DurableFiles {
     return entry === undefined || entry === FOLDER ? null : entry.bytes.slice();
   }
 
+  async mode(path: string): Promise<number | null> {
+    this.alive();
+    return this.entries.has(path) ? 0o600 : null;
+  }
+
   async list(path: string): Promise<readonly string[]> {
     this.alive();
     return this.entries

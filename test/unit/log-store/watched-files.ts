@@ -8,6 +8,7 @@ export type Watcher = (operation: string, path: string) => void;
 export function watchFiles(files: DurableFiles, watch: Watcher): DurableFiles {
   return {
     read: (path) => files.read(path),
+    mode: (path) => files.mode(path),
     list: (path) => files.list(path),
     async makeDirectory(path) {
       watch("makeDirectory", path);
