@@ -21,6 +21,7 @@ import { KILL_POINTS, type KillOrder, type KillPoint } from "./killing-files.ts"
 /** How a campaign runs. */
 export interface KillCampaign {
   readonly seed: number;
+  readonly points: readonly KillPoint[];
   /** Kills wanted at each point. */
   readonly killsPerPoint: number;
   /** No further kill is begun after so many seconds. */
@@ -220,16 +221,16 @@ class Campaign {
   }
 
   async run(): Promise<KillResult> {
-    const { killsPerPoint, seconds, say } = this.options;
+    const { points, killsPerPoint, seconds, say } = this.options;
     const end = performance.now() + seconds * 1000;
     await this.firstStart();
     for (let round = 0; round < killsPerPoint; round++) {
-      for (const point of KILL_POINTS) {
+      for (const point of points) {
         if (performance.now() > end || this.problems.length > 0) continue;
-        const most = point === "any-operation" ? 120 : 6;
+        const most = point === "any-operation" ? 120 : 5;
         await this.kill({ point, passage: 1 + Math.floor(this.random() * most) });
       }
-      say(`${round + 1}: ${KILL_POINTS.map((point) => `${point} ${this.kills[point]}`).join(", ")}`);
+      say(`${round + 1}: ${points.map((point) => `${point} ${this.kills[point]}`).join(", ")}`);
     }
     return await this.finish();
   }

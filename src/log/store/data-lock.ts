@@ -1,4 +1,7 @@
-/** One process per data folder: a lock file that names the process. */
+/**
+ * One process per data folder: a lock file that names the process by its id and, on Linux, by boot and start time, because
+ * ids are given out again. Processes that do not see each other's ids, as in two containers, are not kept apart.
+ */
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { TrisealError } from "../../core/errors.ts";
 
@@ -12,21 +15,36 @@ const held = new Set<string>();
 
 let attempts = 0;
 
-function isAlive(pid: number, path: string): boolean {
+/** When a process was started, as `boot/ticks`; null where the system does not say. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+    // After the name, which may hold anything, in parentheses: the state is the first field, the start the twentieth.
+    const ticks = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ").at(-1)?.split(" ")[19];
+    return ticks === undefined ? null : `${boot}/${ticks}`;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether the process that wrote `pid` and `start` (null where it wrote none) still runs. */
+async function isAlive(pid: number, start: string | null, path: string): Promise<boolean> {
   if (pid === process.pid) return held.has(path);
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
   }
+  const now = await startOf(pid);
+  return start === null || now === null || start === now;
 }
 
 /** Makes a lock file that names this process from the first moment on. False where there is one already. */
 async function create(path: string): Promise<boolean> {
   const temporary = `${path}.${process.pid}.${attempts++}.tmp`;
   try {
-    await writeFile(temporary, String(process.pid), { mode: 0o600 });
+    const start = await startOf(process.pid);
+    await writeFile(temporary, start === null ? String(process.pid) : `${process.pid} ${start}`, { mode: 0o600 });
     await link(temporary, path);
     held.add(path);
     return true;
@@ -46,8 +64,9 @@ async function release(path: string): Promise<void> {
 /** Whether a dead process left the lock file at `path`; false where there is none. @throws TrisealError `LOG_LOCKED`. */
 async function isAbandoned(path: string): Promise<boolean> {
   const content = await readFile(path, "utf8").catch(() => null);
-  const holder = Number(content);
-  if (Number.isInteger(holder) && holder > 0 && isAlive(holder, path)) {
+  const [id = "", start = null] = content?.trim().split(" ") ?? [];
+  const holder = Number(id);
+  if (Number.isInteger(holder) && holder > 0 && (await isAlive(holder, start, path))) {
     throw new TrisealError("LOG_LOCKED", `process ${holder} holds this data folder`, { details: { pid: holder } });
   }
   return content !== null;

@@ -24,7 +24,7 @@ describe("a lock file that a dead process left", () => {
       const refusals = asked.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
       expect(locks).toHaveLength(1);
       for (const refusal of refusals) expect(refusal).toMatchObject({ code: "LOG_LOCKED" });
-      expect(await readFile(path, "utf8")).toBe(String(process.pid));
+      expect((await readFile(path, "utf8")).split(" ")[0]).toBe(String(process.pid));
       await locks[0]?.release();
     }
     expect(await readdir(folder)).toEqual([]);
@@ -39,6 +39,26 @@ describe("a lock file that a dead process left", () => {
     await expect(lockData(path)).rejects.toMatchObject({ code: "LOG_LOCKED", details: { pid: process.pid } });
     await lock.release();
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("is taken over where another process has its id now: one of another start, or of another boot", async () => {
+    const folder = await temporaryFolder();
+    const own = await lockData(join(folder, "own"));
+    const [, mine = ""] = (await readFile(join(folder, "own"), "utf8")).split(" ");
+    await own.release();
+    const boot = mine.split("/")[0] ?? "";
+    expect(mine).toMatch(/^[0-9a-f-]{36}\/\d+$/);
+    const stat = await readFile(`/proc/${process.ppid}/stat`, "utf8");
+    const start = stat.split(") ").at(-1)?.split(" ")[19] ?? "";
+    const path = join(folder, "lock");
+    await writeFile(path, `${process.ppid} ${boot}/${start}`);
+    await expect(lockData(path)).rejects.toMatchObject({ code: "LOG_LOCKED", details: { pid: process.ppid } });
+    for (const reused of [`${boot}/${Number(start) + 1}`, `00000000-0000-0000-0000-000000000000/${start}`]) {
+      await writeFile(path, `${process.ppid} ${reused}`);
+      const lock = await lockData(path);
+      expect(await readFile(path, "utf8")).toBe(`${process.pid} ${mine}`);
+      await lock.release();
+    }
   });
 
   it("stays where it is while a live process is taking it over", async () => {

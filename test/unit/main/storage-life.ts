@@ -37,12 +37,14 @@ export interface Promised {
   /** Public keys that signed something that left. */
   signers: readonly string[];
   cosigned: number;
+  /** Leaves of a checkpoint that was served. */
+  size: number;
   /** The day of the last sweep that ended; keys of earlier days past retention must never be seen again. */
   sweptOn: number;
 }
 
 /** Nothing was promised yet. */
-export const nothing = (): Promised => ({ answers: [], signers: [], cosigned: 0, sweptOn: 0 });
+export const nothing = (): Promised => ({ answers: [], signers: [], cosigned: 0, size: 0, sweptOn: 0 });
 
 let starts = 0;
 
@@ -70,8 +72,8 @@ function clockOf(day: number): () => UnixSeconds {
   return () => unixSeconds(FIRST_DAY + day * DAY_SECONDS);
 }
 
-/** Starts on the folder as a gateway does. The caller closes `ledger.log`. */
-async function boot(files: DurableFiles, { dataDir }: Home, day: number): Promise<Booted> {
+/** What the folder holds, as a gateway finds it before it stores anything of its own. The caller closes `ledger.log`. */
+async function open(files: DurableFiles, { dataDir }: Home, day: number) {
   const clock = clockOf(day);
   const keys = new KeyStore(`${dataDir}/keys`, files);
   const created = await keys.init({ dev: false, now: clock() });
@@ -80,6 +82,12 @@ async function boot(files: DurableFiles, { dataDir }: Home, day: number): Promis
   const policy = await keys.signer("policy", "production");
   const place = { dataDir, origin: ORIGIN, signer: log, retainDays: RETAIN_DAYS, clock, files };
   const { ledger } = await openLedger(place);
+  return { ledger, created, gateway, signers: [gateway.publicKey, log.publicKey, policy.publicKey] };
+}
+
+/** Starts on the folder as a gateway does. The caller closes `ledger.log`. */
+async function boot(files: DurableFiles, home: Home, day: number): Promise<Booted> {
+  const { ledger, created, gateway, signers } = await open(files, home, day);
   try {
     for (const event of created) await ledger.logShared("key", utf8(JSON.stringify(event)));
     // No two starts have the same keyset: what one stored, the next does not store again.
@@ -87,16 +95,11 @@ async function boot(files: DurableFiles, { dataDir }: Home, day: number): Promis
       notAfter: unixSeconds(FIRST_DAY + 90 * DAY_SECONDS + starts++),
       dev: false,
     });
-    await ledger.storeKeyset(identity.keyset);
-    await ledger.store(identity.reportBytes);
     // The same at every start, as a policy is.
     const policyDigest = await ledger.store(utf8("a policy"));
-    return {
-      policyDigest,
-      ledger,
-      writer: new ReceiptWriter(identity, new Set()),
-      signers: [gateway.publicKey, log.publicKey, policy.publicKey],
-    };
+    await ledger.storeKeyset(identity.keyset);
+    await ledger.store(identity.reportBytes);
+    return { policyDigest, ledger, writer: new ReceiptWriter(identity, new Set()), signers };
   } catch (error) {
     await ledger.log.close();
     throw error;
@@ -116,21 +119,29 @@ async function answer({ ledger, writer, signers, policyDigest }: Booted, promise
   promised.signers = signers;
 }
 
-/** One process: starts on `day`, answers twice, and has its checkpoint cosigned. */
+/** One process: starts on `day`, answers, and has its checkpoint cosigned. */
 async function liveDay(files: DurableFiles, home: Home, promised: Promised, day: number): Promise<void> {
   const booted = await boot(files, home, day);
   promised.sweptOn = day;
   try {
+    promised.size = booted.ledger.log.size;
     await answer(booted, promised, day);
     await cosign(booted.ledger.log);
     promised.cosigned = booted.ledger.log.cosignedSize();
-    await answer(booted, promised, day);
   } finally {
     await booted.ledger.log.close();
   }
 }
 
-/** A life of three processes on the days `days`; ends where the disk does. */
+/** A process that answers nobody, and still serves what it found, under its own checkpoint. */
+export async function liveIdle(files: DurableFiles, home: Home, promised: Promised, day: number): Promise<void> {
+  const { ledger, signers } = await boot(files, home, day);
+  promised.size = ledger.log.size;
+  promised.signers = signers;
+  await ledger.log.close();
+}
+
+/** A life of several processes, one for each of `days`; ends where the disk does. */
 export async function live(files: DurableFiles, home: Home, promised: Promised, days: readonly number[]): Promise<void> {
   try {
     for (const day of days) await liveDay(files, home, promised, day);
@@ -141,8 +152,9 @@ export async function live(files: DurableFiles, home: Home, promised: Promised, 
 
 /** What of the promises is not kept by a gateway that starts on these files; null where all are. */
 export async function brokenPromise(files: MemoryFiles, home: Home, promised: Promised, day: number): Promise<string | null> {
-  const { ledger, signers } = await boot(files, home, day);
+  const { ledger, signers } = await open(files, home, day);
   try {
+    if (promised.size > ledger.log.size) return "leaves of a served checkpoint are gone";
     if (promised.signers.length > 0 && promised.signers.join() !== signers.join()) return "other keys";
     if (promised.cosigned > ledger.log.cosignedSize()) return "a cosigned checkpoint is gone";
     for (const { id, body, usedKey, day: answered } of promised.answers) {
