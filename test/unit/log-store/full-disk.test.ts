@@ -31,7 +31,7 @@ describe("a disk that is full", () => {
   it("refuses all that wait, at whatever operation, and the log recovers without a lost or doubled leaf", async () => {
     const operations = await commitOperations();
     expect(operations).toContain("append");
-    for (const error of ["ENOSPC", "EIO"]) {
+    for (const error of ["ENOSPC", "EIO", "EROFS"]) {
       for (let failing = 1; failing <= operations.length; failing++) {
         const directory = `${await temporaryFolder()}/log`;
         const { files, state } = faultyFiles();

@@ -10,7 +10,7 @@ import { createServiceIdentity } from "../../../src/gateway/service-identity.ts"
 import { KeyStore } from "../../../src/keys/key-store.ts";
 import type { DurableFiles } from "../../../src/log/store/files.ts";
 import { openLedger } from "../../../src/main/open-ledger.ts";
-import { MemoryFiles, type PowerCut } from "../log-store/memory-files.ts";
+import type { MemoryFiles, PowerCut } from "../log-store/memory-files.ts";
 import { cosign, ORIGIN } from "../log-store/store-fixture.ts";
 
 const DAY_SECONDS = 86_400;
