@@ -102,6 +102,13 @@ describe("the SDK, sealed", () => {
     ["first sends the known envelope after each loss", ["drop", replayed, "drop", replayed], [1, 1, 2, 2, 3], 2, "POLICY_DENIED"],
     ["seals anew where the envelope expired", [lost, expired], [1, 1, 2], 1, "POLICY_DENIED"],
     ["seals anew once where the key is stale", [stale], [1, 2], 0, "POLICY_DENIED"],
+    [
+      "seals anew again where the key is stale after the connection broke",
+      [stale, "drop", stale],
+      [1, 2, 2, 3],
+      1,
+      "POLICY_DENIED",
+    ],
     ["seals anew no second time where the key is stale", [stale, stale], [1, 2], 0, "WORKER_KEY_STALE"],
     ["seals anew three times and no more", Array<Said>(9).fill(replayed), [1, 2, 3, 4], 0, "SEALED_REPLAYED"],
     [
