@@ -104,8 +104,8 @@ describe("a disk that is full", () => {
   });
 
   it("refuses to open at whatever operation, gives up the lock, and opens once there is room", async () => {
-    const { directory } = await memoryDisk();
-    const first = faultyFiles((await memoryDisk()).files);
+    const { files: empty, directory } = await memoryDisk();
+    const first = faultyFiles(empty);
     await (await openLog(directory, first.files)).close();
     for (let failing = 1; failing <= first.state.seen.length; failing++) {
       const disk = await memoryDisk();
