@@ -80,10 +80,10 @@ function setUp(stage: Stage = {}) {
   return { client, seen, time, pinnedTo, count };
 }
 
-function changed(report: JsonObject, change: (attestation: Record<string, JsonValue>) => void): JsonObject {
-  const copy = structuredClone(report) as { attestation: Record<string, JsonValue> };
-  change(copy.attestation);
-  return copy;
+/** The report with changed evidence. */
+function withEvidence(report: JsonObject, change: (evidence: JsonObject) => JsonObject): JsonObject {
+  const attestation = report["attestation"] as JsonObject;
+  return { ...report, attestation: { ...attestation, evidence: change(attestation["evidence"] as JsonObject) } };
 }
 
 describe("the API key", () => {
@@ -111,15 +111,15 @@ describe("the API key", () => {
   const impostors: readonly [string, Stage, string][] = [
     ["a service of another key", { identity: impostor }, "VERIFICATION_FAILED"],
     ["a keyset that lists the trusted key and is signed by another", { identity: forged }, "VERIFICATION_FAILED"],
-    ["a report that no key signed", { report: (r) => changed(r, (a) => void (a["evidence"] = {})) }, "FORMAT_INVALID"],
+    ["a report that no key signed", { report: (r) => withEvidence(r, () => ({})) }, "FORMAT_INVALID"],
     [
       "a report of an unknown key id",
-      { report: (r) => changed(r, (a) => void (a["evidence"] = { ...(a["evidence"] as JsonObject), key_id: "gateway-2" })) },
+      { report: (r) => withEvidence(r, (evidence) => ({ ...evidence, key_id: "gateway-2" })) },
       "VERIFICATION_FAILED",
     ],
     [
       "an old report, whose nonce was replaced",
-      { report: (r) => changed(r, (a) => void (a["evidence"] = (stale["attestation"] as JsonObject)["evidence"] ?? null)) },
+      { report: (r) => withEvidence(r, () => (stale["attestation"] as JsonObject)["evidence"] as JsonObject) },
       "VERIFICATION_FAILED",
     ],
     ["an old report", { report: () => stale }, "VERIFICATION_FAILED"],
