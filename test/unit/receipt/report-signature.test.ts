@@ -30,7 +30,7 @@ describe("a gateway's own report", () => {
   it.each<[string, JsonObject]>([
     ["the signature of another challenge", { evidence: unchallenged["evidence"] ?? null }],
     ["another challenge's report data", { report_data: unchallenged["report_data"] ?? null }],
-    ["a changed signature", { evidence: { ...evidence, signature: `00${String(evidence["signature"]).slice(2)}` } }],
+    ["a changed signature", { evidence: { ...evidence, signature: "00".repeat(64) } }],
     ["a key that the keyset does not list", { evidence: { ...evidence, key_id: "gateway-2" } }],
     ["a keyset whose key of that name is another", { workload_keyset: { ...keyset, receipt_signing_keys: [] } }],
     [
