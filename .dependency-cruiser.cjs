@@ -38,6 +38,7 @@ const matrix = {
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path"], packages: ["hono", "zod"], node: true },
   verify: { own: ["core", "receipt", "log", "trust", "policy", "path", "paths/*/evidence"], packages: [] },
   client: { own: ["core", "receipt", "trust", "path", "verify", "paths/*/client"], packages: [] },
+  "client/node": { own: ["core", "client"], packages: ["undici"], node: true },
   main: {
     own: [
       ...[
@@ -55,6 +56,7 @@ const matrix = {
         "gateway",
         "verify",
         "client",
+        "client/node",
       ],
       ...["paths/*/wire", "paths/*/evidence", "paths/*/client", "paths/*/compile", "paths/*/server", "enclave/image"],
     ],
@@ -81,7 +83,7 @@ const matrix = {
 };
 
 /** Folders that live inside another row's folder and are not part of it. */
-const NESTED = { log: ["store"], model: ["read"] };
+const NESTED = { log: ["store"], model: ["read"], client: ["node"] };
 
 /** The regular expression of a row's files. A star is one path's name: captured where it stands in `from`. */
 function filesOf(row, star) {

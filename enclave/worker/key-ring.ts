@@ -1,7 +1,7 @@
 /** The worker's keys: made inside this process, never exported, replaced before they expire. */
 import type { Sha256Digest } from "../../src/core/digest.ts";
 import type { Signer } from "../../src/core/ed25519.ts";
-import type { Clock } from "../../src/core/time.ts";
+import { type Clock, holdsUntil } from "../../src/core/time.ts";
 import { nodeSuites } from "../../src/paths/tee/sealing/node-suite.ts";
 import { SEAL_MLKEM768_X25519, SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { makeSealKey, publicSealKey, type SealKeyPair } from "../../src/paths/tee/wire/seal-suite.ts";
@@ -60,13 +60,13 @@ export class KeyRing {
   /** The unexpired keyset of that digest, if this worker has it. */
   find(digest: Sha256Digest): KeyGeneration | null {
     const now = this.clock();
-    return this.generations.find((item) => item.digest === digest && item.keyset.notAfter > now) ?? null;
+    return this.generations.find((item) => item.digest === digest && holdsUntil(item.keyset.notAfter, now)) ?? null;
   }
 
   private async renew(): Promise<KeyGeneration> {
     const now = this.clock();
     const made = await generateKeys(this.subject, now + this.lifetimeS);
-    this.generations = [made, ...this.generations.filter((item) => item.keyset.notAfter > now)];
+    this.generations = [made, ...this.generations.filter((item) => holdsUntil(item.keyset.notAfter, now))];
     return made;
   }
 }

@@ -1,4 +1,6 @@
 /** The caller's SDK. Portable. */
 export { parseTrust, type Trust } from "../trust/trust-file.ts";
+export type { Fetch, PinningTransport } from "./channel.ts";
+export type { InferenceCall } from "./exchange.ts";
 export type { RetryOptions, Sleep } from "./retry.ts";
 export * from "./triseal-client.ts";

@@ -1,18 +1,20 @@
 /** HTTP to one gateway: strict answers, bounded, and every refusal as a coded error. */
 import { concatBytes } from "../core/bytes.ts";
-import { isTrisealError, TrisealError } from "../core/errors.ts";
+import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { MAX_BUNDLE_BYTES } from "../receipt/index.ts";
-
-/** Function with the signature of the web's `fetch`. */
-export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
+import type { Fetch } from "./channel.ts";
+import { refusal, unreachable } from "./refusal.ts";
 
 /** How to reach a gateway. */
 export interface ConnectionOptions {
   /** Origin of the gateway, such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
-  readonly apiKey: string;
+  /** Null until the service was appraised: then only public documents can be asked for. */
+  readonly apiKey: string | null;
   readonly fetch: Fetch;
+  /** Codes that the service may state. */
+  readonly codes: ErrorTable;
 }
 
 /** What is posted. */
@@ -28,30 +30,6 @@ export interface ServiceAnswer {
   readonly mediaType: string;
   readonly receiptId: string | null;
   readonly keysetDigest: string | null;
-}
-
-/** Statuses of intermediaries that did not reach the service. */
-const UNREACHED = new Set([502, 503, 504]);
-
-function unreachable(detail: string, cause?: unknown): TrisealError {
-  return new TrisealError("SERVICE_UNREACHABLE", detail, { cause, details: { retryable: true } });
-}
-
-/** A refusal: the code is the service's, `receiptId` names its receipt where there is one. */
-function refusal(status: number, body: Uint8Array, receiptId: string | null): TrisealError {
-  let problem: JsonObject = {};
-  try {
-    const parsed = parseJson(body);
-    if (isJsonObject(parsed)) problem = parsed;
-  } catch {
-    // Not a problem document: the status speaks for itself.
-  }
-  const coded = typeof problem["code"] === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(problem["code"]);
-  if (!coded && UNREACHED.has(status)) return unreachable(`something before the service answered ${status}`);
-  const code = coded ? problem["code"] : "INTERNAL";
-  const detail = typeof problem["detail"] === "string" ? problem["detail"].slice(0, 300) : `the service answered ${status}`;
-  const details = { status, retryable: problem["retryable"] === true, receiptId };
-  return new TrisealError(code as "INTERNAL", detail, { details });
 }
 
 async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
@@ -78,30 +56,35 @@ export class ServiceConnection {
     this.options = options;
   }
 
-  /** GET; any status but 200 is thrown with the service's code. */
+  /** GET with the API key; any status but 200 is thrown with the service's code. */
   get(path: string, signal?: AbortSignal): Promise<ServiceAnswer> {
-    return this.send(path, { method: "GET" }, signal);
+    return this.send(path, { method: "GET", headers: this.credentials() }, signal);
   }
 
-  /** GET of a JSON object. */
+  /** GET of a public JSON object, without the API key. */
   async getJson(path: string, signal?: AbortSignal): Promise<JsonObject> {
-    const document = parseJson((await this.get(path, signal)).body);
+    const document = parseJson((await this.send(path, { method: "GET" }, signal)).body);
     if (!isJsonObject(document)) throw new TrisealError("FORMAT_INVALID", `${path} gave no JSON object`);
     return document;
   }
 
-  /** POST of exact bytes under an idempotency key: sent twice, they get one answer. */
+  /** POST of exact bytes with the API key, under an idempotency key: sent twice, they get one answer. */
   post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
-    const headers = { "content-type": message.mediaType, "idempotency-key": message.idempotencyKey };
+    const headers = { "content-type": message.mediaType, "idempotency-key": message.idempotencyKey, ...this.credentials() };
     return this.send(path, { method: "POST", body: Uint8Array.from(message.body), headers }, signal);
   }
 
+  private credentials(): { readonly authorization: string } {
+    const { apiKey } = this.options;
+    if (apiKey === null) throw new TrisealError("INTERNAL", "no API key may be sent on this connection");
+    return { authorization: `Bearer ${apiKey}` };
+  }
+
   private async send(path: string, init: RequestInit, signal?: AbortSignal): Promise<ServiceAnswer> {
-    const headers = { ...(init.headers as Record<string, string> | undefined), authorization: `Bearer ${this.options.apiKey}` };
-    const request: RequestInit = { ...init, headers, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
+    const request: RequestInit = { ...init, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
     const { response, body } = await this.exchange(`${this.options.baseUrl}${path}`, request);
     const receiptId = response.headers.get("x-receipt-id");
-    if (response.status !== 200) throw refusal(response.status, body, receiptId);
+    if (response.status !== 200) throw refusal(response.status, body, receiptId, this.options.codes);
     return {
       body,
       mediaType: response.headers.get("content-type")?.split(";")[0] ?? "",

@@ -17,6 +17,11 @@ export type ErrorTable = Readonly<Record<string, ErrorRow>>;
 export const coreCodes = {
   AUTH_REQUIRED: { status: 401, retryable: false, action: "send `Authorization: Bearer <API key>`" },
   AUTH_INVALID: { status: 401, retryable: false, action: "use a key that the operator issued and has not withdrawn" },
+  CHANNEL_NOT_BOUND: {
+    status: 502,
+    retryable: false,
+    action: "seal the request, or connect over TLS with the transport of `triseal/client/node`, which pins the attested key",
+  },
   CLIENT_ABORTED: { status: 499, retryable: true, action: "nothing: you closed the connection before the answer" },
   CONFIG_INVALID: { status: 500, retryable: false, action: "correct the named key of the configuration" },
   DEADLINE_EXCEEDED: { status: 504, retryable: true, action: "retry later, or with a longer deadline" },
@@ -79,10 +84,20 @@ export const coreCodes = {
   REQUEST_TIMEOUT: { status: 408, retryable: true, action: "retry, and send the whole request faster" },
   REQUEST_TOO_LARGE: { status: 413, retryable: false, action: "send a smaller body, or ask the operator for a higher limit" },
   REQUEST_NOT_SEALED: { status: 400, retryable: false, action: "seal the request: its parameters ask for it" },
+  SERVICE_ERROR: {
+    status: 502,
+    retryable: false,
+    action: "look the service's own code up, in the details: this version does not know it",
+  },
   SERVICE_UNREACHABLE: { status: 503, retryable: true, action: "retry later, or check address and network" },
   SESSION_UNKNOWN: { status: 404, retryable: false, action: "list the sessions with `GET /v1/aci/sessions`" },
   SHUTTING_DOWN: { status: 503, retryable: true, action: "retry: this gateway is draining" },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, action: "retry later: wait for answers to the requests that you have sent" },
+  TLS_KEY_MISMATCH: {
+    status: 502,
+    retryable: false,
+    action: "stop: whoever answers at this address does not hold a TLS key that the appraised service lists",
+  },
   TRUST_FILE_INVALID: { status: 400, retryable: false, action: "correct the trust file" },
   UPSTREAM_NOT_VERIFIED: { status: 503, retryable: true, action: "retry later: no worker's evidence passes the policy" },
   VERIFICATION_FAILED: {

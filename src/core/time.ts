@@ -20,6 +20,14 @@ export function unixSeconds(value: number): UnixSeconds {
   return value as UnixSeconds;
 }
 
+/**
+ * Whether what ends at `end` still holds at `at`: until just before that second (ACI section 9.1, check 3: `now <
+ * not_after`). The one rule for keysets, sessions and policy statements, in seconds since the epoch.
+ */
+export function holdsUntil(end: number, at: number): boolean {
+  return at < end;
+}
+
 /** Last second of the year 9999. */
 const LAST_RFC3339_SECOND = 253_402_300_799;
 

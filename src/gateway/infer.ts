@@ -10,7 +10,7 @@ import {
   parseInputs,
   requestedOutputs,
 } from "../core/oip.ts";
-import type { UnixSeconds } from "../core/time.ts";
+import { holdsUntil, type UnixSeconds } from "../core/time.ts";
 import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
 import type { Caller } from "./authenticate.ts";
@@ -194,7 +194,7 @@ export class InferService {
     const active = this.options.policy();
     if ("unavailable" in active) throw new TrisealError("POLICY_UNAVAILABLE", active.unavailable);
     const at = this.options.clock();
-    if (at < active.notBefore || at >= active.notAfter)
+    if (at < active.notBefore || !holdsUntil(active.notAfter, at))
       throw new TrisealError("POLICY_UNAVAILABLE", "the signed policy is not in force now");
     const { received } = parsed;
     if (parsed.facts.seal === "caller" && received.sealedBy !== "caller") {

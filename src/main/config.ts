@@ -7,16 +7,33 @@ import type { JsonObject } from "../core/json.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Whether only this machine reaches an address. */
+export function isLoopback(host: string): boolean {
+  return host === "127.0.0.1" || host === "::1";
+}
+
 /** A tenant's id. */
 export const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 const configForm = z.strictObject({
   listen: z
     .strictObject({
-      host: z.enum(["127.0.0.1", "::1"]).default("127.0.0.1").describe("loopback only: this version has no TLS of its own"),
+      host: z
+        .union([z.ipv4(), z.ipv6()], { error: "an IPv4 or IPv6 address of this machine" })
+        .default("127.0.0.1")
+        .describe("address; without tls 127.0.0.1 or ::1, with it any, such as 0.0.0.0"),
       port: z.int().min(0).max(65_535).default(8080).describe("0 takes a free port and prints it"),
+      tls: z
+        .strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) })
+        .nullable()
+        .default(null)
+        .describe("{certFile, keyFile} in PEM, chain included, key of mode 0600: TLS 1.3 only; null serves plain HTTP"),
     })
-    .prefault({}),
+    .prefault({})
+    .refine(({ host, tls }) => tls !== null || isLoopback(host), {
+      path: ["host"],
+      error: "plain HTTP is served on 127.0.0.1 or ::1 only: configure listen.tls {certFile, keyFile} for other addresses",
+    }),
   dataDir: z.string().default("triseal-data").describe("folder of keys, log and records; one process owns it"),
   modelsDir: z.string().nullable().default(null).describe("folder of model packages; null serves the shipped ones"),
   policy: z

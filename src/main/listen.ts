@@ -1,12 +1,21 @@
-/** The socket of a gateway: loopback only, with bounds on connections and on how long a request or an answer may take. */
+/** The socket of a gateway: plain on the loopback address, else TLS, with bounds on connections and on how long a request or an answer may take. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
 import { coreCodes, TrisealError } from "../core/errors.ts";
 import { PROBLEM_TYPE, problemOf } from "../gateway/problem.ts";
 import { newRequestId } from "../gateway/request-state.ts";
 import type { TrisealConfig } from "./config.ts";
+import { TLS_VERSION, type TlsSource } from "./tls-source.ts";
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -27,7 +36,7 @@ export interface Listener {
 /** Answers a request; `env.outgoing` is the connection that the answer leaves by. */
 export type Fetch = (request: Request, env: { readonly outgoing: ServerResponse }) => Response | Promise<Response>;
 
-async function closeServer(server: Server, drain: () => Promise<void>): Promise<void> {
+async function closeServer(server: Server | TlsServer, drain: () => Promise<void>): Promise<void> {
   const closed = once(server, "close");
   server.close();
   // Kept-alive connections become idle one by one, each when its answer is written.
@@ -67,9 +76,10 @@ class OpenAnswers {
 }
 
 /** Bytes that are no request get a coded refusal, and the connection ends: nothing after them can be understood. */
-function refuseMalformed(server: Server, open: OpenAnswers): void {
+function refuseMalformed(server: Server | TlsServer, open: OpenAnswers): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable || open.started(socket)) {
+    // A TLS handshake that failed comes here, too: only the parser's and the timer's refusals can be answered.
+    if (!/^(?:HPE|ERR_HTTP)_/.test(error.code ?? "") || !socket.writable || open.started(socket)) {
       socket.destroy();
       return;
     }
@@ -97,8 +107,20 @@ function boundSending(response: ServerResponse, sendTimeoutMs: number): void {
   });
 }
 
-/** Serves `fetch` at the configured address. Rejects where the port cannot be had. */
-export async function listen(fetch: Fetch, config: TrisealConfig): Promise<Listener> {
+/** A missing host is refused by the gateway, with a code: Node's own refusal has no body. */
+const HTTP_OPTIONS = { connectionsCheckingInterval: CHECK_MS, requireHostHeader: false } as const;
+
+/** A server that answers later connections with each pair that comes into force; open connections stay as they are. */
+function createTls(source: TlsSource, handle: RequestListener): TlsServer {
+  const optionsOf = ({ cert, key }: TlsSource["pair"]) => ({ cert, key, minVersion: TLS_VERSION }) as const;
+  const options = { ...HTTP_OPTIONS, ...optionsOf(source.pair), handshakeTimeout: HEADERS_TIMEOUT_MS };
+  const server = createTlsServer(options, handle);
+  source.subscribe((pair) => server.setSecureContext(optionsOf(pair)));
+  return server;
+}
+
+/** Serves `fetch` at the configured address, over TLS with `tls`. Rejects where the port cannot be had. */
+export async function listen(fetch: Fetch, config: TrisealConfig, tls: TlsSource | null): Promise<Listener> {
   const answer = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
     errorHandler: (error) => {
       const { status, body } = refusal(
@@ -110,12 +132,12 @@ export async function listen(fetch: Fetch, config: TrisealConfig): Promise<Liste
     },
   });
   const open = new OpenAnswers();
-  // A missing host is refused below, with a code: Node's own refusal has no body.
-  const server = createServer({ connectionsCheckingInterval: CHECK_MS, requireHostHeader: false }, (request, response) => {
+  const handle: RequestListener = (request, response) => {
     open.add(request, response);
     boundSending(response, config.limits.sendTimeoutMs);
     void answer(request, response);
-  });
+  };
+  const server = tls === null ? createServer(HTTP_OPTIONS, handle) : createTls(tls, handle);
   refuseMalformed(server, open);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = Math.max(REQUEST_TIMEOUT_MS, config.limits.requestTimeoutMs);
@@ -126,5 +148,6 @@ export async function listen(fetch: Fetch, config: TrisealConfig): Promise<Liste
   await once(server, "listening");
   const address = server.address();
   const bound = typeof address === "object" && address !== null ? address.port : port;
-  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`, close: (drain) => closeServer(server, drain) };
+  const scheme = tls === null ? "http" : "https";
+  return { url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${bound}`, close: (drain) => closeServer(server, drain) };
 }

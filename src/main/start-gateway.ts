@@ -16,13 +16,14 @@ import { createWitnessClient, type WitnessClient } from "../log/store/witness-cl
 import { readPackages } from "../model/read/read-package.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { parseTrust, type TrustedService } from "../trust/trust-file.ts";
-import type { TrisealConfig } from "./config.ts";
+import { isLoopback, type TrisealConfig } from "./config.ts";
 import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
 import { listen } from "./listen.ts";
 import { openLedger } from "./open-ledger.ts";
 import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
 import { startWorkers } from "./start-workers.ts";
+import { followTls, logTlsChanges, type TlsSource } from "./tls-source.ts";
 
 /** How a gateway is started. */
 export interface StartOptions {
@@ -109,6 +110,12 @@ function assertProduction(config: TrisealConfig): void {
     throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
 }
 
+/** Refuses to show development beyond this machine. @throws TrisealError `CONFIG_INVALID`. */
+function assertDevelopment({ listen: { host } }: TrisealConfig): void {
+  if (!isLoopback(host))
+    throw new TrisealError("CONFIG_INVALID", `listen.host is \`${host}\`: --dev answers on 127.0.0.1 or ::1 only`);
+}
+
 /** Everything that was started, in the order in which it is to be stopped. */
 class Started {
   private readonly closers: (() => Promise<void> | void)[] = [];
@@ -127,7 +134,8 @@ class Started {
  * @throws TrisealError `CONFIG_INVALID`, `KEY_UNKNOWN`, `KEY_FILE_INVALID`, `LOG_LOCKED`, `LOG_CORRUPT`, `MODEL_INVALID`.
  */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
-  if (!options.dev) assertProduction(options.config);
+  if (options.dev) assertDevelopment(options.config);
+  else assertProduction(options.config);
   const started = new Started();
   try {
     return await start(options, started);
@@ -139,6 +147,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 
 async function start(options: StartOptions, started: Started): Promise<RunningGateway> {
   const { config, dev, clock } = options;
+  const tls = await openTls(options, started);
   const { keys, created } = await openKeys(options);
   const ledger = await startLedger(options, keys, started);
   for (const event of created) await ledger.logShared("key", event);
@@ -150,7 +159,8 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
       : (config.trust ?? (await writeDevTrust(config.dataDir, config, keys, platform.publicKey, catalog.models)));
   const service = await readService(trustFile, keys, config.log.origin);
   const notAfter = clock() + config.keysetLifetimeDays * 86_400;
-  const identity = createServiceIdentity(keys.gateway, { notAfter, dev });
+  assertOwnRole(tls, keys);
+  const identity = createServiceIdentity(keys.gateway, { notAfter, dev, tlsKeys: tls === null ? [] : [tls.pair.spkiSha256] });
   await ledger.storeKeyset(identity.keyset);
   await ledger.store(identity.reportBytes);
   const policy = await openPolicy(options, keys, service, ledger, started);
@@ -173,7 +183,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     wellKnown: hintsOf(options, keys, catalog.models),
   });
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
-  const server = await listen(gateway.fetch, config);
+  const server = await listen(gateway.fetch, config, tls);
   started.add(() => server.close(() => gateway.drain()));
   return { url: server.url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
 }
@@ -206,6 +216,20 @@ async function startLedger({ config, clock, files }: StartOptions, keys: Gateway
   sweeping.unref();
   started.add(() => clearInterval(sweeping));
   return ledger;
+}
+
+/** The configured TLS key, or null. @throws TrisealError `CONFIG_INVALID`. */
+async function openTls({ config, clock, log }: StartOptions, started: Started): Promise<TlsSource | null> {
+  if (config.listen.tls === null) return null;
+  const tls = await followTls(config.listen.tls, clock, logTlsChanges(log));
+  started.add(() => tls.close());
+  return tls;
+}
+
+/** One key has one role (ACI section 3.1). @throws TrisealError `CONFIG_INVALID`. */
+function assertOwnRole(tls: TlsSource | null, { gateway, log, policy }: GatewayKeys): void {
+  if ([gateway, log, policy].some((key) => key.publicKey === tls?.pair.ed25519Key))
+    throw new TrisealError("CONFIG_INVALID", "listen.tls.keyFile: this key signs for the gateway already: make another for TLS");
 }
 
 async function openPolicy(

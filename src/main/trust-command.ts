@@ -1,6 +1,8 @@
 /** `triseal trust`: drafts a trust file from what a service says, and shows what one accepts. */
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
+import type { Fetch } from "../client/index.ts";
+import { createPinnedTransport } from "../client/node/index.ts";
 import { array, boolean, digest, hexText, integer, object, text } from "../core/decode.ts";
 import { digestOfJson } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
@@ -23,7 +25,13 @@ const decodeHints = object({
   dev: boolean,
 });
 
-async function fetchJson(base: string, path: string): Promise<JsonObject> {
+/** A service that a draft is made from. */
+interface Source {
+  readonly base: string;
+  readonly fetch: Fetch;
+}
+
+async function fetchJson({ base, fetch }: Source, path: string): Promise<JsonObject> {
   const response = await fetch(`${base}${path}`, { redirect: "error", signal: AbortSignal.timeout(15_000) });
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (!response.ok || bytes.length > MAX_ANSWER_BYTES)
@@ -34,25 +42,42 @@ async function fetchJson(base: string, path: string): Promise<JsonObject> {
 }
 
 /** What the current sessions of a service show about its workers. */
-async function shownWorkers(base: string) {
-  const list = (await fetchJson(base, "/v1/aci/sessions"))["sessions"];
+async function shownWorkers(source: Source) {
+  const list = (await fetchJson(source, "/v1/aci/sessions"))["sessions"];
   const ids = (Array.isArray(list) ? (list as readonly JsonValue[]) : []).flatMap((entry) =>
     isJsonObject(entry) && typeof entry["session_id"] === "string" ? [entry["session_id"]] : [],
   );
   const platformKeys = new Set<string>();
   const workers = new Set<string>();
   for (const id of ids.slice(0, 64)) {
-    const evidence = parseWorkerEvidence(decodeSession(await fetchJson(base, `/v1/aci/sessions/${id}`)).evidenceBytes);
+    const evidence = parseWorkerEvidence(decodeSession(await fetchJson(source, `/v1/aci/sessions/${id}`)).evidenceBytes);
     if (evidence.type === "simulated") platformKeys.add(parseSimulatedEvidence(evidence.evidence).platformKey);
     workers.add(evidence.statement.workerDigest);
   }
   return { platformKeys: [...platformKeys], workers: [...workers] };
 }
 
-async function draft(flags: { readonly from: string; readonly name: string; readonly out?: string }): Promise<void> {
+interface DraftFlags {
+  readonly from: string;
+  readonly name: string;
+  readonly ca?: string;
+  readonly out?: string;
+}
+
+async function draft(flags: DraftFlags): Promise<void> {
   const base = flags.from.replace(/\/$/, "");
-  const report = decodeReport(await fetchJson(base, "/v1/aci/attestation"), "report");
-  const hints = decodeHints(await fetchJson(base, "/.well-known/triseal.json"), "hints");
+  const transport = flags.ca === undefined ? null : createPinnedTransport({ ca: await readFile(flags.ca, "utf8") });
+  try {
+    await writeDraft({ base, fetch: transport?.contact ?? ((url, init) => fetch(url, init)) }, flags);
+  } finally {
+    await transport?.close();
+  }
+}
+
+async function writeDraft(source: Source, flags: DraftFlags): Promise<void> {
+  const { base } = source;
+  const report = decodeReport(await fetchJson(source, "/v1/aci/attestation"), "report");
+  const hints = decodeHints(await fetchJson(source, "/.well-known/triseal.json"), "hints");
   const yaml = encodeTrustDraft(
     flags.name,
     {
@@ -65,7 +90,7 @@ async function draft(flags: { readonly from: string; readonly name: string; read
         keys: hints.witnesses.keys.map((key) => ({ name: key.name, publicKey: key.public_key })),
       },
       policySigners: hints.policy_signers.map((publicKey) => ({ publicKey, minSequence: 0 })),
-      paths: { tee: teeSection({ ...(await shownWorkers(base)), models: hints.models }, TODO_BECAUSE) },
+      paths: { tee: teeSection({ ...(await shownWorkers(source)), models: hints.models }, TODO_BECAUSE) },
     },
     TODO_BECAUSE,
     [
@@ -116,6 +141,7 @@ export function addTrustCommand(program: Command): void {
     .command("init")
     .description("draft a trust file from what a service says about itself, and say what you must still check")
     .requiredOption("--from <url>", "origin of the gateway")
+    .option("--ca <file>", "authorities in PEM for an `https:` address, in place of the system's; the TLS key is not pinned")
     .option("--name <name>", "name of the service in the file", "service")
     .option("--out <file>", "file to make (default: standard output)")
     .action(draft);

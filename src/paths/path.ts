@@ -5,6 +5,7 @@
 import type { BindingContext } from "../core/binding.ts";
 import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
+import type { ErrorTable } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
 import type { TensorSpec } from "../core/tensor.ts";
@@ -199,6 +200,8 @@ export interface AppraisedSession {
 /** Caller side: prepares what leaves the caller and opens what comes back. */
 export interface PathClient {
   readonly id: PathId;
+  /** Error codes that only this path can give. */
+  readonly codes: ErrorTable;
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
   appraiseSession(
     document: JsonObject,

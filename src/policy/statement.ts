@@ -6,7 +6,7 @@ import { type Signer, verifyEd25519 } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { parseJson } from "../core/json.ts";
-import type { UnixSeconds } from "../core/time.ts";
+import { holdsUntil, type UnixSeconds } from "../core/time.ts";
 
 /** Largest signed statement, in bytes. */
 export const MAX_STATEMENT_BYTES = 4096;
@@ -89,5 +89,5 @@ export function verifyPolicyStatement(signed: PolicyStatement, publicKey: string
 
 /** Whether the statement holds at `at`: from `notBefore` on, until just before `notAfter`. */
 export function isInForce(statement: PolicyStatementBody, at: UnixSeconds): boolean {
-  return statement.notBefore <= at && at < statement.notAfter;
+  return statement.notBefore <= at && holdsUntil(statement.notAfter, at);
 }

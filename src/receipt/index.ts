@@ -2,4 +2,5 @@
 export * from "./bundle.ts";
 export * from "./keyset.ts";
 export * from "./receipt.ts";
+export * from "./report-signature.ts";
 export * from "./session.ts";

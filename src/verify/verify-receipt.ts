@@ -1,6 +1,8 @@
 /** Checks the receipt itself: keyset, signature, report, and that its events tell one consistent story. */
+
 import { encodeHex } from "../core/bytes.ts";
 import { parseJson } from "../core/json.ts";
+import { holdsUntil } from "../core/time.ts";
 import type { RevokedSet } from "../paths/path.ts";
 import { decodeReport, keysetDigest, reportData } from "../receipt/keyset.ts";
 import { type EventOf, eventOf, eventsOf, type Receipt, verifyReceiptSignature } from "../receipt/receipt.ts";
@@ -39,7 +41,7 @@ export function verifyGateway(
   checks.expect("receipt.key-not-revoked", !revoked.keys.has(receiptKey), "assertion");
   const key = service.gateway.keys.find((entry) => entry.publicKey === receiptKey);
   context.waive(`gateway key ${receiptKey.slice(0, 16)}…`, key?.because);
-  checks.expect("keyset.current", at.seconds <= context.bundle.keyset.not_after, at.basis);
+  checks.expect("keyset.current", holdsUntil(context.bundle.keyset.not_after, at.seconds), at.basis);
   const dev = story.service.mode === "dev";
   checks.expect("trust.mode", !dev || service.dev !== undefined, "assertion", dev ? "development mode" : "production mode");
   if (dev) context.waive("development mode", service.dev?.because);

@@ -101,7 +101,7 @@ export async function startGateway(options: {
   const vault = memoryVault();
   const openLedger = () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault);
   const ledger = await openLedger();
-  const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false });
+  const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
   const policy = activePolicy(options.rules);
   await ledger.storeKeyset(identity.keyset);
   for (const bytes of [identity.reportBytes, policy.policyBytes, policy.statementBytes]) await ledger.store(bytes);

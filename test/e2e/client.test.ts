@@ -235,7 +235,7 @@ describe("the SDK behind a proxy that tampers", () => {
     proxy.tamper = (said, request) => {
       if (isInfer(request)) said.status = 500;
     };
-    await expect(clientOf(proxy.url).infer(callOf())).rejects.toEqual(code("INTERNAL"));
+    await expect(clientOf(proxy.url).infer(callOf())).rejects.toEqual(code("SERVICE_ERROR"));
   });
 
   it("gives nothing under the receipt of another request, or under none", async () => {

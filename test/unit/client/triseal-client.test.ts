@@ -5,13 +5,14 @@ import type { Check } from "../../../src/core/check.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 import { createServiceIdentity } from "../../../src/gateway/service-identity.ts";
 import type { PathClient } from "../../../src/paths/path.ts";
+import { codes as teeCodes } from "../../../src/paths/tee/wire/codes.ts";
 import { sessionId } from "../../../src/receipt/index.ts";
 import { API_KEY, NOW, trustFor } from "../../contract/gateway-fixture.ts";
 import { testSigner } from "../../fixtures/signer.ts";
 
 const code = (name: string) => expect.objectContaining({ name: "TrisealError", code: name });
-const identity = createServiceIdentity(testSigner("gateway-1", 21), { notAfter: NOW + 86_400, dev: false });
-const session: JsonObject = { expires_at: NOW + 600 };
+const identity = createServiceIdentity(testSigner("gateway-1", 21), { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
+const session: JsonObject = { established_at: NOW, expires_at: NOW + 600 };
 const passed: Check = { id: "test.session", status: "pass", basis: "assertion", code: null, message: "fits", spec: "" };
 
 /** What the service does with one POST: a status and a body, or nothing but a connection that breaks. */
@@ -37,6 +38,7 @@ function setUp(said: readonly Said[], options: { retry?: RetryOptions; sessionsA
   let lists = 0;
   const envelopes: PathClient = {
     id: "test",
+    codes: teeCodes,
     appraiseSession: async () => [passed],
     prepare: async ({ body }) => ({
       body: concatBytes(utf8(`${++sealed}:`), body),
@@ -48,7 +50,7 @@ function setUp(said: readonly Said[], options: { retry?: RetryOptions; sessionsA
   const broken = new TypeError("fetch failed");
   const cut = () => new Response(new ReadableStream({ pull: (controller) => controller.error(broken) }));
   const client = new TrisealClient({
-    baseUrl: "http://gateway.test",
+    baseUrl: "http://127.0.0.1:1",
     apiKey: API_KEY,
     trust: trustFor({}),
     clock: () => NOW,
@@ -96,7 +98,7 @@ describe("the SDK, sealed", () => {
       2,
       "POLICY_DENIED",
     ],
-    ["stops at an answer of 500 that is no problem document", [{ status: 500, body: "<html>" }], [1], 0, "INTERNAL"],
+    ["stops at an answer of 500 that is no problem document", [{ status: 500, body: "<html>" }], [1], 0, "SERVICE_ERROR"],
     ["follows no redirect and sends nothing again", [{ status: 307, body: "" }], [1], 0, "VERIFICATION_FAILED"],
     ["seals anew, at once, only where the worker had opened the envelope", [replayed], [1, 2], 0, "POLICY_DENIED"],
     ["first sends the known envelope after each loss", ["drop", replayed, "drop", replayed], [1, 1, 2, 2, 3], 2, "POLICY_DENIED"],

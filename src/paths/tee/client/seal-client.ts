@@ -1,8 +1,9 @@
 /** The caller's side of the tee path: seals to the worker of an appraised session and opens its answer. */
 import { TrisealError } from "../../../core/errors.ts";
-import { unixSeconds } from "../../../core/time.ts";
+import { holdsUntil, unixSeconds } from "../../../core/time.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
+import { codes } from "../wire/codes.ts";
 import { SEALED_TYPE, sealRequest } from "../wire/envelope.ts";
 import { parseWorkerEvidence, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
 import { strongestSealKey } from "../wire/seal-suite.ts";
@@ -39,12 +40,13 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
   const lifetimeS = options.sealLifetimeS ?? SEAL_LIFETIME_S;
   return {
     id: "tee",
+    codes,
     appraiseSession: options.appraiseSession,
     async prepare(request, session, now) {
       const keyset = sessionKeyset(session.document);
       const sealKey = strongestSealKey(keyset);
       if (sealKey === null) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has no known seal key");
-      if (now >= keyset.notAfter) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has expired");
+      if (!holdsUntil(keyset.notAfter, now)) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has expired");
       const head = {
         model: request.model,
         keysetDigest: workerKeysetDigest(keyset),

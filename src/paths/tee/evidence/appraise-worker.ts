@@ -4,7 +4,7 @@ import { Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { canonicalJson } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
-import type { UnixSeconds } from "../../../core/time.ts";
+import { holdsUntil, type UnixSeconds } from "../../../core/time.ts";
 import type { AppraisalInputs, RevokedSet } from "../../path.ts";
 import {
   parseWorkerEvidence,
@@ -58,7 +58,7 @@ export function appraiseWorker(
   checks.expect("evidence.supported", supported, "assertion", `evidence type ${evidence.type}`);
   if (supported) appraiseSimulated(evidence, trust, inputs.revoked, checks);
   appraiseFiles(evidence, trust, inputs.revoked, checks);
-  checks.expect("evidence.keyset-current", inputs.at.seconds <= evidence.keyset.notAfter, inputs.at.basis);
+  checks.expect("evidence.keyset-current", holdsUntil(evidence.keyset.notAfter, inputs.at.seconds), inputs.at.basis);
   return { evidence, keysetDigest, trust, facts: { evidence_type: evidence.type, simulated: evidence.type === "simulated" } };
 }
 

@@ -1,5 +1,7 @@
 /** The auditor's side of the tee path: one leg, judged with the evidence of the session that the receipt cites. */
+
 import type { Basis } from "../../../core/check.ts";
+import { holdsUntil } from "../../../core/time.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
@@ -43,7 +45,7 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
     checks.expect("leg.signature", verifyTeeLeg(leg, key.publicKey), "signature");
   }
   const { answeredAt } = inputs;
-  const current = answeredAt.seconds <= worker.evidence.keyset.notAfter;
+  const current = holdsUntil(worker.evidence.keyset.notAfter, answeredAt.seconds);
   checks.expect("evidence.keyset-current", current, answeredAt.basis, "at the answer");
   const model = statement.binding.modelDigest;
   checks.expect("leg.model-attested", worker.evidence.statement.modelDigests.includes(model), "signature");

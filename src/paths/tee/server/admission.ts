@@ -6,7 +6,7 @@ import { encodeHex } from "../../../core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
-import { type Clock, type UnixSeconds, unixSeconds } from "../../../core/time.ts";
+import { type Clock, holdsUntil, type UnixSeconds, unixSeconds } from "../../../core/time.ts";
 import { sessionId } from "../../../receipt/session.ts";
 import type { BackendFact } from "../../path.ts";
 import { parseWorkerEvidence, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
@@ -121,7 +121,7 @@ export class Admission {
 
   private live(): readonly AdmittedSession[] {
     const now = this.options.clock();
-    return this.sessions.filter((session) => now < session.expiresAt);
+    return this.sessions.filter((session) => holdsUntil(session.expiresAt, now));
   }
 
   private async admit(): Promise<AdmittedSession> {
