@@ -3,6 +3,7 @@
  * file by `sync`, its name by `syncDirectory` of the folder it was made or renamed in.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 
 /** A file that only grows, and can be cut back. */
 export interface AppendFile {
@@ -85,6 +86,17 @@ export const nodeFiles: DurableFiles = {
   syncDirectory: syncPath,
   openAppend: openAppendFile,
 };
+
+/** Makes a folder with those above it that are missing, each of whose names is durable when this resolves. */
+export async function makeDurableDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
+    await syncPath(folder);
+    if (folder === top || folder === dirname(folder)) return;
+  }
+}
 
 let temporaryNames = 0;
 

@@ -84,7 +84,7 @@ describe("a key store", () => {
       expect((await store.signer(purpose, "dev")).keyId).toMatch(/^dev-/);
       expect((await store.signer(purpose, "any")).keyId).toMatch(/^dev-/);
     }
-    const [created] = await store.rotate("log", NOW);
+    const [created] = (await store.prepareRotation("log", NOW)).events;
     expect(created?.keyId).toMatch(/^dev-/);
   });
 
@@ -92,15 +92,17 @@ describe("a key store", () => {
     const { store } = await newStore({ empty: true });
     expect(await store.list()).toEqual([]);
     await expect(store.signer("log", "any")).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.rotate("log", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.revoke("log-1", "lost", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRotation("log", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRevocation("log-1", "lost", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
   });
 
   it("rotates: the old key stays on file and signs no more", async () => {
     const { store } = await newStore();
     const old = await store.signer("gateway", "production");
     const later = unixSeconds(NOW + 10);
-    const events = await store.rotate("gateway", later);
+    const { events, activate } = await store.prepareRotation("gateway", later);
+    expect((await store.signer("gateway", "production")).publicKey).toBe(old.publicKey);
+    await activate();
     const now = await store.signer("gateway", "production");
     expect(now.publicKey).not.toBe(old.publicKey);
     expect(events).toEqual([
@@ -117,7 +119,10 @@ describe("a key store", () => {
   it("revokes: the key stays on file with the reason, and a new one can be made", async () => {
     const { store } = await newStore();
     const old = await store.signer("policy", "production");
-    expect(await store.revoke(old.keyId, "lost laptop", NOW)).toEqual([
+    const { events, revoke } = await store.prepareRevocation(old.keyId, "lost laptop", NOW);
+    expect((await store.signer("policy", "production")).publicKey).toBe(old.publicKey);
+    await revoke();
+    expect(events).toEqual([
       {
         v: 1,
         type: "key.revoked",
@@ -129,8 +134,8 @@ describe("a key store", () => {
       },
     ]);
     await expect(store.signer("policy", "production")).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.revoke(old.keyId, "again", NOW)).rejects.toEqual(code("KEY_UNKNOWN", "revoked already"));
-    await expect(store.revoke("policy-unknown", "x", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRevocation(old.keyId, "again", NOW)).rejects.toEqual(code("KEY_UNKNOWN", "revoked already"));
+    await expect(store.prepareRevocation("policy-unknown", "x", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
     const [created] = await store.init({ dev: false, now: NOW });
     expect(created?.purpose).toBe("policy");
     expect((await store.list()).find(({ keyId }) => keyId === old.keyId)?.revoked).toEqual({ at: NOW, because: "lost laptop" });
@@ -139,7 +144,9 @@ describe("a key store", () => {
   it.each(["", "two\nlines", "x".repeat(501)])("refuses a reason that its own files could not hold: `%s`", async (because) => {
     const { store } = await newStore();
     const { keyId } = await store.signer("log", "production");
-    await expect(store.revoke(keyId, because, NOW)).rejects.toEqual(expect.objectContaining({ code: "FORMAT_INVALID" }));
+    await expect(store.prepareRevocation(keyId, because, NOW)).rejects.toEqual(
+      expect.objectContaining({ code: "FORMAT_INVALID" }),
+    );
     expect((await store.signer("log", "production")).keyId).toBe(keyId);
   });
 });
