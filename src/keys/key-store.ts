@@ -206,8 +206,10 @@ function newKey(purpose: KeyPurpose, options: { readonly dev: boolean; readonly 
   return { ...made, dev: options.dev, retiredAt: null, revoked: null };
 }
 
-function describeKey({ v: _, seed: __, ...key }: KeyFile): KeyDescription {
-  return key;
+function describeKey(key: KeyFile): KeyDescription {
+  const { purpose, keyId, algo, publicKey, createdAt, dev, retiredAt, revoked, activatedAt } = key;
+  const description = { purpose, keyId, algo, publicKey, createdAt, dev, retiredAt, revoked };
+  return activatedAt === undefined ? description : { ...description, activatedAt };
 }
 
 /** When the key began to sign; null for one that waits. */

@@ -1,7 +1,8 @@
 /** The service that the gateway's own trust file names: read at start, and again when its operator says so. */
 import { readFile } from "node:fs/promises";
 import { TrisealError } from "../core/errors.ts";
-import { parseTrust, type TrustedService } from "../trust/trust-file.ts";
+import { parseTeeTrust } from "../paths/tee/evidence/trust-section.ts";
+import { parseTrust, pathSection, type TrustedService } from "../trust/trust-file.ts";
 
 /** Public keys that a service is found by. */
 export interface ServiceKeys {
@@ -68,7 +69,10 @@ async function readServices(file: string, origin: string, keys: ServiceKeys): Pr
   } catch (cause) {
     throw new TrisealError("TRUST_FILE_INVALID", `cannot read ${file}`, { cause });
   }
-  return parseTrust(bytes).services.filter(
+  const { services } = parseTrust(bytes);
+  // Read here, so that a section that is edited half-way is refused as a whole and does not end the admission of workers.
+  for (const service of services) parseTeeTrust(pathSection(service, "tee"));
+  return services.filter(
     ({ gateway, logs }) =>
       gateway.keys.some((key) => key.publicKey === keys.gateway) &&
       logs.some((log) => log.origin === origin && log.publicKey === keys.log),
