@@ -1,9 +1,19 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { parseTrust, verifyBundle } from "../../src/verify/index.ts";
-import { bundleOf, clock, copyFolder, digitsBody, get, infer, type Service, startService } from "./gateway-harness.ts";
+import {
+  bundleOf,
+  clock,
+  copyFolder,
+  digitsBody,
+  filesUnder,
+  get,
+  infer,
+  type Service,
+  startService,
+} from "./gateway-harness.ts";
 import { repository, runCli, until } from "./gateway-process.ts";
 import { clientOf, losses, startTraffic } from "./traffic.ts";
 
@@ -54,13 +64,15 @@ async function editTrust(change: (of: OperatedService) => void): Promise<void> {
   await writeFile(trustFile, stringify(document));
 }
 
+const keyFiles = () => filesUnder(join(service.dataDir, "keys")).map(({ path, bytes }) => [path, bytes.toString()]);
+
 async function refused(args: readonly string[], expected: RegExp): Promise<void> {
-  const before = (await command("keys", "list", "--json")).stdout;
+  const before = keyFiles();
   const { code, stdout, stderr } = await command(...args);
   expect([code, stdout]).toEqual([1, ""]);
   expect(stderr).toMatch(/^triseal: [^\n]+\n$/);
   expect(stderr).toMatch(expected);
-  expect((await command("keys", "list", "--json")).stdout).toBe(before);
+  expect(keyFiles()).toEqual(before);
   expect((await infer(service, digitsBody())).status).toBe(200);
 }
 
@@ -95,6 +107,9 @@ async function ready(): Promise<void> {
   await until(async () => (await readiness()).status === 200, "readiness", 60_000);
 }
 
+/** Each command is a process of its own, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 120_000 });
+
 describe("a rotation that the gateway's own trust file does not know of", () => {
   it("is refused with one line to act on, and changes nothing", async () => {
     await refused(["keys", "rotate", "gateway"], /KEY_NOT_TRUSTED: no gateway key is staged: `triseal keys stage gateway`/);
@@ -103,6 +118,7 @@ describe("a rotation that the gateway's own trust file does not know of", () => 
       const key = await stage(purpose);
       const rotate = ["keys", "rotate", purpose];
       await refused(rotate, new RegExp(`KEY_NOT_TRUSTED: ${trustFile} does not name [^\\n]*${key}`));
+      if (purpose !== "gateway") continue;
       await writeFile(trustFile, good.slice(0, good.length / 2));
       await refused(rotate, /TRUST_FILE_INVALID: /);
       await writeFile(trustFile, good.replace("platformKeys", "platformkeys"));

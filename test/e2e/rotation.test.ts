@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
 import { verifyCheckpoint } from "../../src/log/index.ts";
 import { bundleOf, digitsBody, filesUnder, get, infer, type Service, startService, verdictOn } from "./gateway-harness.ts";
@@ -7,6 +7,9 @@ import { childrenOf, isRunning, runCli, textOf, until } from "./gateway-process.
 import { clientOf, losses, sealedCall, startTraffic } from "./traffic.ts";
 
 const ORIGIN = "triseal.test/log";
+/** Each command is a process of its own, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 120_000 });
+
 let service: Service;
 
 beforeAll(async () => {
