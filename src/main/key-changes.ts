@@ -8,8 +8,9 @@ import { encodeJcs } from "../core/jcs.ts";
 import type { Clock } from "../core/time.ts";
 import type { Ledger } from "../gateway/ledger.ts";
 import type { KeyDescription, KeyEvent, KeyPurpose, KeyStore } from "../keys/key-store.ts";
+import type { TransparencyLog } from "../log/store/transparency-log.ts";
 
-/** What a change of keys needs and causes beside key files and log. At rest nothing. */
+/** What a change of keys needs and causes beside key files and leaves. */
 export interface KeyEffects {
   /**
    * Prepares `signer` for `purpose`: relying parties must know it. Returns what puts it in force.
@@ -23,15 +24,19 @@ export interface KeyEffects {
   changed(): Promise<void>;
 }
 
-/** Effects on a folder that no gateway serves: the gateway checks its keys when it starts. */
-export const AT_REST: KeyEffects = {
-  prepare: async () => async () => undefined,
-  assertRevocable: async (key) => {
-    if (key.purpose === "log" && isActive(key))
-      throw new TrisealError("KEY_IN_USE", "the active log key signs the leaf that revokes it: rotate it first");
-  },
-  changed: async () => undefined,
-};
+/** Effects on a folder that no gateway serves, with its log opened: a gateway checks its keys when it starts. */
+export function effectsAtRest(log: TransparencyLog): KeyEffects {
+  return {
+    prepare: async (purpose, signer) => async () => {
+      if (purpose === "log") await log.handOver(signer);
+    },
+    assertRevocable: async (key) => {
+      if (key.purpose === "log" && isActive(key))
+        throw new TrisealError("KEY_IN_USE", "the active log key signs the leaf that revokes it: rotate it first");
+    },
+    changed: async () => undefined,
+  };
+}
 
 /** Whether the key may sign. */
 export function isActive({ retiredAt, revoked, activatedAt }: KeyDescription): boolean {

@@ -11,7 +11,7 @@ import { BlobStore } from "../log/store/blob-store.ts";
 import { makeDurableDirectory, nodeFiles } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { readConfig, TENANT_ID } from "./config.ts";
-import { AT_REST, isActive, KeyChanges, logHistory } from "./key-changes.ts";
+import { effectsAtRest, isActive, KeyChanges, logHistory } from "./key-changes.ts";
 import { askGateway } from "./operator-client.ts";
 import type { OperatorRequest } from "./operator-message.ts";
 import { systemClock } from "./system-clock.ts";
@@ -71,7 +71,7 @@ async function changeAtRest(
     const vault = createVaultKeys(join(folder.dataDir, "vault"), 1, systemClock);
     const ledger = await Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
     await logHistory(folder.store, ledger);
-    return await make(new KeyChanges(folder.store, ledger, systemClock, AT_REST));
+    return await make(new KeyChanges(folder.store, ledger, systemClock, effectsAtRest(log)));
   } finally {
     await log.close();
   }

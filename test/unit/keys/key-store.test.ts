@@ -149,4 +149,56 @@ describe("a key store", () => {
     );
     expect((await store.signer("log", "production")).keyId).toBe(keyId);
   });
+
+  it("stages a successor that signs nothing before it is activated", async () => {
+    const { store } = await newStore();
+    const old = await store.signer("log", "production");
+    const [staged, ...more] = await store.stage("log", NOW);
+    expect([staged?.type, more]).toEqual(["key.staged", []]);
+    expect(await store.staged("log")).toBe(staged?.publicKey);
+    expect((await store.signer("log", "production")).publicKey).toBe(old.publicKey);
+    expect(await store.init({ dev: false, now: NOW })).toEqual([]);
+    await expect(store.stage("log", NOW)).rejects.toEqual(code("KEY_STAGED", staged?.publicKey));
+    const { events, activate } = await store.prepareRotation("log", unixSeconds(NOW + 5));
+    await activate();
+    expect(events.map(({ type, keyId }) => [type, keyId])).toEqual([
+      ["key.activated", staged?.keyId],
+      ["key.retired", old.keyId],
+    ]);
+    expect((await store.signer("log", "production")).publicKey).toBe(staged?.publicKey);
+    expect(await store.staged("log")).toBe(null);
+  });
+
+  it("signs with the key that was activated last, also where a crash left the one before it active", async () => {
+    const { store, directory } = await newStore();
+    const old = await store.signer("gateway", "production");
+    await store.stage("gateway", NOW);
+    const before = await readFile(join(directory, `${old.keyId}.json`));
+    const { signer, activate } = await store.prepareRotation("gateway", unixSeconds(NOW + 5));
+    await activate();
+    await writeFile(join(directory, `${old.keyId}.json`), before);
+    expect((await store.signer("gateway", "production")).publicKey).toBe(signer.publicKey);
+  });
+
+  it("stages nothing without a key to succeed, and a revoked successor waits no more", async () => {
+    const empty = await newStore({ empty: true });
+    await expect(empty.store.stage("gateway", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    const { store } = await newStore();
+    const [staged] = await store.stage("policy", NOW);
+    await (await store.prepareRevocation(staged?.keyId ?? "", "never used", NOW)).revoke();
+    expect(await store.staged("policy")).toBe(null);
+    expect((await store.stage("policy", NOW))[0]?.keyId).not.toBe(staged?.keyId);
+  });
+
+  it("tells the whole history of its keys, each event as it was when it happened", async () => {
+    const { store, events } = await newStore();
+    const staged = await store.stage("gateway", unixSeconds(NOW + 1));
+    const rotation = await store.prepareRotation("gateway", unixSeconds(NOW + 2));
+    await rotation.activate();
+    const revocation = await store.prepareRevocation(rotation.events[1]?.keyId ?? "", "lost", unixSeconds(NOW + 3));
+    await revocation.revoke();
+    const happened = [...events, ...staged, ...rotation.events, ...revocation.events];
+    const sorted = (list: readonly object[]) => list.map((event) => JSON.stringify(event, Object.keys(event).sort())).sort();
+    expect(sorted(await store.history())).toEqual(sorted(happened));
+  });
 });
