@@ -18,6 +18,8 @@ export interface KeyEffects {
    * @throws TrisealError `KEY_NOT_TRUSTED`, or why the trust file cannot be read; nothing has changed then.
    */
   prepare(purpose: KeyPurpose, signer: Signer, wasStaged: boolean): Promise<() => Promise<void>>;
+  /** The key that its file says is active and that is not in force, because the rotation to it failed at the end; else null. */
+  unfinished(purpose: KeyPurpose): Promise<Signer | null>;
   /** @throws TrisealError `KEY_IN_USE` where the key signs now; why the trust file cannot be read. */
   assertRevocable(key: KeyDescription): Promise<void>;
   /** Called after every change. */
@@ -30,6 +32,7 @@ export function effectsAtRest(log: TransparencyLog): KeyEffects {
     prepare: async (purpose, signer) => async () => {
       if (purpose === "log") await log.handOver(signer);
     },
+    unfinished: async () => null,
     assertRevocable: async (key) => {
       if (key.purpose === "log" && isActive(key))
         throw new TrisealError("KEY_IN_USE", "the active log key signs the leaf that revokes it: rotate it first");
@@ -72,8 +75,14 @@ export class KeyChanges {
     return this.done(await this.store.stage(purpose, this.clock()));
   }
 
-  /** Puts the staged key, or a new one, in the place of the active one. @throws TrisealError `KEY_UNKNOWN`; as `KeyEffects.prepare`. */
+  /** Puts the staged key, or a new one, in the place of the active one; or ends a rotation that failed at its end. @throws TrisealError `KEY_UNKNOWN`; as `KeyEffects.prepare`. */
   async rotate(purpose: KeyPurpose): Promise<readonly KeyEvent[]> {
+    const unfinished = await this.effects.unfinished(purpose);
+    if (unfinished !== null) {
+      const putInForce = await this.effects.prepare(purpose, unfinished, true);
+      await putInForce();
+      return this.done((await this.store.history()).filter(({ keyId }) => keyId === unfinished.keyId));
+    }
     const wasStaged = (await this.store.staged(purpose)) !== null;
     const rotation = await this.store.prepareRotation(purpose, this.clock());
     const putInForce = await this.effects.prepare(purpose, rotation.signer, wasStaged);

@@ -62,6 +62,11 @@ export class RunningKeyEffects implements KeyEffects {
     };
   }
 
+  async unfinished(purpose: KeyPurpose): Promise<Signer | null> {
+    const signer = await this.parts.store.signer(purpose, "any");
+    return signer.publicKey === this.parts.active[purpose].publicKey ? null : signer;
+  }
+
   async assertRevocable({ purpose, keyId }: KeyDescription): Promise<void> {
     if (this.parts.active[purpose].keyId === keyId)
       throw new TrisealError("KEY_IN_USE", `${keyId} is the ${purpose} key of the running gateway: rotate it first`);

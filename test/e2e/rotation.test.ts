@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
 import { verifyCheckpoint } from "../../src/log/index.ts";
@@ -81,6 +81,28 @@ describe("a key that is rotated under traffic", () => {
     expect(await outcome(oldBundle)).toEqual(["rejected", "KEY_REVOKED"]);
     const { receiptId } = await infer(service, digitsBody());
     expect(await outcome(await bundleOf(service, receiptId))).toEqual(["accepted", null]);
+  });
+
+  it("log: a rotation that fails at its end leaves the old key signing, and ends where it is asked for again", async () => {
+    const [staged] = await operate("keys", "stage", "log");
+    const handovers = `${service.dataDir}/log/handovers`;
+    await rename(handovers, `${handovers}-aside`);
+    await writeFile(handovers, "in the way");
+    const args = ["keys", "rotate", "log", "--config", service.configFile, "--data", service.dataDir];
+    const { code, stderr } = await runCli(args);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^triseal: LOG_UNAVAILABLE: [^\n]*\n$/)]);
+    const signer = async (...keys: string[]) => {
+      const { receiptId } = await infer(service, digitsBody());
+      expect(await outcome(await bundleOf(service, receiptId))).toEqual(["accepted", null]);
+      return verifyCheckpoint((await get(service, "/log/checkpoint", null)).text, ORIGIN, keys).publicKey;
+    };
+    const next = textOf(staged, "publicKey");
+    const known = (await service.trust()).services[0]?.logs.map(({ publicKey }) => publicKey) ?? [];
+    expect(await signer(...known)).not.toBe(next);
+    await rm(handovers);
+    await rename(`${handovers}-aside`, handovers);
+    expect((await operate("keys", "rotate", "log")).map(({ publicKey }) => publicKey)).toEqual([next, next]);
+    expect(await signer(...known)).toBe(next);
   });
 
   it("policy: a statement of the new key with a higher sequence is taken up, and the old signer is refused once revoked", async () => {

@@ -170,6 +170,7 @@ export class TransparencyLog {
   /**
    * Signs checkpoints with `signer` from now on. The last checkpoint under the key before is kept in `handovers/`, under its
    * size: with the leaf of the rotation in it, it shows that the old key named the new one.
+   * @throws TrisealError `LOG_UNAVAILABLE` where that cannot be written: the key before goes on signing.
    */
   async handOver(signer: Signer): Promise<void> {
     while (this.committing !== null) await this.committing;
@@ -178,6 +179,8 @@ export class TransparencyLog {
     this.committing = changing.catch(() => undefined);
     try {
       await changing;
+    } catch (cause) {
+      throw new TrisealError("LOG_UNAVAILABLE", "the last checkpoint of the old key could not be kept", { cause });
     } finally {
       this.committing = this.pending.length > 0 ? this.commitPending() : null;
     }

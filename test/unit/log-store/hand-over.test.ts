@@ -66,7 +66,7 @@ describe("a log that is handed over to another key", () => {
           path.endsWith("handovers") ? Promise.reject(new Error("disk full")) : files.makeDirectory(path),
       },
     });
-    await expect(opened.handOver(successor)).rejects.toThrow("disk full");
+    await expect(opened.handOver(successor)).rejects.toEqual(code("LOG_UNAVAILABLE"));
     const [leaf] = await appendAll(opened, 0, 1);
     expect([leaf?.index, signerOf(opened.checkpoint())]).toEqual([0, logSigner.publicKey]);
     await opened.close();

@@ -203,7 +203,8 @@ class TeeInference implements TeePath {
     const seat = this.seats.find((item) => backendId(item) === request.backendId);
     if (seat === undefined) throw new TrisealError("PATH_UNAVAILABLE", "the chosen worker is not of this path");
     if (!seat.isUp) throw teeError("WORKER_LOST", `worker \`${seat.name}\` is down`);
-    const decided = request.sessionId === null ? seat.current() : seat.bySession(request.sessionId);
+    const open = keysetDigest === null ? seat.current() : seat.byKeyset(keysetDigest);
+    const decided = request.sessionId === null ? open : seat.bySession(request.sessionId);
     const seated = keysetDigest === null || decided?.session.keysetDigest === keysetDigest ? decided : null;
     if (seated === null && keysetDigest !== null) {
       throw teeError("WORKER_KEY_STALE", "the chosen worker is not admitted with the keyset that the request is sealed to");
