@@ -49,6 +49,13 @@ export const coreCodes = {
   },
   INTERNAL: { status: 500, retryable: false, action: "report the request id to the operator" },
   KEY_FILE_INVALID: { status: 500, retryable: false, action: "restore the key file, or make a new one with `triseal keys init`" },
+  KEY_IN_USE: { status: 409, retryable: false, action: "rotate the key first: it signs now" },
+  KEY_NOT_TRUSTED: {
+    status: 409,
+    retryable: false,
+    action: "stage the successor, name its public key in the gateway's trust file, then rotate",
+  },
+  KEY_STAGED: { status: 409, retryable: false, action: "rotate to the staged key, or revoke it" },
   KEY_UNKNOWN: { status: 404, retryable: false, action: "list the keys with `triseal keys list`" },
   LOG_CORRUPT: { status: 500, retryable: false, action: "stop: restore the log folder from a copy; never rewrite it" },
   LOG_LOCKED: { status: 500, retryable: false, action: "stop the other process that holds this data folder" },
@@ -57,6 +64,11 @@ export const coreCodes = {
   MODEL_INVALID: { status: 500, retryable: false, action: "correct the model package" },
   MODEL_UNKNOWN: { status: 404, retryable: false, action: "choose a model that `GET /v2/models/{name}` knows" },
   NOT_FOUND: { status: 404, retryable: false, action: "check the address" },
+  OPERATOR_UNREACHABLE: {
+    status: 500,
+    retryable: false,
+    action: "look at the gateway's log: it holds the data folder and did not answer its operator",
+  },
   OVERLOADED: { status: 503, retryable: true, action: "retry later: the gateway is answering as many requests as it may" },
   PATH_UNAVAILABLE: {
     status: 503,

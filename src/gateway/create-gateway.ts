@@ -31,11 +31,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   const memory = new BodyMemory({ total: maxHeldBytes, perTenant: maxHeldBytesPerTenant });
   app.use(async (c, next) => {
     c.set("requestId", newRequestId());
+    c.set("identity", options.identity());
     await next();
     c.res.headers.set("x-request-id", c.var.requestId);
     c.res.headers.set("x-aci-version", "aci/1");
-    c.res.headers.set("x-aci-keyset-digest", options.identity.keysetDigest);
+    c.res.headers.set("x-aci-keyset-digest", c.var.identity.keysetDigest);
     c.res.headers.set("x-content-type-options", "nosniff");
+    // A draining gateway keeps no connection for the next request.
+    if (inFlight.draining) c.res.headers.set("connection", "close");
   });
   const respond = (error: unknown, path: string, requestId: string): Response => {
     const coded = codedError(error);

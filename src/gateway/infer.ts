@@ -11,7 +11,7 @@ import {
   requestedOutputs,
 } from "../core/oip.ts";
 import { holdsUntil, type UnixSeconds } from "../core/time.ts";
-import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
+import type { InferencePath, PathAnswer, PathId, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
 import type { Caller } from "./authenticate.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
@@ -20,6 +20,7 @@ import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
 import type { KeyUse } from "./ledger.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
+import type { ServiceIdentity } from "./service-identity.ts";
 
 /** Media type of clear requests. */
 const JSON_TYPE = "application/json";
@@ -36,6 +37,8 @@ export interface InferCall {
   /** The `Idempotency-Key` header, or null. */
   readonly idempotencyKey: string | null;
   readonly requestId: string;
+  /** Who signs the receipt. */
+  readonly identity: ServiceIdentity;
   readonly signal: AbortSignal;
 }
 
@@ -77,13 +80,13 @@ function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): Tri
 /** Answers inference requests. */
 export class InferService {
   private readonly options: GatewayOptions;
-  private readonly writer: ReceiptWriter;
+  /** Paths whose answers cite an attested session. */
+  private readonly attestedPaths: ReadonlySet<PathId>;
   private readonly claims = new KeyClaims();
 
   constructor(options: GatewayOptions) {
     this.options = options;
-    const attested = options.paths.filter((path) => path.attestedUpstream).map((path) => path.id);
-    this.writer = new ReceiptWriter(options.identity, new Set(attested));
+    this.attestedPaths = new Set(options.paths.filter((path) => path.attestedUpstream).map((path) => path.id));
   }
 
   /**
@@ -128,7 +131,7 @@ export class InferService {
       made = this.decide(parsed, model);
       const { path, answer } = await this.run(parsed, model, made, call.signal);
       forwarded = answer.forwardedDigest;
-      const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.servedAt(made));
+      const exchange = this.writer(call).answer(id, parsed.received, made, path, answer, this.servedAt(made));
       await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
       return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
     } catch (error) {
@@ -152,8 +155,12 @@ export class InferService {
     const body = utf8(JSON.stringify(problem.body));
     const { status } = problem;
     const usedKey = keyed === null || problem.retryable ? null : { ...keyed, status };
-    await ledger.logExchange(this.writer.refusal(id, received, made, error, body, this.servedAt(made)), usedKey);
+    await ledger.logExchange(this.writer(call).refusal(id, received, made, error, body, this.servedAt(made)), usedKey);
     return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code, replayed: false };
+  }
+
+  private writer({ identity }: InferCall): ReceiptWriter {
+    return new ReceiptWriter(identity, this.attestedPaths);
   }
 
   /** The time of a receipt: a clock that stepped back must not date it before its decision. */

@@ -50,7 +50,8 @@ export type OperatorLog = (line: { readonly level: "info" | "warn" | "error"; re
 
 /** Everything that `createGateway` needs. */
 export interface GatewayOptions {
-  readonly identity: ServiceIdentity;
+  /** The identity for requests from now on; each request keeps the one that it began with. */
+  readonly identity: () => ServiceIdentity;
   readonly ledger: Ledger;
   /** The policy in force, or why there is none. */
   readonly policy: () => ActivePolicy | { readonly unavailable: string };
@@ -66,5 +67,5 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly log: OperatorLog;
   /** What `triseal trust init --from` drafts a trust file from: hints, authenticated by nothing. */
-  readonly wellKnown: JsonObject;
+  readonly wellKnown: () => JsonObject | Promise<JsonObject>;
 }

@@ -1,12 +1,17 @@
 import type { Hono } from "hono";
 import { encodeHex } from "../core/bytes.ts";
 import type { Outgoing } from "./body-memory.ts";
+import type { ServiceIdentity } from "./service-identity.ts";
 
 /** Per-request state. */
 export interface RequestState {
   /** What the server hands in beside the request; nothing where there is no connection. */
   Bindings: { outgoing?: Outgoing };
-  Variables: { requestId: string };
+  Variables: {
+    requestId: string;
+    /** Who answers this request: it may be another keyset for the next one. */
+    identity: ServiceIdentity;
+  };
 }
 
 /** The gateway's Hono application. */

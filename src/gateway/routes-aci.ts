@@ -15,7 +15,7 @@ const BUNDLE_TYPE = "application/vnd.triseal.bundle+json";
 
 /** ACI: the gateway's report, receipts, sessions (spec sections 4, 7, 8). */
 export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight, memory: BodyMemory): void {
-  const { identity, ledger, tenants } = options;
+  const { ledger, tenants } = options;
   /** Bounds one read of a stored document, and what of it waits for a slow reader. */
   const read = (c: Context<RequestState>, load: (keyHash: string) => Promise<{ body: Uint8Array; mediaType: string }>) => {
     const { tenant, keyHash } = authenticate(c.req.header("authorization"), tenants);
@@ -32,9 +32,9 @@ export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight,
     const nonce = c.req.query("nonce");
     if (nonce !== undefined && !/^[0-9a-f]{64}$/.test(nonce))
       throw new TrisealError("REQUEST_MALFORMED", "a nonce is 64 lower-case hexadecimal digits");
-    return c.json(identity.report(nonce ?? null));
+    return c.json(c.var.identity.report(nonce ?? null));
   });
-  app.get("/.well-known/triseal.json", (c) => c.json(options.wellKnown));
+  app.get("/.well-known/triseal.json", async (c) => c.json(await options.wellKnown()));
   app.get("/v1/aci/receipts/:id", (c) =>
     read(c, async (keyHash) => ({
       body: utf8(JSON.stringify(await ledger.receipt(c.req.param("id"), keyHash))),

@@ -42,6 +42,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
+        identity: c.var.identity,
         signal: c.req.raw.signal,
       });
       held.release();

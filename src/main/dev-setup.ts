@@ -7,6 +7,7 @@ import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
 import type { CatalogModel } from "../gateway/options.ts";
+import type { KeyDescription, KeyPurpose } from "../keys/key-store.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
 import { workerFilesDigest } from "../paths/tee/wire/keyset.ts";
 import { parsePolicy, parsePolicyStatement, signPolicyStatement } from "../policy/index.ts";
@@ -63,34 +64,58 @@ export async function signDevPolicy(policyFile: string, statementFile: string, s
   await replaceFile(nodeFiles, statementFile, signPolicyStatement(statement, signer));
 }
 
-/** Writes the trust file that names exactly this development gateway. Returns its path. */
+/** Most keys of one purpose that a trust file can name. */
+const MAX_NAMED_KEYS = 16;
+
+/** What a development trust file is made from, beside the keys. */
+export interface DevTrust {
+  readonly dataDir: string;
+  readonly config: TrisealConfig;
+  readonly platformKey: string;
+  readonly models: readonly CatalogModel[];
+}
+
+/** A key as the trust file names it. */
+export type NamedKey = Pick<KeyDescription, "purpose" | "publicKey" | "revoked">;
+
+/** The development trust file of a data folder. */
+export function devTrustFile(dataDir: string): string {
+  return join(dataDir, "trust.yaml");
+}
+
+/**
+ * Writes the trust file that names exactly this development gateway: with its keys past, present and staged, so that older
+ * bundles stay readable, the last 16 of each purpose. Revoked keys are named as such.
+ * @param keys oldest first.
+ */
 export async function writeDevTrust(
-  dataDir: string,
-  config: TrisealConfig,
-  keys: { readonly gateway: Signer; readonly log: Signer; readonly policy: Signer },
-  platformKey: string,
-  models: readonly CatalogModel[],
-): Promise<string> {
+  { dataDir, config, platformKey, models }: DevTrust,
+  keys: readonly NamedKey[],
+): Promise<void> {
   const files = await listReleasedFiles();
   const paths = { tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE) };
+  const named = (purpose: KeyPurpose) =>
+    keys
+      .filter((key) => key.purpose === purpose)
+      .map(({ publicKey }) => publicKey)
+      .slice(-MAX_NAMED_KEYS);
   const trust = encodeTrustDraft(
     "dev",
     {
-      gatewayKeys: [keys.gateway.publicKey],
+      gatewayKeys: named("gateway"),
       teeType: "triseal-none",
       dev: true,
-      log: { origin: config.log.origin, publicKeys: [keys.log.publicKey] },
+      log: { origin: config.log.origin, publicKeys: named("log") },
       witnesses: {
         quorum: config.witnesses.quorum,
         keys: config.witnesses.peers.map(({ name, publicKey }) => ({ name, publicKey })),
       },
-      policySigners: [{ publicKey: keys.policy.publicKey, minSequence: 1 }],
+      policySigners: named("policy").map((publicKey) => ({ publicKey, minSequence: 1 })),
+      revokedKeys: keys.flatMap(({ publicKey, revoked }) => (revoked === null ? [] : [{ publicKey, because: revoked.because }])),
       paths,
     },
     BECAUSE,
     HEADER,
   );
-  const path = join(dataDir, "trust.yaml");
-  await replaceFile(nodeFiles, path, utf8(trust));
-  return path;
+  await replaceFile(nodeFiles, devTrustFile(dataDir), utf8(trust));
 }

@@ -13,6 +13,7 @@ export interface ServiceHints {
     readonly keys: readonly { readonly name: string; readonly publicKey: string }[];
   };
   readonly policySigners: readonly { readonly publicKey: string; readonly minSequence: number }[];
+  readonly revokedKeys?: readonly { readonly publicKey: string; readonly because: string }[];
   /** Per path: the section of the trust file. */
   readonly paths: Readonly<Record<string, JsonObject>>;
 }
@@ -53,7 +54,7 @@ export function encodeTrustDraft(name: string, hints: ServiceHints, because: str
     policySigners: hints.policySigners.map(({ publicKey, minSequence }) => ({ publicKey, minSequence })),
     ...(hints.dev ? { dev: { accept: true, because } } : {}),
     paths: hints.paths,
-    revoked: { keys: [], measurements: [] },
+    revoked: { keys: hints.revokedKeys ?? [], measurements: [] },
   };
   const comments = header.map((line) => `# ${line}\n`).join("");
   return `${comments}${stringify({ apiVersion: "triseal.dev/trust/v1", services: [service] }, { lineWidth: 0, aliasDuplicateObjects: false })}`;

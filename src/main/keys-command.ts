@@ -3,17 +3,25 @@ import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
-import { encodeJcs } from "../core/jcs.ts";
-import { formatTime, unixSeconds } from "../core/time.ts";
+import { formatTime } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
-import { Ledger } from "../gateway/ledger.ts";
-import { KEY_PURPOSES, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
-import { BlobStore } from "../log/store/blob-store.ts";
+import { KEY_PURPOSES, type KeyDescription, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { makeDurableDirectory, nodeFiles } from "../log/store/files.ts";
-import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { readConfig, TENANT_ID } from "./config.ts";
+import { effectsAtRest, isActive, KeyChanges, logHistory } from "./key-changes.ts";
+import { openLedger } from "./open-ledger.ts";
+import { askGateway } from "./operator-client.ts";
+import type { OperatorRequest } from "./operator-message.ts";
 import { systemClock } from "./system-clock.ts";
-import { createVaultKeys } from "./vault-keys.ts";
+
+/** What a person does next with a staged key. */
+const STAGED_NEXT: Readonly<Record<KeyPurpose, string>> = {
+  gateway:
+    "name the key under `gateway.keys` of every trust file, the gateway's own included, then `triseal keys rotate gateway`",
+  log: "name the key under `logs` of every trust file, the gateway's own included, and tell the witnesses, then `triseal keys rotate log`",
+  policy:
+    "name the key under `policySigners` of every trust file, the gateway's own included, then `triseal keys rotate policy` and `triseal policy sign`",
+};
 
 interface KeyFlags {
   readonly data?: string;
@@ -34,57 +42,44 @@ async function openFolder(flags: KeyFlags): Promise<KeyFolder> {
   return { store: new KeyStore(join(dataDir, "keys")), dataDir, origin: config.log.origin };
 }
 
-/** The log of a data folder, signed by its active log key. @throws TrisealError `LOG_LOCKED` while a gateway runs; `KEY_UNKNOWN`. */
-async function openLog({ store, dataDir, origin }: KeyFolder): Promise<TransparencyLog> {
-  return TransparencyLog.open({
-    directory: join(dataDir, "log"),
-    origin,
-    signer: await store.signer("log", "any"),
-    files: nodeFiles,
-  });
-}
-
-async function logEvents(log: TransparencyLog, dataDir: string, events: readonly KeyEvent[]): Promise<void> {
-  const blobs = join(dataDir, "blobs");
-  await makeDurableDirectory(nodeFiles, blobs);
-  const vault = createVaultKeys(join(dataDir, "vault"), 1, systemClock, nodeFiles);
-  const ledger = await Ledger.open(log, new BlobStore(nodeFiles, blobs), vault);
-  for (const event of events) await ledger.logShared("key", encodeJcs(event));
-}
-
 /**
- * Changes keys and logs what changed. The log is opened first: its lock keeps every gateway out from before the change
- * until the change is a leaf. A change of the log key itself is still signed by the key that it ends.
+ * Changes the keys of a folder that no gateway serves. The log is opened first: its lock keeps every gateway out until the
+ * change is a leaf. A change of the log key itself is still signed by the key that it ends.
  */
-async function change(folder: KeyFolder, make: () => Promise<readonly KeyEvent[]>): Promise<readonly KeyEvent[]> {
-  const log = await openLog(folder);
+async function changeAtRest(
+  folder: KeyFolder,
+  make: (changes: KeyChanges) => Promise<readonly KeyEvent[]>,
+): Promise<readonly KeyEvent[]> {
+  const { store, dataDir, origin } = folder;
+  await makeDurableDirectory(nodeFiles, dataDir);
+  const signer = await store.signer("log", "any");
+  const { ledger } = await openLedger({ dataDir, origin, signer, retainDays: null, clock: systemClock, files: nodeFiles });
   try {
-    const events = await make();
-    await logEvents(log, folder.dataDir, events);
-    return events;
+    await logHistory(store, ledger);
+    return await make(new KeyChanges(store, ledger, systemClock, effectsAtRest(ledger.log)));
   } finally {
-    await log.close();
+    await ledger.log.close();
   }
+}
+
+/** Has the gateway that serves the folder make the change, or makes it here where none does. */
+async function change<P extends "/keys/stage" | "/keys/rotate" | "/keys/revoke" | "/keys/init">(
+  folder: KeyFolder,
+  path: P,
+  request: Omit<OperatorRequest<P>, "v">,
+  atRest: (changes: KeyChanges) => Promise<readonly KeyEvent[]>,
+): Promise<readonly KeyEvent[]> {
+  return (await askGateway(folder.dataDir, path, request))?.events ?? (await changeAtRest(folder, atRest));
 }
 
 /** Makes missing keys. The log may need its first key before it can be opened; no gateway runs without one. */
 async function init(folder: KeyFolder, dev: boolean): Promise<readonly KeyEvent[]> {
-  const make = () => folder.store.init({ dev, now: systemClock() });
-  const hasLogKey = (await folder.store.list()).some(
-    (key) => key.purpose === "log" && key.retiredAt === null && key.revoked === null,
-  );
-  if (hasLogKey) return change(folder, make);
-  const events = await make();
-  await change(folder, () => Promise.resolve(events));
+  if ((await folder.store.list()).some((key) => key.purpose === "log" && isActive(key)))
+    return change(folder, "/keys/init", { dev }, (changes) => changes.init(dev));
+  const events = await folder.store.init({ dev, now: systemClock() });
+  // Opening logs what is not logged yet.
+  await changeAtRest(folder, async () => []);
   return events;
-}
-
-async function revoke(folder: KeyFolder, keyId: string, because: string): Promise<readonly KeyEvent[]> {
-  const key = (await folder.store.list()).find((candidate) => candidate.keyId === keyId);
-  if (key?.purpose === "log" && key.retiredAt === null && key.revoked === null) {
-    throw new TrisealError("KEY_UNKNOWN", "the active log key signs the leaf that revokes it: rotate it first");
-  }
-  return change(folder, () => folder.store.revoke(keyId, because, systemClock()));
 }
 
 function printEvents(events: readonly KeyEvent[], json: boolean): void {
@@ -96,20 +91,17 @@ function printEvents(events: readonly KeyEvent[], json: boolean): void {
   if (events.length === 0 && !json) console.log("nothing to do: every purpose has an active key");
 }
 
+function stateOf({ activatedAt, retiredAt, revoked }: KeyDescription): string {
+  if (revoked !== null) return `revoked ${formatTime(revoked.at)}`;
+  if (activatedAt === null) return "staged";
+  return retiredAt === null ? "active" : `retired ${formatTime(retiredAt)}`;
+}
+
 async function list(flags: KeyFlags): Promise<void> {
   const { store } = await openFolder(flags);
   for (const key of await store.list()) {
-    const state =
-      key.revoked !== null
-        ? `revoked ${formatTime(key.revoked.at)}`
-        : key.retiredAt !== null
-          ? `retired ${formatTime(unixSeconds(key.retiredAt))}`
-          : "active";
-    console.log(
-      flags.json
-        ? JSON.stringify(key)
-        : `${key.purpose.padEnd(8)} ${key.keyId.padEnd(26)} ${key.publicKey}  ${state}${key.dev ? "  (development)" : ""}`,
-    );
+    const line = `${key.purpose.padEnd(8)} ${key.keyId.padEnd(26)} ${key.publicKey}  ${stateOf(key)}`;
+    console.log(flags.json ? JSON.stringify(key) : `${line}${key.dev ? "  (development)" : ""}`);
   }
 }
 
@@ -148,14 +140,25 @@ export function addKeysCommand(program: Command): void {
     printEvents(await init(folder, flags.dev === true), flags.json === true);
   });
   withFolder(keys.command("list").description("all keys, with what became of them")).action(list);
+  const purposes = KEY_PURPOSES.join(" | ");
+  withFolder(
+    keys
+      .command("stage")
+      .argument("<purpose>", purposes)
+      .description("make the successor of a key; it signs nothing before `rotate`, so that trust files can name it first"),
+  ).action(async (name: string, flags: KeyFlags) => {
+    const [folder, purpose] = [await openFolder(flags), parsePurpose(name)];
+    printEvents(await change(folder, "/keys/stage", { purpose }, (changes) => changes.stage(purpose)), flags.json === true);
+    if (!flags.json) console.log(STAGED_NEXT[purpose]);
+  });
   withFolder(
     keys
       .command("rotate")
-      .argument("<purpose>", KEY_PURPOSES.join(" | "))
-      .description("make a new key and retire the active one"),
-  ).action(async (purpose: string, flags: KeyFlags) => {
-    const folder = await openFolder(flags);
-    printEvents(await change(folder, () => folder.store.rotate(parsePurpose(purpose), systemClock())), flags.json === true);
+      .argument("<purpose>", purposes)
+      .description("put the staged key, or a new one, in the place of the active key; a running gateway does it under traffic"),
+  ).action(async (name: string, flags: KeyFlags) => {
+    const [folder, purpose] = [await openFolder(flags), parsePurpose(name)];
+    printEvents(await change(folder, "/keys/rotate", { purpose }, (changes) => changes.rotate(purpose)), flags.json === true);
   });
   withFolder(
     keys
@@ -164,8 +167,9 @@ export function addKeysCommand(program: Command): void {
       .requiredOption("--because <reason>", "why; it is logged")
       .description("mark a key as revoked"),
   ).action(async (keyId: string, flags: KeyFlags & { readonly because: string }) => {
-    const folder = await openFolder(flags);
-    printEvents(await revoke(folder, keyId, flags.because), flags.json === true);
+    const { because } = flags;
+    const revoke = (changes: KeyChanges) => changes.revoke(keyId, because);
+    printEvents(await change(await openFolder(flags), "/keys/revoke", { keyId, because }, revoke), flags.json === true);
     if (!flags.json) console.log("add the key to `revoked.keys` of every trust file: only that rejects what it signed before");
   });
   keys

@@ -7,6 +7,7 @@ import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
 import { makeDurableDirectory, nodeFiles, replaceFile } from "../log/store/files.ts";
+import type { WitnessLog } from "../log/store/witness.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
 import { parseTrust } from "../trust/trust-file.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -32,10 +33,15 @@ async function witnessSigner(dataDir: string): Promise<Signer> {
   return createSeedSigner("witness", parseHex(text));
 }
 
-function parseWatched(entry: string): { readonly origin: string; readonly publicKeys: readonly string[] } {
-  const [, origin = "", key = ""] = /^([^=\s+]+)=([0-9a-f]{64})$/.exec(entry) ?? [];
-  if (origin === "") throw new TrisealError("FORMAT_INVALID", "--log wants <origin>=<public key in hexadecimal>");
-  return { origin, publicKeys: [key] };
+/** The logs to watch. An origin that stands more than once has several keys: before its log key is rotated, the successor is added. */
+function parseWatched(entries: readonly string[]): readonly WitnessLog[] {
+  const keysOf = new Map<string, string[]>();
+  for (const entry of entries) {
+    const [, origin = "", key = ""] = /^([^=\s+]+)=([0-9a-f]{64})$/.exec(entry) ?? [];
+    if (origin === "") throw new TrisealError("FORMAT_INVALID", "--log wants <origin>=<public key in hexadecimal>");
+    keysOf.set(origin, [...(keysOf.get(origin) ?? []), key]);
+  }
+  return [...keysOf].map(([origin, publicKeys]) => ({ origin, publicKeys }));
 }
 
 async function witness(flags: WitnessFlags): Promise<void> {
@@ -45,7 +51,7 @@ async function witness(flags: WitnessFlags): Promise<void> {
   const running = await runWitness({
     name: flags.name,
     signer,
-    logs: flags.log.map(parseWatched),
+    logs: parseWatched(flags.log),
     stateDir: join(dataDir, "state"),
     port: Number(flags.port),
     clock: systemClock,
@@ -93,7 +99,10 @@ export function addLogCommand(program: Command): void {
     .description("cosign checkpoints of the named logs, once each was checked to extend the last one (C2SP tlog-witness)")
     .requiredOption("--name <name>", "the witness's name in cosignatures, such as example.com/witness")
     .requiredOption("--data <dir>", "folder of its key and of what it saw; must survive restarts")
-    .requiredOption("--log <origin=key...>", "logs to watch: origin and Ed25519 public key in hexadecimal")
+    .requiredOption(
+      "--log <origin=key...>",
+      "logs to watch: origin and Ed25519 public key in hexadecimal; an origin may stand twice, with the key that is to come",
+    )
     .option("--port <n>", "port on the loopback address; 0 takes a free one", "0")
     .option("--json", "print one JSON line when ready")
     .action(witness);

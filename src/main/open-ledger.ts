@@ -1,12 +1,19 @@
-/** Log, blobs and vault of a data folder, opened as one ledger. */
+/** What the gateway writes to, opened as one ledger: log, blobs and vault, with the witnesses that watch the log. */
 import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import type { Clock } from "../core/time.ts";
 import { Ledger } from "../gateway/ledger.ts";
+import type { OperatorLog } from "../gateway/options.ts";
 import { BlobStore } from "../log/store/blob-store.ts";
 import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
+import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
+import type { TrisealConfig } from "./config.ts";
+import type { Started } from "./started.ts";
 import { createVaultKeys, type VaultKeyFolder } from "./vault-keys.ts";
+
+/** How often keys of stored answers that are past retention are deleted. */
+const SWEEP_INTERVAL_MS = 3_600_000;
 
 /** Where a ledger is opened, and as whom. */
 export interface LedgerPlace {
@@ -15,7 +22,8 @@ export interface LedgerPlace {
   readonly origin: string;
   /** Signs checkpoints. */
   readonly signer: Signer;
-  readonly retainDays: number;
+  /** Age at which keys of stored answers are deleted; null deletes none now. */
+  readonly retainDays: number | null;
   readonly clock: Clock;
   readonly files: DurableFiles;
 }
@@ -30,11 +38,43 @@ export async function openLedger(place: LedgerPlace): Promise<{ readonly ledger:
   try {
     const blobs = join(dataDir, "blobs");
     await makeDurableDirectory(files, blobs);
-    const vault = createVaultKeys(join(dataDir, "vault"), retainDays, clock, files);
-    await vault.sweep();
+    const vault = createVaultKeys(join(dataDir, "vault"), retainDays ?? Number.POSITIVE_INFINITY, clock, files);
+    if (retainDays !== null) await vault.sweep();
     return { ledger: await Ledger.open(log, new BlobStore(files, blobs), vault), vault };
   } catch (error) {
     await log.close();
     throw error;
   }
+}
+
+/** The ledger of a running gateway: stored answers are forgotten in time. @throws TrisealError as `openLedger`. */
+export async function startLedger(place: LedgerPlace, started: Started): Promise<Ledger> {
+  const { ledger, vault } = await openLedger(place);
+  started.add(() => ledger.log.close());
+  const sweeping = setInterval(() => void vault.sweep().catch(() => undefined), SWEEP_INTERVAL_MS);
+  sweeping.unref();
+  started.add(() => clearInterval(sweeping));
+  return ledger;
+}
+
+/** Has the configured witnesses cosign the log from now on. */
+export function startWitnesses(config: TrisealConfig, write: OperatorLog, ledger: Ledger, started: Started): void {
+  const { quorum, peers, timeoutMs } = config.witnesses;
+  if (quorum === 0 || peers.length === 0) return;
+  const client: WitnessClient = createWitnessClient({
+    origin: config.log.origin,
+    witnesses: peers,
+    quorum,
+    log: ledger.log,
+    roundTimeoutMs: timeoutMs,
+    onFailure: (witness, reason) => write({ level: "warn", event: "witness", witness, reason }),
+  });
+  ledger.useWitnesses(
+    async (index) => {
+      await client.settled(index, timeoutMs);
+    },
+    () => client.request(),
+  );
+  client.request();
+  started.add(() => client.close());
 }

@@ -16,8 +16,8 @@ import { revokedBy, type TrustedService } from "../trust/trust-file.ts";
 export interface PolicyFiles {
   readonly policy: string;
   readonly statement: string;
-  /** The service of the trust file that names this gateway: its signers with their least sequence, and its revocations. */
-  readonly service: TrustedService;
+  /** The service of the trust file that names this gateway now: its signers with their least sequence, and its revocations. */
+  readonly service: () => TrustedService;
   readonly paths: readonly PathId[];
 }
 
@@ -39,17 +39,19 @@ function assertSigned(signed: PolicyStatement, service: TrustedService): void {
  * @throws TrisealError `POLICY_INVALID`: malformed, not signed as the trust file asks, signed for other bytes, or with
  *   rules that this gateway cannot obey.
  */
-async function readActivePolicy(files: PolicyFiles): Promise<ActivePolicy> {
+async function readActivePolicy(
+  files: PolicyFiles,
+): Promise<{ readonly active: ActivePolicy; readonly signed: PolicyStatement }> {
   const policyBytes = new Uint8Array(await readFile(files.policy));
   const policy = parsePolicy(policyBytes);
   const statementBytes = new Uint8Array(await readFile(files.statement));
   const signed = parsePolicyStatement(statementBytes);
-  assertSigned(signed, files.service);
+  assertSigned(signed, files.service());
   if (signed.statement.policyDigest !== policy.digest) invalid("the policy statement signs another policy text");
   const [unserved] = unservedRules(policy, files.paths);
   if (unserved !== undefined) invalid(`line ${unserved.line}, \`${unserved.rule ?? ""}\`: ${unserved.message}`);
   const { notBefore, notAfter, sequence } = signed.statement;
-  return { policy, policyBytes, statementBytes, notBefore, notAfter, sequence };
+  return { active: { policy, policyBytes, statementBytes, notBefore, notAfter, sequence }, signed };
 }
 
 /** A policy that follows its files. */
@@ -57,6 +59,8 @@ export interface PolicySource {
   readonly current: GatewayOptions["policy"];
   /** What is wrong with the files now, or null; the last good policy goes on deciding. */
   readonly problem: () => string | null;
+  /** Looks at files and trust now, not at the next turn. Never rejects: what is wrong is the problem then. */
+  reload(): Promise<void>;
   close(): void;
 }
 
@@ -73,39 +77,62 @@ async function stamp(files: PolicyFiles): Promise<string> {
  * @throws where the first reading fails.
  */
 export async function followPolicy(files: PolicyFiles, onChange: (active: ActivePolicy) => Promise<void>): Promise<PolicySource> {
-  let active = await readActivePolicy(files);
+  let inForce = await readActivePolicy(files);
   let problem: string | null = null;
+  let withdrawn: string | null = null;
+  let trusted = files.service();
   let seen = await stamp(files);
-  await onChange(active);
-  const reload = async () => {
+  await onChange(inForce.active);
+  const look = async () => {
+    const service = files.service();
+    if (service !== trusted) {
+      trusted = service;
+      withdrawn = reasonOf(() => assertSigned(inForce.signed, service));
+      // What the files hold is to be judged anew, too.
+      seen = "";
+    }
     const now = await stamp(files);
     if (now === seen && problem === null) return;
     const next = await readActivePolicy(files);
-    if (next.sequence < active.sequence)
-      invalid(`the policy's sequence ${next.sequence} is below the ${active.sequence} in force`);
-    await onChange(next);
-    active = next;
+    if (next.active.sequence < inForce.active.sequence)
+      invalid(`the policy's sequence ${next.active.sequence} is below the ${inForce.active.sequence} in force`);
+    await onChange(next.active);
+    inForce = next;
+    withdrawn = null;
     seen = now;
     problem = null;
+  };
+  let last: Promise<void> = Promise.resolve();
+  const reload = () => {
+    last = last.then(look).catch((error: unknown) => {
+      problem = isTrisealError(error, "POLICY_INVALID") ? error.message : "policy or statement cannot be read";
+    });
+    return last;
   };
   let polling = false;
   const poll = async () => {
     if (polling) return;
     polling = true;
-    try {
-      await reload();
-    } catch (error) {
-      problem = isTrisealError(error, "POLICY_INVALID") ? error.message : "policy or statement cannot be read";
-    } finally {
-      polling = false;
-    }
+    await reload();
+    polling = false;
   };
   const timer = setInterval(() => void poll(), POLL_INTERVAL_MS);
   timer.unref();
-  // The last good policy goes on deciding: a bad file must not stop what was allowed, nor allow more.
   return {
-    current: () => active,
+    // The last good policy goes on deciding: a bad file must not stop what was allowed, nor allow more. One whose signer was
+    // withdrawn is not good any more.
+    current: () => (withdrawn === null ? inForce.active : { unavailable: withdrawn }),
     problem: () => problem,
+    reload,
     close: () => clearInterval(timer),
   };
+}
+
+function reasonOf(check: () => void): string | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : "the policy is not signed as the trust file asks";
+  }
 }

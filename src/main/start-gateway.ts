@@ -1,29 +1,31 @@
 /** Composition root of the gateway: keys, log, policy, workers and routes become one running server. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import { coreCodes, TrisealError } from "../core/errors.ts";
-import { encodeJcs } from "../core/jcs.ts";
 import type { Clock } from "../core/time.ts";
-import { hashApiKey } from "../gateway/authenticate.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
 import type { Ledger } from "../gateway/ledger.ts";
-import type { CatalogModel, OperatorLog, Tenant } from "../gateway/options.ts";
-import { createServiceIdentity } from "../gateway/service-identity.ts";
-import { KeyStore } from "../keys/key-store.ts";
-import type { DurableFiles } from "../log/store/files.ts";
-import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
-import { readPackages } from "../model/read/read-package.ts";
+import type { OperatorLog } from "../gateway/options.ts";
+import { type KeyPurpose, KeyStore } from "../keys/key-store.ts";
+import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
+import type { TeePath } from "../paths/tee/server/tee-path.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
-import { parseTrust, type TrustedService } from "../trust/trust-file.ts";
+import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
 import { isLoopback, type TrisealConfig } from "./config.ts";
-import { makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { devTrustFile, makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { IdentitySource } from "./identity-source.ts";
+import { KeyChanges, logHistory } from "./key-changes.ts";
+import { type ActiveKeys, type KeyedParts, RunningKeyEffects } from "./key-effects.ts";
 import { listen } from "./listen.ts";
-import { openLedger } from "./open-ledger.ts";
+import { startLedger, startWitnesses } from "./open-ledger.ts";
+import { createOperatorApp, type OperatorActions, openOperatorChannel } from "./operator-channel.ts";
+import type { OperatorAnswer } from "./operator-message.ts";
 import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
+import { ServiceTrust } from "./service-trust.ts";
 import { startWorkers } from "./start-workers.ts";
-import { followTls, logTlsChanges, type TlsSource } from "./tls-source.ts";
+import { Started } from "./started.ts";
+import { followTls, type TlsPair, type TlsSource, tlsChanges } from "./tls-source.ts";
 
 /** How a gateway is started. */
 export interface StartOptions {
@@ -49,54 +51,8 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
-/** Keys of a running gateway. */
-interface GatewayKeys {
-  readonly gateway: Signer;
-  readonly log: Signer;
-  readonly policy: Signer;
-}
-
 /** Longest wait for the first admitted worker before the server answers anyway, not ready. */
 const FIRST_ADMISSION_MS = 60_000;
-/** How often keys of stored answers that are past retention are deleted. */
-const SWEEP_INTERVAL_MS = 3_600_000;
-
-/** The models of the configuration. @throws TrisealError `MODEL_INVALID`. */
-export async function readCatalog(
-  config: TrisealConfig,
-): Promise<{ readonly folder: string; readonly models: readonly CatalogModel[] }> {
-  const folder = config.modelsDir ?? join(packageRoot, "models");
-  const packages = await readPackages(folder);
-  const models = packages.map(({ model }) => ({ ...model, platform: "onnxruntime_onnx" }));
-  return { folder, models };
-}
-
-async function openKeys(options: StartOptions): Promise<{ keys: GatewayKeys; created: readonly Uint8Array[] }> {
-  const { config, dev, clock, files } = options;
-  const store = new KeyStore(join(config.dataDir, "keys"), files);
-  const created = dev ? await store.init({ dev: true, now: clock() }) : [];
-  const signer = (purpose: "gateway" | "log" | "policy") => store.signer(purpose, dev ? "dev" : "production");
-  return {
-    keys: { gateway: await signer("gateway"), log: await signer("log"), policy: await signer("policy") },
-    created: created.map(encodeJcs),
-  };
-}
-
-/** The one service of the trust file that names this gateway's receipt key and its log. @throws TrisealError `CONFIG_INVALID`. */
-async function readService(trustFile: string, keys: GatewayKeys, origin: string): Promise<TrustedService> {
-  const trust = parseTrust(new Uint8Array(await readFile(trustFile)));
-  const services = trust.services.filter(
-    ({ gateway, logs }) =>
-      gateway.keys.some((key) => key.publicKey === keys.gateway.publicKey) &&
-      logs.some((log) => log.origin === origin && log.publicKey === keys.log.publicKey),
-  );
-  const [service] = services;
-  if (service === undefined || services.length > 1) {
-    const names = `gateway key ${keys.gateway.publicKey} and log ${origin} ${keys.log.publicKey}`;
-    throw new TrisealError("CONFIG_INVALID", `${trustFile} has ${services.length} services that name ${names}`);
-  }
-  return service;
-}
 
 /** Refuses what only development may use. @throws TrisealError `CONFIG_INVALID`. */
 function assertProduction(config: TrisealConfig): void {
@@ -116,22 +72,10 @@ function assertDevelopment({ listen: { host } }: TrisealConfig): void {
     throw new TrisealError("CONFIG_INVALID", `listen.host is \`${host}\`: --dev answers on 127.0.0.1 or ::1 only`);
 }
 
-/** Everything that was started, in the order in which it is to be stopped. */
-class Started {
-  private readonly closers: (() => Promise<void> | void)[] = [];
-
-  add(close: () => Promise<void> | void): void {
-    this.closers.unshift(close);
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.closers.splice(0)) await close();
-  }
-}
-
 /**
  * Starts a gateway and resolves once it listens; with a worker admitted where one comes up in time.
- * @throws TrisealError `CONFIG_INVALID`, `KEY_UNKNOWN`, `KEY_FILE_INVALID`, `LOG_LOCKED`, `LOG_CORRUPT`, `MODEL_INVALID`.
+ * @throws TrisealError `CONFIG_INVALID`, `KEY_UNKNOWN`, `KEY_FILE_INVALID`, `LOG_LOCKED`, `LOG_CORRUPT`, `MODEL_INVALID`,
+ *   `TRUST_FILE_INVALID`, `POLICY_INVALID`.
  */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
   if (options.dev) assertDevelopment(options.config);
@@ -146,30 +90,36 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 }
 
 async function start(options: StartOptions, started: Started): Promise<RunningGateway> {
-  const { config, dev, clock } = options;
-  const tls = await openTls(options, started);
-  const { keys, created } = await openKeys(options);
-  const ledger = await startLedger(options, keys, started);
-  for (const event of created) await ledger.logShared("key", event);
+  const { config, dev, clock, files } = options;
+  let adoptTls = (_: TlsPair): Promise<void> => Promise.reject(new Error("no keyset is in force yet"));
+  const tls = await openTls(options, (pair) => adoptTls(pair), started);
+  await makeDurableDirectory(files, config.dataDir);
+  const store = new KeyStore(join(config.dataDir, "keys"), files);
+  const active = await openKeys(options, store);
+  assertOwnRole(tls, active);
+  const { dataDir, retainDays } = config;
+  const place = { dataDir, origin: config.log.origin, signer: active.log, retainDays, clock, files };
+  const ledger = await startLedger(place, started);
+  await logHistory(store, ledger);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
-  const trustFile =
-    platform === null
-      ? (config.trust ?? "")
-      : (config.trust ?? (await writeDevTrust(config.dataDir, config, keys, platform.publicKey, catalog.models)));
-  const service = await readService(trustFile, keys, config.log.origin);
-  const notAfter = clock() + config.keysetLifetimeDays * 86_400;
-  assertOwnRole(tls, keys);
-  const identity = createServiceIdentity(keys.gateway, { notAfter, dev, tlsKeys: tls === null ? [] : [tls.pair.spkiSha256] });
-  await ledger.storeKeyset(identity.keyset);
-  await ledger.store(identity.reportBytes);
-  const policy = await openPolicy(options, keys, service, ledger, started);
-  startWitnesses(options, ledger, started);
-  const tee = startWorkers({ ...options, service, catalog, seedFile: platform?.seedFile ?? null }, ledger);
+  const { trust, writeTrust } = await openTrust(options, store, active, catalog, platform?.publicKey ?? "");
+  const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
+  const identity = await IdentitySource.open(
+    { dataDir, lifetimeSeconds, dev, ledger, files, tls, clock, log: options.log },
+    active.gateway,
+  );
+  adoptTls = (pair) => identity.adoptTls(pair);
+  started.add(identity.watch());
+  const { policy, signPolicy } = await openPolicy(options, active.policy, trust, ledger);
+  started.add(() => policy.close());
+  startWitnesses(config, options.log, ledger, started);
+  const seedFile = platform?.seedFile ?? null;
+  const tee = startWorkers({ ...options, service: () => trust.current(), catalog, seedFile }, ledger);
   started.add(() => tee.close());
   const apiKey = dev ? await makeDevApiKey(config.dataDir) : null;
   const gateway = createGateway({
-    identity,
+    identity: identity.current,
     ledger,
     policy: policy.current,
     policyProblem: policy.problem,
@@ -180,96 +130,110 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     limits: config.limits,
     clock,
     log: options.log,
-    wellKnown: hintsOf(options, keys, catalog.models),
+    wellKnown: async () => hintsOf(config, await store.list(), catalog.models, dev),
   });
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
   const server = await listen(gateway.fetch, config, tls);
   started.add(() => server.close(() => gateway.drain()));
-  return { url: server.url, trustFile, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
-}
-
-function hintsOf({ config, dev }: StartOptions, keys: GatewayKeys, models: readonly CatalogModel[]) {
-  const { quorum, peers } = config.witnesses;
-  return {
-    gateway_keys: [keys.gateway.publicKey],
-    log: { origin: config.log.origin, public_keys: [keys.log.publicKey] },
-    witnesses: { quorum, keys: peers.map(({ name, publicKey }) => ({ name, public_key: publicKey })) },
-    policy_signers: [keys.policy.publicKey],
-    models: models.map(({ name, digest }) => ({ name, digest })),
-    dev,
+  const trustChanged = async () => {
+    tee.reappraise();
+    await policy.reload();
   };
+  const parts = { store, active, trust, writeTrust, identity, log: ledger.log, policy, signPolicy, trustChanged };
+  await openOperator(options, parts, ledger, tee, started);
+  return { url: server.url, trustFile: trust.file, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
 }
 
-function tenantsOf(config: TrisealConfig, devApiKey: string | null): ReadonlyMap<string, Tenant> {
-  const tenants = new Map<string, Tenant>(
-    config.apiKeys.map(({ hash, tenant, tier, jurisdiction }) => [hash, { id: tenant, tier, jurisdiction }]),
-  );
-  if (devApiKey !== null) tenants.set(hashApiKey(devApiKey), { id: "dev", tier: "gold", jurisdiction: null });
-  return tenants;
+async function openKeys({ dev, clock }: StartOptions, store: KeyStore): Promise<ActiveKeys> {
+  if (dev) await store.init({ dev: true, now: clock() });
+  const signer = (purpose: KeyPurpose) => store.signer(purpose, dev ? "dev" : "production");
+  return { gateway: await signer("gateway"), log: await signer("log"), policy: await signer("policy") };
 }
 
-async function startLedger({ config, clock, files }: StartOptions, keys: GatewayKeys, started: Started): Promise<Ledger> {
-  const { dataDir, log, retainDays } = config;
-  const { ledger, vault } = await openLedger({ dataDir, origin: log.origin, signer: keys.log, retainDays, clock, files });
-  started.add(() => ledger.log.close());
-  const sweeping = setInterval(() => void vault.sweep().catch(() => undefined), SWEEP_INTERVAL_MS);
-  sweeping.unref();
-  started.add(() => clearInterval(sweeping));
-  return ledger;
+/** The trust file in force; a development gateway without a configured one writes its own. */
+async function openTrust(
+  { config, dev }: StartOptions,
+  store: KeyStore,
+  active: ActiveKeys,
+  { models }: Catalog,
+  platformKey: string,
+): Promise<{ readonly trust: ServiceTrust; readonly writeTrust: KeyedParts["writeTrust"] }> {
+  const { dataDir } = config;
+  const isOwn = dev && config.trust === null;
+  const writeTrust: KeyedParts["writeTrust"] = isOwn
+    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models }, keys)
+    : null;
+  await writeTrust?.(await store.list());
+  const keys = { gateway: active.gateway.publicKey, log: active.log.publicKey };
+  const file = isOwn ? devTrustFile(dataDir) : (config.trust ?? "");
+  return { trust: await ServiceTrust.open(file, config.log.origin, keys), writeTrust };
+}
+
+async function openPolicy(
+  { config, dev, clock }: StartOptions,
+  signer: Signer,
+  trust: ServiceTrust,
+  ledger: Ledger,
+): Promise<{ readonly policy: PolicySource; readonly signPolicy: KeyedParts["signPolicy"] }> {
+  const file = config.policy.file ?? join(packageRoot, "policies", dev ? "demo.policy.yaml" : "default.policy.yaml");
+  const isOwn = dev && config.policy.statement === null;
+  const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
+  const signPolicy = isOwn ? (by: Signer) => signDevPolicy(file, statement, by, clock()) : null;
+  await signPolicy?.(signer);
+  const files = { policy: file, statement, service: () => trust.current(), paths: ["tee"] };
+  const policy = await followPolicy(files, async (active) => {
+    await ledger.store(active.policyBytes);
+    await ledger.store(active.statementBytes);
+    await ledger.logShared("policy", active.statementBytes);
+  });
+  return { policy, signPolicy };
+}
+
+/** Opens the operator's channel, last: what it changes is complete then. It is closed first, so that nothing changes while the gateway drains. */
+async function openOperator(
+  { config, clock, log }: StartOptions,
+  parts: KeyedParts,
+  ledger: Ledger,
+  tee: TeePath,
+  started: Started,
+): Promise<void> {
+  const effects = new RunningKeyEffects(parts);
+  const changes = new KeyChanges(parts.store, ledger, clock, effects);
+  const answer = (events: OperatorAnswer["events"] = []): OperatorAnswer => ({ v: 1, events, workers: tee.pids() });
+  const actions: OperatorActions = {
+    "/keys/init": async ({ dev }) => answer(await changes.init(dev)),
+    "/keys/stage": async ({ purpose }) => answer(await changes.stage(purpose)),
+    "/keys/rotate": async ({ purpose }) => answer(await changes.rotate(purpose)),
+    "/keys/revoke": async ({ keyId, because }) => answer(await changes.revoke(keyId, because)),
+    "/trust/reload": async () => {
+      await effects.reloadTrust();
+      return answer();
+    },
+    "/workers/restart": async () => {
+      await tee.restart();
+      return answer();
+    },
+  };
+  const close = await openOperatorChannel(config.dataDir, createOperatorApp(actions, log));
+  if (close === null)
+    log({ level: "warn", event: "no operator channel", reason: "the data folder's path is too long for a socket" });
+  else started.add(close);
 }
 
 /** The configured TLS key, or null. @throws TrisealError `CONFIG_INVALID`. */
-async function openTls({ config, clock, log }: StartOptions, started: Started): Promise<TlsSource | null> {
+async function openTls(
+  { config, clock, log }: StartOptions,
+  adopt: (pair: TlsPair) => Promise<void>,
+  started: Started,
+): Promise<TlsSource | null> {
   if (config.listen.tls === null) return null;
-  const tls = await followTls(config.listen.tls, clock, logTlsChanges(log));
+  const tls = await followTls(config.listen.tls, clock, tlsChanges(log, adopt));
   started.add(() => tls.close());
   return tls;
 }
 
 /** One key has one role (ACI section 3.1). @throws TrisealError `CONFIG_INVALID`. */
-function assertOwnRole(tls: TlsSource | null, { gateway, log, policy }: GatewayKeys): void {
+function assertOwnRole(tls: TlsSource | null, { gateway, log, policy }: ActiveKeys): void {
   if ([gateway, log, policy].some((key) => key.publicKey === tls?.pair.ed25519Key))
     throw new TrisealError("CONFIG_INVALID", "listen.tls.keyFile: this key signs for the gateway already: make another for TLS");
-}
-
-async function openPolicy(
-  options: StartOptions,
-  keys: GatewayKeys,
-  service: TrustedService,
-  ledger: Ledger,
-  started: Started,
-): Promise<PolicySource> {
-  const { config, dev, clock } = options;
-  const file = config.policy.file ?? join(packageRoot, "policies", dev ? "demo.policy.yaml" : "default.policy.yaml");
-  const ownStatement = dev && config.policy.statement === null;
-  const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
-  if (ownStatement) await signDevPolicy(file, statement, keys.policy, clock());
-  const source = await followPolicy({ policy: file, statement, service, paths: ["tee"] }, async (active) => {
-    await ledger.store(active.policyBytes);
-    await ledger.store(active.statementBytes);
-    await ledger.logShared("policy", active.statementBytes);
-  });
-  started.add(() => source.close());
-  return source;
-}
-
-function startWitnesses({ config, log: write }: StartOptions, ledger: Ledger, started: Started): void {
-  const { quorum, peers, timeoutMs } = config.witnesses;
-  if (quorum === 0 || peers.length === 0) return;
-  const client: WitnessClient = createWitnessClient({
-    origin: config.log.origin,
-    witnesses: peers,
-    quorum,
-    log: ledger.log,
-    roundTimeoutMs: timeoutMs,
-    onFailure: (witness, reason) => write({ level: "warn", event: "witness", witness, reason }),
-  });
-  ledger.useWitnesses(
-    async (index) => {
-      await client.settled(index, timeoutMs);
-    },
-    () => client.request(),
-  );
-  client.request();
-  started.add(() => client.close());
 }

@@ -18,8 +18,8 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 /** What workers are started with. */
 export interface WorkerSetup {
   readonly config: TrisealConfig;
-  /** The service of the trust file that workers are admitted under. */
-  readonly service: TrustedService;
+  /** The service of the trust file that workers are admitted under now. */
+  readonly service: () => TrustedService;
   readonly catalog: { readonly folder: string; readonly models: readonly CatalogModel[] };
   /** Seed of the simulated platform; null where there is none. */
   readonly seedFile: string | null;
@@ -58,7 +58,10 @@ export function startWorkers(setup: WorkerSetup, ledger: Ledger): TeePath {
     workers: places,
     models: catalog.models,
     requestTimeoutMs: limits.requestTimeoutMs,
-    appraise: createAdmissionAppraisal({ section: pathSection(service, "tee"), revoked: revokedBy(service), clock }),
+    appraise: createAdmissionAppraisal({
+      trusted: () => ({ section: pathSection(service(), "tee"), revoked: revokedBy(service()) }),
+      clock,
+    }),
     onSession: (document) => ledger.logShared("session", encodeJcs(document)),
     clock,
     maxSessionAgeS: workers.maxSessionAgeSeconds,

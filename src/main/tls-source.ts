@@ -179,16 +179,12 @@ export async function followTls(files: TlsFiles, clock: Clock, changes: TlsChang
   };
 }
 
-/** The lines that a gateway writes which cannot change its keyset while it runs. */
-export function logTlsChanges(write: OperatorLog): TlsChanges {
+/** What a gateway does at a change of the files: a new key comes into force with the keyset that lists it. */
+export function tlsChanges(write: OperatorLog, adopt: (pair: TlsPair) => Promise<void>): TlsChanges {
+  const onProblem = (reason: string) => write({ level: "warn", event: "tls", reason });
   return {
-    onNewKey: ({ spkiSha256 }) =>
-      write({
-        level: "warn",
-        event: "tls",
-        reason: "the files hold a new key: it is served after a restart",
-        spki_sha256: spkiSha256,
-      }),
-    onProblem: (reason) => write({ level: "warn", event: "tls", reason }),
+    onNewKey: (pair) =>
+      void adopt(pair).catch(() => onProblem("the keyset that lists the new key could not be made: the old key is served")),
+    onProblem,
   };
 }

@@ -11,6 +11,7 @@ import { addPolicyCommand } from "./policy-command.ts";
 import { addServeCommand } from "./serve-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
+import { addWorkersCommand } from "./workers-command.ts";
 
 const program = new Command("triseal")
   .description("private inference with receipts that anyone can check offline")
@@ -24,6 +25,7 @@ for (const add of [
   addVerifyCommand,
   addTrustCommand,
   addKeysCommand,
+  addWorkersCommand,
   addPolicyCommand,
   addLogCommand,
   addConfigCommand,

@@ -1,5 +1,6 @@
 /** `triseal trust`: drafts a trust file from what a service says, and shows what one accepts. */
 import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Fetch } from "../client/index.ts";
 import { createPinnedTransport } from "../client/node/index.ts";
@@ -11,7 +12,9 @@ import { parseWorkerEvidence } from "../paths/tee/wire/keyset.ts";
 import { parseSimulatedEvidence } from "../paths/tee/wire/simulated.ts";
 import { decodeReport, decodeSession, keysetDigest } from "../receipt/index.ts";
 import { parseTrust } from "../trust/trust-file.ts";
+import { readConfig } from "./config.ts";
 import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
+import { askGateway } from "./operator-client.ts";
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const TODO_BECAUSE = "CHECK: drafted from the service's own word; write here why you accept it";
@@ -134,6 +137,13 @@ async function show(file: string, flags: { readonly json?: true }): Promise<void
   }
 }
 
+async function reload(flags: { readonly data?: string; readonly config?: string }): Promise<void> {
+  const dataDir = resolve(flags.data ?? (await readConfig(flags.config ?? null)).dataDir);
+  if ((await askGateway(dataDir, "/trust/reload", {})) === null)
+    throw new TrisealError("OPERATOR_UNREACHABLE", `no gateway serves ${dataDir}`);
+  console.log("the gateway read its trust file");
+}
+
 /** Adds `trust` to the command line. */
 export function addTrustCommand(program: Command): void {
   const trust = program.command("trust").description("trust files: whom you rely on, and why");
@@ -151,4 +161,10 @@ export function addTrustCommand(program: Command): void {
     .option("--json", "JSON")
     .description("what a trust file accepts, with its reasons")
     .action(show);
+  trust
+    .command("reload")
+    .description("have the running gateway read its trust file again: signers, revocations, and what workers are admitted by")
+    .option("--data <dir>", "data folder")
+    .option("--config <file>", "configuration")
+    .action(reload);
 }

@@ -108,7 +108,7 @@ export async function startGateway(options: {
   await ledger.logShared("policy", policy.statementBytes);
   const lines: JsonObject[] = [];
   const gateway = createGateway({
-    identity,
+    identity: () => identity,
     ledger,
     policy: () => policy,
     policyProblem: () => null,
@@ -130,7 +130,7 @@ export async function startGateway(options: {
     },
     clock: () => NOW,
     log: (line) => lines.push(line),
-    wellKnown: {},
+    wellKnown: () => ({}),
   });
   const call = async (path: string, init: RequestInit) => gateway.fetch(new Request(`http://gateway.test${path}`, init));
   const get = (path: string, apiKey = API_KEY) => call(path, { headers: { authorization: `Bearer ${apiKey}` } });

@@ -49,7 +49,9 @@ runPathContract({
       models: any,
     };
     const revoked = { keys: new Set<string>(), measurements: new Set<string>() };
-    const { path } = startPath(place, { appraise: createAdmissionAppraisal({ section: trust, revoked, clock }) });
+    const { path } = startPath(place, {
+      appraise: createAdmissionAppraisal({ trusted: () => ({ section: trust, revoked }), clock }),
+    });
     const model = place.packages.get("root");
     if (model === undefined) throw new Error("no model `root`");
     return {

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, readdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -122,23 +122,6 @@ describe("a second process on a data folder that is in use", () => {
     expect([second.code, second.stdout]).toEqual([1, ""]);
     expect(second.stderr).toMatch(new RegExp(`^triseal: LOG_LOCKED: process ${service.program.pid} [^\\n]*\\n$`));
     expect((await infer(service, digitsBody())).status).toBe(200);
-  });
-
-  it("is refused for `keys`, too, which leaves the keys as they were", async () => {
-    const keys = async () => (await readdir(join(service.dataDir, "keys"))).sort();
-    const before = await keys();
-    const files = await Promise.all(before.map((name) => readFile(join(service.dataDir, "keys", name), "utf8")));
-    for (const args of [
-      ["init"],
-      ["rotate", "gateway"],
-      ["revoke", before[0]?.replace(".json", "") ?? "", "--because", "a test"],
-    ]) {
-      const { code, stderr } = await runCli(["keys", ...args, "--config", service.configFile, "--data", service.dataDir]);
-      expect(code).toBe(1);
-      expect(stderr).toMatch(/^triseal: LOG_LOCKED: [^\n]*\n$/);
-    }
-    expect(await keys()).toEqual(before);
-    expect(await Promise.all(before.map((name) => readFile(join(service.dataDir, "keys", name), "utf8")))).toEqual(files);
   });
 });
 

@@ -208,10 +208,9 @@ describe("a worker that is not admitted", () => {
       const refused = mine.path.infer(boundRequest(model("slow"), slowBody(1)), { signal: never });
       await expect(refused).rejects.toEqual(expect.objectContaining({ code: "UPSTREAM_NOT_VERIFIED", details: {} }));
       expect(mine.path.backends(model("slow"))).toEqual([]);
-      expect(await mine.path.ready(never)).toEqual({
-        ready: false,
-        reason: expect.stringContaining("simulated evidence is not accepted"),
-      });
+      // What it said, and why it was refused, is for the operator: readiness is public, and gives the code.
+      expect(await mine.path.ready(never)).toEqual({ ready: false, reason: "worker `worker-a`: UPSTREAM_NOT_VERIFIED" });
+      expect(mine.notes.some((note) => note.includes("simulated evidence is not accepted"))).toBe(true);
       expect(mine.notes.some((note) => note.includes('"url":"/infer"'))).toBe(false);
       expect(mine.path.sessions()).toEqual([]);
     } finally {

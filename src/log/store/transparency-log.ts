@@ -64,10 +64,12 @@ export class TransparencyLog {
   private readonly cosignedSizes: number[] = [];
   private readonly pending: Pending[] = [];
   private committing: Promise<void> | null = null;
+  private signer: Signer;
   private signed = "";
 
   private constructor(options: LogOptions, lock: DataLock, leafFile: LeafFile, tree: Tree, tiles: TileFolder) {
     this.options = options;
+    this.signer = options.signer;
     this.lock = lock;
     this.leafFile = leafFile;
     this.tree = tree;
@@ -172,6 +174,38 @@ export class TransparencyLog {
     return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
   }
 
+  /**
+   * Signs checkpoints with `signer` from now on. The last checkpoint under the key before is kept in `handovers/`, under its
+   * size: with the leaf of the rotation in it, it shows that the old key named the new one.
+   * @throws TrisealError `LOG_UNAVAILABLE` where that cannot be written: the key before goes on signing.
+   */
+  async handOver(signer: Signer): Promise<void> {
+    while (this.committing !== null) await this.committing;
+    // Appends wait meanwhile: batches and this write the same files.
+    const changing = this.changeSigner(signer);
+    this.committing = changing.catch(() => undefined);
+    try {
+      await changing;
+    } catch (cause) {
+      throw new TrisealError("LOG_UNAVAILABLE", "the last checkpoint of the old key could not be kept", { cause });
+    } finally {
+      this.committing = this.pending.length > 0 ? this.commitPending() : null;
+    }
+  }
+
+  private async changeSigner(signer: Signer): Promise<void> {
+    const { files, directory } = this.options;
+    const last = this.signed;
+    const { size } = parseCheckpointText(parseNote(last).text);
+    await files.makeDirectory(`${directory}/handovers`);
+    await files.syncDirectory(directory);
+    await replaceFile(files, `${directory}/handovers/${size}`, new TextEncoder().encode(last));
+    this.signer = signer;
+    this.sign();
+    // As after an append: what cannot be written now is written with the next batch or at start.
+    await this.publish().catch(() => undefined);
+  }
+
   /** Waits for what is under way, then gives up files and lock. */
   async close(): Promise<void> {
     await this.committing;
@@ -229,8 +263,8 @@ export class TransparencyLog {
   }
 
   private sign(): void {
-    const { origin, signer } = this.options;
-    this.signed = signCheckpoint({ origin, size: this.tree.size, root: this.tree.root() }, signer);
+    const { origin } = this.options;
+    this.signed = signCheckpoint({ origin, size: this.tree.size, root: this.tree.root() }, this.signer);
   }
 
   private async publish(): Promise<void> {

@@ -84,7 +84,7 @@ describe("a key store", () => {
       expect((await store.signer(purpose, "dev")).keyId).toMatch(/^dev-/);
       expect((await store.signer(purpose, "any")).keyId).toMatch(/^dev-/);
     }
-    const [created] = await store.rotate("log", NOW);
+    const [created] = (await store.prepareRotation("log", NOW)).events;
     expect(created?.keyId).toMatch(/^dev-/);
   });
 
@@ -92,15 +92,17 @@ describe("a key store", () => {
     const { store } = await newStore({ empty: true });
     expect(await store.list()).toEqual([]);
     await expect(store.signer("log", "any")).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.rotate("log", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.revoke("log-1", "lost", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRotation("log", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRevocation("log-1", "lost", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
   });
 
   it("rotates: the old key stays on file and signs no more", async () => {
     const { store } = await newStore();
     const old = await store.signer("gateway", "production");
     const later = unixSeconds(NOW + 10);
-    const events = await store.rotate("gateway", later);
+    const { events, activate } = await store.prepareRotation("gateway", later);
+    expect((await store.signer("gateway", "production")).publicKey).toBe(old.publicKey);
+    await activate();
     const now = await store.signer("gateway", "production");
     expect(now.publicKey).not.toBe(old.publicKey);
     expect(events).toEqual([
@@ -117,7 +119,10 @@ describe("a key store", () => {
   it("revokes: the key stays on file with the reason, and a new one can be made", async () => {
     const { store } = await newStore();
     const old = await store.signer("policy", "production");
-    expect(await store.revoke(old.keyId, "lost laptop", NOW)).toEqual([
+    const { events, revoke } = await store.prepareRevocation(old.keyId, "lost laptop", NOW);
+    expect((await store.signer("policy", "production")).publicKey).toBe(old.publicKey);
+    await revoke();
+    expect(events).toEqual([
       {
         v: 1,
         type: "key.revoked",
@@ -129,8 +134,8 @@ describe("a key store", () => {
       },
     ]);
     await expect(store.signer("policy", "production")).rejects.toEqual(code("KEY_UNKNOWN"));
-    await expect(store.revoke(old.keyId, "again", NOW)).rejects.toEqual(code("KEY_UNKNOWN", "revoked already"));
-    await expect(store.revoke("policy-unknown", "x", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    await expect(store.prepareRevocation(old.keyId, "again", NOW)).rejects.toEqual(code("KEY_UNKNOWN", "revoked already"));
+    await expect(store.prepareRevocation("policy-unknown", "x", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
     const [created] = await store.init({ dev: false, now: NOW });
     expect(created?.purpose).toBe("policy");
     expect((await store.list()).find(({ keyId }) => keyId === old.keyId)?.revoked).toEqual({ at: NOW, because: "lost laptop" });
@@ -139,7 +144,61 @@ describe("a key store", () => {
   it.each(["", "two\nlines", "x".repeat(501)])("refuses a reason that its own files could not hold: `%s`", async (because) => {
     const { store } = await newStore();
     const { keyId } = await store.signer("log", "production");
-    await expect(store.revoke(keyId, because, NOW)).rejects.toEqual(expect.objectContaining({ code: "FORMAT_INVALID" }));
+    await expect(store.prepareRevocation(keyId, because, NOW)).rejects.toEqual(
+      expect.objectContaining({ code: "FORMAT_INVALID" }),
+    );
     expect((await store.signer("log", "production")).keyId).toBe(keyId);
+  });
+
+  it("stages a successor that signs nothing before it is activated", async () => {
+    const { store } = await newStore();
+    const old = await store.signer("log", "production");
+    const [staged, ...more] = await store.stage("log", NOW);
+    expect([staged?.type, more]).toEqual(["key.staged", []]);
+    expect(await store.staged("log")).toBe(staged?.publicKey);
+    expect((await store.signer("log", "production")).publicKey).toBe(old.publicKey);
+    expect(await store.init({ dev: false, now: NOW })).toEqual([]);
+    await expect(store.stage("log", NOW)).rejects.toEqual(code("KEY_STAGED", staged?.publicKey));
+    const { events, activate } = await store.prepareRotation("log", unixSeconds(NOW + 5));
+    await activate();
+    expect(events.map(({ type, keyId }) => [type, keyId])).toEqual([
+      ["key.activated", staged?.keyId],
+      ["key.retired", old.keyId],
+    ]);
+    expect((await store.signer("log", "production")).publicKey).toBe(staged?.publicKey);
+    expect(await store.staged("log")).toBe(null);
+  });
+
+  it("signs with the key that was activated last, also where a crash left the one before it active", async () => {
+    const { store, directory } = await newStore();
+    const old = await store.signer("gateway", "production");
+    await store.stage("gateway", NOW);
+    const before = await readFile(join(directory, `${old.keyId}.json`));
+    const { signer, activate } = await store.prepareRotation("gateway", unixSeconds(NOW + 5));
+    await activate();
+    await writeFile(join(directory, `${old.keyId}.json`), before);
+    expect((await store.signer("gateway", "production")).publicKey).toBe(signer.publicKey);
+  });
+
+  it("stages nothing without a key to succeed, and a revoked successor waits no more", async () => {
+    const empty = await newStore({ empty: true });
+    await expect(empty.store.stage("gateway", NOW)).rejects.toEqual(code("KEY_UNKNOWN"));
+    const { store } = await newStore();
+    const [staged] = await store.stage("policy", NOW);
+    await (await store.prepareRevocation(staged?.keyId ?? "", "never used", NOW)).revoke();
+    expect(await store.staged("policy")).toBe(null);
+    expect((await store.stage("policy", NOW))[0]?.keyId).not.toBe(staged?.keyId);
+  });
+
+  it("tells the whole history of its keys, each event as it was when it happened", async () => {
+    const { store, events } = await newStore();
+    const staged = await store.stage("gateway", unixSeconds(NOW + 1));
+    const rotation = await store.prepareRotation("gateway", unixSeconds(NOW + 2));
+    await rotation.activate();
+    const revocation = await store.prepareRevocation(rotation.events[1]?.keyId ?? "", "lost", unixSeconds(NOW + 3));
+    await revocation.revoke();
+    const happened = [...events, ...staged, ...rotation.events, ...revocation.events];
+    const sorted = (list: readonly object[]) => list.map((event) => JSON.stringify(event, Object.keys(event).sort())).sort();
+    expect(sorted(await store.history())).toEqual(sorted(happened));
   });
 });

@@ -171,3 +171,41 @@ describe("admission", () => {
     expect(admission.byKeyset(first.keysetDigest)).toBe(null);
   });
 });
+
+describe("the admission's clock", () => {
+  it("ends every session of the future when it is set back, and takes an older one that still fits", async () => {
+    const { admission, time } = await admissionAt(1000);
+    const first = await admission.renew();
+    time.now = 1300;
+    const second = await admission.renew();
+    expect(admission.current()?.id).toBe(second.id);
+    time.now = 1299;
+    expect(admission.current()?.id).toBe(first.id);
+    expect(admission.byId(second.id)).toBe(null);
+    time.now = 999;
+    expect(admission.current()).toBe(null);
+    expect(admission.byKeyset(first.keysetDigest)).toBe(null);
+  });
+
+  it("appraises anew by itself after a step in either direction", async () => {
+    const { admission, time } = await admissionAt(1000);
+    admission.start();
+    await expect.poll(() => admission.current()?.establishedAt).toBe(1000);
+    time.now = 5;
+    expect(admission.current()).toBe(null);
+    await expect.poll(() => admission.current()?.establishedAt, { timeout: 5000 }).toBe(5);
+    time.now = 4000;
+    expect(admission.current()).toBe(null);
+    await expect.poll(() => admission.current()?.establishedAt, { timeout: 5000 }).toBe(4000);
+    admission.close();
+    expect(admission.current()).toBe(null);
+  });
+
+  it("lets no session outlast its time on the monotonic clock, wherever the wall clock stands still", async () => {
+    const { admission } = await admissionAt(1000, { maxAgeS: 1 });
+    const session = await admission.renew();
+    expect(admission.current()?.id).toBe(session.id);
+    await expect.poll(() => admission.byId(session.id), { timeout: 5000 }).toBe(null);
+    admission.close();
+  });
+});

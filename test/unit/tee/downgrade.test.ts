@@ -79,7 +79,7 @@ const trust = {
 };
 const revoked = { keys: new Set<string>(), measurements: new Set<string>() };
 const inputs = { trust, revoked, at: { seconds: now, basis: "assertion" }, now } as const;
-const appraise = createAdmissionAppraisal({ section: trust, revoked, clock: () => now });
+const appraise = createAdmissionAppraisal({ trusted: () => ({ section: trust, revoked }), clock: () => now });
 
 async function clientFailures(packageBytes: Uint8Array): Promise<readonly string[]> {
   const checks = await teeClient.appraiseSession(sessionOf(packageBytes).document, inputs);

@@ -57,18 +57,32 @@ export interface AdmittedSession {
   readonly evidenceDigest: Sha256Digest;
 }
 
+/** A session with the moment of the monotonic clock, in milliseconds, beyond which it is not in force whatever the wall clock says. */
+interface TimedSession {
+  readonly session: AdmittedSession;
+  readonly endsAtMs: number;
+}
+
+/** How often it is looked whether the wall clock was set: no timer of a length known beforehand sees that. */
+const WATCH_MS = 1000;
 /** Waits before a failed attempt is repeated. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
+
+/** When a session is renewed: two thirds of the way leave room for several more attempts before it ends. */
+function renewalOf({ establishedAt, expiresAt }: AdmittedSession): number {
+  return establishedAt + ((expiresAt - establishedAt) * 2) / 3;
+}
 
 /** The admission of one worker process. */
 export class Admission {
   private readonly options: AdmissionOptions;
   private readonly closing = new AbortController();
   /** Newest first. Renewal leaves the sessions before in force until they expire: requests were decided on them. */
-  private sessions: readonly AdmittedSession[] = [];
+  private sessions: readonly TimedSession[] = [];
   private attempt: Promise<AdmittedSession> | null = null;
   private timer: NodeJS.Timeout | null = null;
+  private watch: NodeJS.Timeout | null = null;
   private failures = 0;
   private lastFailure: { readonly code: string; readonly reason: string } | null = null;
 
@@ -109,6 +123,7 @@ export class Admission {
 
   /** Keeps the worker admitted until `close`: appraises now, and again before each expiry. */
   start(): void {
+    this.watch ??= setInterval(() => this.renewIfDue(), WATCH_MS).unref();
     this.renew().catch(() => {});
   }
 
@@ -116,23 +131,43 @@ export class Admission {
   close(): void {
     this.closing.abort(new TrisealError("SHUTTING_DOWN", "the worker is no longer used"));
     if (this.timer !== null) clearTimeout(this.timer);
+    if (this.watch !== null) clearInterval(this.watch);
     this.sessions = [];
   }
 
-  private live(): readonly AdmittedSession[] {
+  /**
+   * Sessions in force. Not those of the future, which a clock that was set back leaves: a receipt would be older than the
+   * session that it cites. Nor those that have lasted their time by the monotonic clock.
+   */
+  private inForce(): readonly TimedSession[] {
     const now = this.options.clock();
-    return this.sessions.filter((session) => holdsUntil(session.expiresAt, now));
+    const elapsed = performance.now();
+    return this.sessions.filter(
+      ({ session, endsAtMs }) => session.establishedAt <= now && holdsUntil(session.expiresAt, now) && elapsed < endsAtMs,
+    );
+  }
+
+  private live(): readonly AdmittedSession[] {
+    return this.inForce().map(({ session }) => session);
+  }
+
+  /** A set clock can end a session early, or bring its renewal forward. After a failure the next attempt is scheduled already. */
+  private renewIfDue(): void {
+    if (this.attempt !== null || this.lastFailure !== null || this.closing.signal.aborted) return;
+    const session = this.current();
+    if (session === null || this.options.clock() >= renewalOf(session)) this.start();
   }
 
   private async admit(): Promise<AdmittedSession> {
+    const started = performance.now();
     try {
       const session = await this.appraiseOnce();
-      this.sessions = [session, ...this.live()];
+      const lifetimeMs = (session.expiresAt - session.establishedAt) * 1000;
+      this.sessions = [{ session, endsAtMs: started + lifetimeMs }, ...this.inForce()];
       this.failures = 0;
       this.lastFailure = null;
       this.options.onAdmitted(session);
-      // Two thirds of the way: room for several more attempts before the session ends.
-      this.schedule(((session.expiresAt - session.establishedAt) * 2000) / 3);
+      this.schedule((renewalOf(session) - session.establishedAt) * 1000);
       return session;
     } catch (error) {
       this.noteFailure(error);

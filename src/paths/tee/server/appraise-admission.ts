@@ -9,9 +9,8 @@ import type { AppraiseWorker } from "./admission.ts";
 
 /** What admissions are judged by. */
 export interface AdmissionTrust {
-  /** The `paths.tee` section of the trust file that the operator gives the gateway. */
-  readonly section: JsonObject | null;
-  readonly revoked: RevokedSet;
+  /** The `paths.tee` section of the trust file that the operator gives the gateway, and what that file withdrew. Read at each appraisal. */
+  readonly trusted: () => { readonly section: JsonObject | null; readonly revoked: RevokedSet };
   readonly clock: Clock;
 }
 
@@ -19,7 +18,8 @@ export interface AdmissionTrust {
 export function createAdmissionAppraisal(trust: AdmissionTrust): AppraiseWorker {
   return async (packageBytes, nonce) => {
     const checks = teeChecklist();
-    const inputs = { trust: trust.section, revoked: trust.revoked, at: liveMoment(trust.clock()) };
+    const { section, revoked } = trust.trusted();
+    const inputs = { trust: section, revoked, at: liveMoment(trust.clock()) };
     const worker = appraiseWorker(packageBytes, inputs, checks);
     const failed = checks.all().find((check) => check.status !== "pass");
     if (failed !== undefined || worker === null) {

@@ -20,7 +20,8 @@ import { TEE_LEG_TYPE } from "../wire/leg.ts";
 import type { AdmittedSession } from "./admission.ts";
 import { assertDeclared, assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
 import { sealToSession } from "./seal-to-session.ts";
-import { type SeatedSession, type SeatOptions, type WorkerPlace, WorkerSeat } from "./worker-seat.ts";
+import type { SeatOptions, WorkerPlace } from "./seat-worker.ts";
+import { type SeatedSession, WorkerSeat } from "./worker-seat.ts";
 
 /** Sessions that are kept to be shown; receipts of older ones have theirs in the store. */
 const MAX_SESSIONS_KEPT = 256;
@@ -40,6 +41,13 @@ export interface TeePath extends InferencePath {
   admitted(signal: AbortSignal): Promise<void>;
   /** Process ids of the workers that run now. */
   pids(): readonly number[];
+  /**
+   * Replaces every worker by a new process, one after the other, and refuses no request for it. Resolves when the old ones are gone.
+   * @throws TrisealError `UPSTREAM_NOT_VERIFIED` where a new process is not admitted: the worker before it and those after stay.
+   */
+  restart(): Promise<void>;
+  /** Appraises all workers now: what they are judged by has changed. */
+  reappraise(): void;
 }
 
 /** An envelope on its way, and how its answer is opened if the gateway sealed it. */
@@ -74,7 +82,7 @@ class TeeInference implements TeePath {
     const holder = sealedBody === undefined ? null : this.holderOf(sealedBody);
     const chosen = (holder === null ? this.seats.flatMap((seat) => seat.current() ?? []) : [holder])
       .filter(({ session }) => session.modelDigests.has(model.digest))
-      .sort((left, right) => left.seat.inFlight - right.seat.inFlight);
+      .sort((left, right) => left.worker.inFlight - right.worker.inFlight);
     return chosen.map((seated) => this.backend(seated));
   }
 
@@ -104,11 +112,25 @@ class TeeInference implements TeePath {
   async infer(request: BoundRequest, { signal }: { readonly signal: AbortSignal }): Promise<PathAnswer> {
     const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
-    const { seat, session, client, conduct } = this.choose(request, envelope?.keysetDigest ?? null);
-    const outgoing = envelope === null ? await this.seal(request, session) : { envelope: request.body, sealed: null };
+    const seated = this.choose(request, envelope?.keysetDigest ?? null);
+    // From here on: a worker that is replaced meanwhile waits for this request.
+    const release = seated.worker.hold();
+    try {
+      return await this.send(request, envelope !== null, seated, signal);
+    } finally {
+      release();
+    }
+  }
+
+  private async send(
+    request: BoundRequest,
+    isSealed: boolean,
+    { session, client, conduct }: SeatedSession,
+    signal: AbortSignal,
+  ): Promise<PathAnswer> {
+    const outgoing = isSealed ? { envelope: request.body, sealed: null } : await this.seal(request, session);
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
-    seat.inFlight++;
     let arrived = false;
     try {
       const frame = await client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
@@ -120,8 +142,6 @@ class TeeInference implements TeePath {
     } catch (error) {
       conduct.failed(error, arrived);
       throw withForwarded(error, envelopeDigest);
-    } finally {
-      seat.inFlight--;
     }
   }
 
@@ -136,7 +156,16 @@ class TeeInference implements TeePath {
   }
 
   pids(): readonly number[] {
-    return this.seats.flatMap((seat) => seat.pid ?? []);
+    return this.seats.flatMap((seat) => seat.pids);
+  }
+
+  async restart(): Promise<void> {
+    // One at a time: there must be memory for one more worker, not for twice as many.
+    for (const seat of this.seats) await seat.restart();
+  }
+
+  reappraise(): void {
+    for (const seat of this.seats) seat.reappraise();
   }
 
   async close(): Promise<void> {
@@ -174,7 +203,8 @@ class TeeInference implements TeePath {
     const seat = this.seats.find((item) => backendId(item) === request.backendId);
     if (seat === undefined) throw new TrisealError("PATH_UNAVAILABLE", "the chosen worker is not of this path");
     if (!seat.isUp) throw teeError("WORKER_LOST", `worker \`${seat.name}\` is down`);
-    const decided = request.sessionId === null ? seat.current() : seat.bySession(request.sessionId);
+    const open = keysetDigest === null ? seat.current() : seat.byKeyset(keysetDigest);
+    const decided = request.sessionId === null ? open : seat.bySession(request.sessionId);
     const seated = keysetDigest === null || decided?.session.keysetDigest === keysetDigest ? decided : null;
     if (seated === null && keysetDigest !== null) {
       throw teeError("WORKER_KEY_STALE", "the chosen worker is not admitted with the keyset that the request is sealed to");

@@ -1,168 +1,142 @@
-/** One place of the worker pool: the supervised process, its client and its admission, which come and go together. */
+/** One place of the worker pool: the worker that holds it, and those that it replaced while they drain. */
 import type { Sha256Digest } from "../../../core/digest.ts";
-import type { JsonObject } from "../../../core/json.ts";
-import type { Clock } from "../../../core/time.ts";
+import { TrisealError } from "../../../core/errors.ts";
 import type { BackendFact } from "../../path.ts";
-import { Admission, type AdmittedSession, type AppraiseWorker } from "./admission.ts";
-import { Conduct } from "./conduct.ts";
-import { Supervisor, type SupervisorTimes, type WorkerCommand, type WorkerProcess } from "./supervisor.ts";
-import { WorkerClient } from "./worker-client.ts";
+import type { AdmittedSession } from "./admission.ts";
+import { type SeatOptions, SeatWorker, type WorkerPlace, type WorkerSession } from "./seat-worker.ts";
 
-/** How long a worker may take to report evidence. */
-const EVIDENCE_TIMEOUT_MS = 30_000;
+const DEFAULT_DRAIN_MS = 5000;
 
-/** How long a worker that was silent may take to say that it is there. */
-const ALIVE_TIMEOUT_MS = 2000;
-
-/** One worker as the operator configures it. */
-export interface WorkerPlace extends WorkerCommand {
-  /** Unique among the workers of the gateway; the ACI session calls it `upstream_name`. */
-  readonly name: string;
-  /** What the operator claims about it, such as its jurisdiction. */
-  readonly claims: Readonly<Record<string, string | number | boolean>>;
-}
-
-/** One line for the operator; never content of a request. */
-export type WriteNote = (worker: string, event: string, text: string) => void;
-
-/** What every seat of a pool shares. */
-export interface SeatOptions {
-  readonly appraise: AppraiseWorker;
-  readonly onSession: (document: JsonObject) => Promise<void>;
-  readonly clock: Clock;
-  readonly maxSessionAgeS: number;
-  readonly maxAnswerBytes: number;
-  readonly note: WriteNote;
-  readonly times?: Partial<SupervisorTimes>;
-}
-
-interface Incarnation {
-  readonly process: WorkerProcess;
-  readonly client: WorkerClient;
-  readonly conduct: Conduct;
-  readonly admission: Admission;
-}
-
-/** A session of a live worker, with the way to send to it. */
-export interface SeatedSession {
+/** A session of a live worker, with the seat that it belongs to. */
+export interface SeatedSession extends WorkerSession {
   readonly seat: WorkerSeat;
-  readonly session: AdmittedSession;
-  readonly client: WorkerClient;
-  /** Of the process that the client reaches. */
-  readonly conduct: Conduct;
 }
 
-/** A supervised worker that is admitted again whenever it starts anew. */
+/** A place with a name, which outlives the workers that hold it. */
 export class WorkerSeat {
   readonly name: string;
   /** Facts that rest on the operator's word. */
   readonly claimedFacts: readonly BackendFact[];
-  /** Requests that this gateway has sent and not seen answered. */
-  inFlight = 0;
-  private readonly supervisor: Supervisor;
-  private live: Incarnation | null = null;
-  private downReason = "the worker is starting";
+  private readonly place: WorkerPlace;
+  private readonly options: SeatOptions;
+  private readonly onAdmitted: (session: AdmittedSession) => void;
+  private readonly closing = new AbortController();
+  private worker: SeatWorker;
+  /** The successor while it starts. */
+  private coming: SeatWorker | null = null;
+  /** Replaced: they get no new requests but those that callers sealed to them. */
+  private readonly leaving = new Set<SeatWorker>();
+  /** Replaced, and past their time: they finish what they hold. */
+  private readonly ending = new Set<SeatWorker>();
 
-  /** @param onAdmitted called after each new session. */
+  /** @param onAdmitted called after each new session of any worker of this seat. */
   constructor(place: WorkerPlace, options: SeatOptions, onAdmitted: (session: AdmittedSession) => void) {
     this.name = place.name;
     this.claimedFacts = Object.entries(place.claims).map(([name, value]) => ({ name, origin: "claim", value }));
-    const note = (event: string, text: string) => options.note(place.name, event, text);
-    this.supervisor = new Supervisor(
-      place,
-      {
-        onUp: (process) => {
-          note("worker up", `pid ${process.pid}, provider ${process.provider}`);
-          this.live = this.incarnate(process, options, onAdmitted);
-        },
-        onDown: (reason) => {
-          note("worker down", reason);
-          this.downReason = reason;
-          this.end();
-        },
-        onLog: (line) => note("worker log", line),
-      },
-      options.times,
-    );
+    this.place = place;
+    this.options = options;
+    this.onAdmitted = onAdmitted;
+    this.worker = new SeatWorker(place, options, onAdmitted);
   }
 
-  /** Process id of the worker; null while none runs. */
-  get pid(): number | null {
-    return this.supervisor.pid;
+  /** Process ids of all workers of this seat. */
+  get pids(): readonly number[] {
+    return this.workers().flatMap((worker) => worker.pid ?? []);
   }
 
   /** Whether the worker is up, whoever admitted it. */
   get isUp(): boolean {
-    return this.live !== null;
+    return this.worker.isUp || [...this.leaving].some((worker) => worker.isUp);
   }
 
   /** The session for new requests, or null where the worker is down or not admitted. */
   current(): SeatedSession | null {
-    return this.seated(this.live?.admission.current() ?? null);
+    return this.seated(this.worker.current());
   }
 
-  /** The session in force whose keyset has that digest. */
+  /** The session in force whose keyset has that digest, of a draining worker, too. */
   byKeyset(digest: Sha256Digest): SeatedSession | null {
-    return this.seated(this.live?.admission.byKeyset(digest) ?? null);
+    return this.first((worker) => worker.byKeyset(digest));
   }
 
-  /** The session in force with that id. */
+  /** The session in force with that id, of a draining worker, too. */
   bySession(id: string): SeatedSession | null {
-    return this.seated(this.live?.admission.byId(id) ?? null);
+    return this.first((worker) => worker.bySession(id));
   }
 
-  /** Why there is no session, in one line. */
+  /** Why there is no session: our own words and a code. */
   get reason(): string {
-    const failure = this.live?.admission.failure;
-    if (this.live === null) return this.downReason;
-    return failure === null || failure === undefined
-      ? "the worker's evidence is being appraised"
-      : `${failure.code}: ${failure.reason}`;
+    return this.worker.reason;
   }
 
-  /** Ends worker, admission and connections; resolves once the process is gone. */
+  /** Appraises the evidence of all workers now. */
+  reappraise(): void {
+    for (const worker of [this.worker, ...this.leaving]) worker.reappraise();
+  }
+
+  /**
+   * Puts a new process in the place of the worker: starts and admits it, gives it the new requests, lets the old one answer
+   * what callers sealed to it for `drainMs`, and ends that once it holds nothing. Resolves when the old process is gone.
+   * @throws TrisealError `UPSTREAM_NOT_VERIFIED` where the new process is not admitted: the old one stays as it was.
+   */
+  async restart(): Promise<void> {
+    if (this.coming !== null) throw new TrisealError("OVERLOADED", `worker \`${this.name}\` is being replaced already`);
+    const successor = new SeatWorker(this.place, this.options, this.onAdmitted);
+    this.coming = successor;
+    try {
+      await successor.admitted();
+    } catch (error) {
+      await successor.close();
+      throw error;
+    } finally {
+      this.coming = null;
+    }
+    const old = this.worker;
+    this.worker = successor;
+    old.retire();
+    this.leaving.add(old);
+    await this.pause(this.options.drainMs ?? DEFAULT_DRAIN_MS);
+    this.leaving.delete(old);
+    this.ending.add(old);
+    // Each request has its own deadline, so that this ends.
+    await old.idle();
+    await old.close();
+    this.ending.delete(old);
+  }
+
+  /** Ends all workers; resolves once their processes are gone. */
   async close(): Promise<void> {
-    this.live?.admission.close();
-    await this.supervisor.close();
-    this.end();
+    this.closing.abort();
+    await Promise.all(this.workers().map((worker) => worker.close()));
   }
 
-  private seated(session: AdmittedSession | null): SeatedSession | null {
-    if (session === null || this.live === null) return null;
-    const { client, conduct } = this.live;
-    return { seat: this, session, client, conduct };
+  private workers(): readonly SeatWorker[] {
+    return [this.worker, ...(this.coming === null ? [] : [this.coming]), ...this.leaving, ...this.ending];
   }
 
-  private incarnate(process: WorkerProcess, options: SeatOptions, onAdmitted: (session: AdmittedSession) => void): Incarnation {
-    const client = new WorkerClient(process.address, options.maxAnswerBytes);
-    const admission = new Admission({
-      upstreamName: this.name,
-      fetchEvidence: (nonce, signal) => client.evidence(nonce, EVIDENCE_TIMEOUT_MS, signal),
-      appraise: options.appraise,
-      onSession: options.onSession,
-      clock: options.clock,
-      maxAgeS: options.maxSessionAgeS,
-      onAdmitted,
-      onFailure: (code, reason) => options.note(this.name, "not admitted", `${code}: ${reason}`),
+  private seated(found: WorkerSession | null): SeatedSession | null {
+    return found === null ? null : { ...found, seat: this };
+  }
+
+  private first(find: (worker: SeatWorker) => WorkerSession | null): SeatedSession | null {
+    for (const worker of [this.worker, ...this.leaving]) {
+      const found = find(worker);
+      if (found !== null) return this.seated(found);
+    }
+    return null;
+  }
+
+  private async pause(milliseconds: number): Promise<void> {
+    const { signal } = this.closing;
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, milliseconds);
+      function done(): void {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+      signal.addEventListener("abort", done);
     });
-    const conduct = new Conduct({
-      isAlive: () => client.isAlive(ALIVE_TIMEOUT_MS),
-      replace: (reason) => {
-        // Another process may sit here by now.
-        if (this.live?.client !== client) return;
-        options.note(this.name, "worker replaced", reason);
-        this.downReason = reason;
-        this.end();
-        this.supervisor.replace(process.pid, reason);
-      },
-    });
-    admission.start();
-    return { process, client, conduct, admission };
-  }
-
-  private end(): void {
-    this.live?.admission.close();
-    this.live?.client.close();
-    this.live = null;
   }
 }
