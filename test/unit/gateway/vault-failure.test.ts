@@ -23,7 +23,11 @@ async function ledgerOn() {
   });
   const clock = () => unixSeconds(FIRST_DAY + state.day * 86_400);
   const { ledger } = await openLedger({ dataDir: base, origin: ORIGIN, signer: logSigner, retainDays: 7, clock, files });
-  const identity = createServiceIdentity(testSigner("gateway-1", 21), { notAfter: unixSeconds(FIRST_DAY * 2), dev: false });
+  const identity = createServiceIdentity(testSigner("gateway-1", 21), {
+    notAfter: unixSeconds(FIRST_DAY * 2),
+    dev: false,
+    tlsKeys: [],
+  });
   const writer = new ReceiptWriter(identity, new Set());
   const caller = { keyHash: "ab".repeat(32), tenant: { id: "acme", tier: null, jurisdiction: null } };
   const request = { caller, endpoint: "/infer", model: "m", body: utf8("x"), sealedBy: "none", guessable: false } as const;

@@ -94,6 +94,7 @@ async function boot(files: DurableFiles, home: Home, day: number): Promise<Boote
     const identity = createServiceIdentity(gateway, {
       notAfter: unixSeconds(FIRST_DAY + 90 * DAY_SECONDS + starts++),
       dev: false,
+      tlsKeys: [],
     });
     // The same at every start, as a policy is.
     const policyDigest = await ledger.store(utf8("a policy"));
