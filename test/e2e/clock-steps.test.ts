@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
+import { nodeFiles } from "../../src/log/store/files.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { parseConfig } from "../../src/main/config.ts";
 import type { RunningGateway, StartOptions } from "../../src/main/start-gateway.ts";
@@ -29,10 +30,11 @@ beforeAll(async () => {
   const built = pathToFileURL(join(repository, "dist", "src", "main", "start-gateway.js")).href;
   const { startGateway } = (await import(built)) as { startGateway: (options: StartOptions) => Promise<RunningGateway> };
   running = await startGateway({
-    config: { ...config, dataDir: join(folder, "data"), listen: { host: "127.0.0.1", port: 0 } },
+    config: { ...config, dataDir: join(folder, "data"), listen: { host: "127.0.0.1", port: 0, tls: null } },
     dev: true,
     clock: () => unixSeconds(realClock() + time.offset),
     log: (line) => lines.push(line),
+    files: nodeFiles,
   });
   const trust = async () => parseTrust(new Uint8Array(await readFile(running.trustFile)));
   service = { url: running.url, apiKey: running.apiKey ?? "", trust };

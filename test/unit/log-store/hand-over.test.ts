@@ -77,6 +77,7 @@ describe("a log that is handed over to another key", () => {
 function bound(files: Awaited<ReturnType<typeof memoryDisk>>["files"]) {
   return {
     read: files.read.bind(files),
+    mode: files.mode.bind(files),
     list: files.list.bind(files),
     makeDirectory: files.makeDirectory.bind(files),
     write: files.write.bind(files),
