@@ -238,7 +238,12 @@ describe("memory", () => {
 
   it("holds an answer that nobody reads only until its time is up", async () => {
     const rows = 40_000;
-    const limits = { sendTimeoutMs: 8000, maxHeldBytes: 10 * 1024 * 1024, maxHeldBytesPerTenant: 24 * 1024 * 1024 };
+    const limits = {
+      maxBodyBytes: 8 * 1024 * 1024,
+      sendTimeoutMs: 8000,
+      maxHeldBytes: 10 * 1024 * 1024,
+      maxHeldBytesPerTenant: 24 * 1024 * 1024,
+    };
     const slow = await startService({ config: { limits } });
     try {
       const body = JSON.stringify(digitsBody(Array<number>(64 * rows).fill(1)));
