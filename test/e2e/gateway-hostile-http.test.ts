@@ -100,6 +100,10 @@ describe("headers that try something", () => {
     for (const host of ["a b", "[", "x/../y", "127.0.0.1:99999"]) {
       expect(await outcome(`GET /v2 HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).toEqual([400, "HTTP_MALFORMED"]);
     }
+    for (const host of [".3", "1.2.3.4.5", "0x1.999999999999"]) {
+      const lines = [`Host: ${host}`, auth(), JSON_TYPE, LENGTH];
+      expect(await outcome(`${INFER} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${BODY}`)).toEqual([400, "HTTP_MALFORMED"]);
+    }
   });
 
   it("change nothing where the protocol allows them", async () => {
