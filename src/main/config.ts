@@ -150,6 +150,12 @@ const configForm = z.strictObject({
       sendTimeoutMs: z.int().min(100).max(3_600_000).default(60_000).describe("how long a caller may take to read an answer"),
       maxConnections: z.int().min(1).max(1_000_000).default(4096).describe("open connections"),
     })
+    .refine(
+      ({ maxHeldBytes, maxHeldBytesPerTenant, maxBodyBytes }) => Math.min(maxHeldBytes, maxHeldBytesPerTenant) >= maxBodyBytes,
+      {
+        error: "maxHeldBytes and maxHeldBytesPerTenant hold no body of maxBodyBytes: it could never be sent",
+      },
+    )
     .prefault({}),
   keysetLifetimeDays: z
     .int()

@@ -121,7 +121,12 @@ function createTls(source: TlsSource, handle: RequestListener): TlsServer {
 
 /** Serves `fetch` at the configured address, over TLS with `tls`. Rejects where the port cannot be had. */
 export async function listen(fetch: Fetch, config: TrisealConfig, tls: TlsSource | null): Promise<Listener> {
-  const answer = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
+  const answered = (request: Request, env: HttpBindings) => {
+    // The listener lets hosts such as `.3` pass, which make no URL: whoever reads the body would fail on it.
+    if (!URL.canParse(request.url)) throw new RequestError("Invalid URL");
+    return fetch(request, env);
+  };
+  const answer = getRequestListener((request, env) => answered(request, env as HttpBindings), {
     errorHandler: (error) => {
       const { status, body } = refusal(
         error instanceof RequestError

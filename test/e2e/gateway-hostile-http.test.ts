@@ -100,6 +100,10 @@ describe("headers that try something", () => {
     for (const host of ["a b", "[", "x/../y", "127.0.0.1:99999"]) {
       expect(await outcome(`GET /v2 HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).toEqual([400, "HTTP_MALFORMED"]);
     }
+    for (const host of [".3", "1.2.3.4.5", "0x1.999999999999"]) {
+      const lines = [`Host: ${host}`, auth(), JSON_TYPE, LENGTH];
+      expect(await outcome(`${INFER} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${BODY}`)).toEqual([400, "HTTP_MALFORMED"]);
+    }
   });
 
   it("change nothing where the protocol allows them", async () => {
@@ -238,7 +242,12 @@ describe("memory", () => {
 
   it("holds an answer that nobody reads only until its time is up", async () => {
     const rows = 40_000;
-    const limits = { sendTimeoutMs: 8000, maxHeldBytes: 10 * 1024 * 1024, maxHeldBytesPerTenant: 24 * 1024 * 1024 };
+    const limits = {
+      maxBodyBytes: 8 * 1024 * 1024,
+      sendTimeoutMs: 8000,
+      maxHeldBytes: 10 * 1024 * 1024,
+      maxHeldBytesPerTenant: 24 * 1024 * 1024,
+    };
     const slow = await startService({ config: { limits } });
     try {
       const body = JSON.stringify(digitsBody(Array<number>(64 * rows).fill(1)));
