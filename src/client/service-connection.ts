@@ -19,6 +19,8 @@ export interface ConnectionOptions {
 export interface Message {
   readonly body: Uint8Array;
   readonly mediaType: string;
+  /** Further headers. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly idempotencyKey: string;
 }
 
@@ -92,7 +94,7 @@ export class ServiceConnection {
 
   /** POST of exact bytes under an idempotency key: sent twice, they get one answer. */
   post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
-    const headers = { "content-type": message.mediaType, "idempotency-key": message.idempotencyKey };
+    const headers = { ...message.headers, "content-type": message.mediaType, "idempotency-key": message.idempotencyKey };
     return this.send(path, { method: "POST", body: Uint8Array.from(message.body), headers }, signal);
   }
 

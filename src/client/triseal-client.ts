@@ -2,17 +2,19 @@
  * The caller's SDK: appraises the service before any content leaves (the API key goes with every call), seals by default,
  * and hands an answer over only once its receipt was verified against the exact request and response.
  */
-import { encodeHex, utf8 } from "../core/bytes.ts";
+import { encodeHex } from "../core/bytes.ts";
 import { digestOf } from "../core/digest.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import { messageHeaders, messageType } from "../core/oip-body.ts";
 import type { Clock } from "../core/time.ts";
 import type { AppraisedSession, PathClient, PreparedRequest } from "../paths/path.ts";
 import { decodeReport, keysetDigest, parseBundle, reportData, sessionId } from "../receipt/index.ts";
 import { pathSection, revokedBy, type Trust, type TrustedService } from "../trust/trust-file.ts";
 import { type Verdict, verifyBundle } from "../verify/index.ts";
 import { defaultPathClients } from "./path-clients.ts";
+import { type CallTensor, encodeCall } from "./request-body.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
 import { type Fetch, type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 
@@ -35,12 +37,17 @@ export interface TrisealClientOptions {
 /** One inference. */
 export interface InferenceCall {
   readonly model: string;
-  /** OIP input tensors: `name`, `shape`, `datatype`, `data`. */
-  readonly inputs: readonly JsonObject[];
+  /** OIP input tensors: `name`, `shape`, `datatype`, `data`, which is a typed array or JSON elements. */
+  readonly inputs: readonly CallTensor[];
   /** OIP parameters: the caller's facts (`classification`, `value_usd`, `kind`, `assurance`, `seal`) and the model's own. */
   readonly parameters?: JsonObject;
   /** Names of the wanted outputs; all by default. */
   readonly outputs?: readonly string[];
+  /**
+   * Whether tensors travel as binary, both ways. By default typed arrays of 4 KiB and more do, and the answer with them.
+   * The answer's tensors are typed arrays in any case.
+   */
+  readonly binary?: boolean;
   /** Whether to seal to an appraised worker, so that the gateway sees nothing. True by default. */
   readonly seal?: boolean;
   /**
@@ -61,13 +68,16 @@ export interface VerifiedAnswer {
   readonly verdict: Verdict;
 }
 
+/** What is sent, with the headers that its form asks for. */
+type WireRequest = PreparedRequest & { readonly headers?: Readonly<Record<string, string>> };
+
 /** One call on its way. What was sent is kept with its opener, so that a retry sends the same bytes again. */
 interface Exchange {
   readonly call: InferenceCall;
   readonly opened: Uint8Array;
   readonly id: string;
   readonly idempotencyKey: string;
-  wire: PreparedRequest | null;
+  wire: WireRequest | null;
   answer: ServiceAnswer | null;
   /** Whether the key that was sealed to was called stale before in this attempt. */
   stale: boolean;
@@ -118,7 +128,8 @@ export class TrisealClient {
    * reached, always under one idempotency key and with the same bytes, so that an answer that was logged is given again
    * and not made again. Seals anew under that key only where the service refuses the envelope itself.
    * @throws TrisealError the service's code for a refusal, with `details.receiptId`; `SERVICE_UNREACHABLE` and
-   *   `DEADLINE_EXCEEDED`; `IDEMPOTENCY_KEY_INVALID`; `VERIFICATION_FAILED` where service, session, answer or receipt do not
+   *   `DEADLINE_EXCEEDED`; `IDEMPOTENCY_KEY_INVALID`; `REQUEST_TENSOR_INVALID` and `REQUEST_NOT_FINITE` for
+   *   typed arrays that do not fit or cannot travel; `VERIFICATION_FAILED` where service, session, answer or receipt do not
    *   verify under the trust file. Nothing of an unverified answer is returned. The reason of `signal` once that aborts.
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
@@ -127,7 +138,7 @@ export class TrisealClient {
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey))
       throw new TrisealError("IDEMPOTENCY_KEY_INVALID", "the idempotency key is not 1 to 128 visible ASCII characters");
     const sending = { wire: null, answer: null, stale: false, reseals: 0 };
-    const exchange: Exchange = { call, id, opened: encodeBody(call, id), idempotencyKey, ...sending };
+    const exchange: Exchange = { call, id, opened: encodeCall({ ...call, id }), idempotencyKey, ...sending };
     const sealed = call.seal !== false;
     const work = {
       attempt: (signal: AbortSignal) => this.attempt(exchange, signal),
@@ -191,7 +202,7 @@ export class TrisealClient {
   ): Promise<{ readonly wire: PreparedRequest; readonly answer: ServiceAnswer }> {
     exchange.wire ??= await this.prepare(exchange, service, signal);
     const { wire, call, idempotencyKey } = exchange;
-    const message = { body: wire.body, mediaType: wire.mediaType, idempotencyKey };
+    const message = { body: wire.body, mediaType: wire.mediaType, headers: wire.headers ?? {}, idempotencyKey };
     try {
       exchange.answer ??= await this.connection.post(inferPath(call.model), message, signal);
       return { wire, answer: exchange.answer };
@@ -212,8 +223,11 @@ export class TrisealClient {
     return true;
   }
 
-  private async prepare({ call, opened }: Exchange, service: AppraisedService, signal: AbortSignal): Promise<PreparedRequest> {
-    if (call.seal === false) return { body: opened, mediaType: "application/json", open: async (body) => body };
+  private async prepare({ call, opened }: Exchange, service: AppraisedService, signal: AbortSignal): Promise<WireRequest> {
+    if (call.seal === false) {
+      const headers = messageHeaders(opened, messageType(opened));
+      return { body: opened, mediaType: messageType(opened), headers, open: async (body) => body };
+    }
     const { client, session } = await this.session(call.model, service, signal);
     const facts = callerFacts(call.parameters);
     return client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
@@ -301,19 +315,6 @@ export class TrisealClient {
 /** 128 random bits. */
 function randomHex(): string {
   return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
-}
-
-function encodeBody(call: InferenceCall, id: string): Uint8Array {
-  const outputs = call.outputs?.map((name) => ({ name }));
-  const { inputs, parameters } = call;
-  return utf8(
-    JSON.stringify({
-      id,
-      ...(parameters === undefined ? {} : { parameters }),
-      inputs,
-      ...(outputs === undefined ? {} : { outputs }),
-    }),
-  );
 }
 
 function inferPath(model: string): string {

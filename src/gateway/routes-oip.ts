@@ -1,6 +1,7 @@
 /** Open Inference Protocol v2: metadata, health, inference. */
 import type { Context } from "hono";
 import { TrisealError } from "../core/errors.ts";
+import { JSON_LENGTH_HEADER, messageHeaders } from "../core/oip-body.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
@@ -40,6 +41,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         modelVersion: c.req.param("version") ?? null,
         mediaType: c.req.header("content-type") ?? "",
         body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
+        jsonLength: c.req.header(JSON_LENGTH_HEADER) ?? null,
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         signal: c.req.raw.signal,
@@ -67,13 +69,14 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         ...(result.replayed ? { replayed: true } : {}),
       });
       return bytesResponse(result.body, result.mediaType, result.status, {
+        ...messageHeaders(result.body, result.mediaType),
         "x-receipt-id": result.receiptId,
         ...(result.replayed ? { "idempotency-replayed": "true" } : {}),
         ...retryHeaders(result.status),
       });
     });
   };
-  app.get("/v2", (c) => c.json({ name: "triseal", version: "0.1.0", extensions: ["triseal_sealed", "aci"] }));
+  app.get("/v2", (c) => c.json({ name: "triseal", version: "0.1.0", extensions: ["binary_tensor_data", "triseal_sealed", "aci"] }));
   app.get("/v2/health/live", (c) => c.json({ live: true }));
   app.get("/v2/health/ready", async (c) => {
     const reason = await notReady(options, inFlight);

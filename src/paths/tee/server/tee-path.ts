@@ -2,6 +2,7 @@
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
+import { messageType } from "../../../core/oip-body.ts";
 import type {
   Backend,
   BoundRequest,
@@ -13,7 +14,7 @@ import type {
   SessionRecord,
 } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
-import { parseEnvelope, SEALED_TYPE, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
+import { parseEnvelope, parseEnvelopeOfType, SEALED_TYPES, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
 import { TEE_LEG_TYPE } from "../wire/leg.ts";
@@ -45,13 +46,15 @@ export interface TeePath extends InferencePath {
 /** An envelope on its way, and how its answer is opened if the gateway sealed it. */
 interface Outgoing {
   readonly envelope: Uint8Array;
+  /** Media type of a sealed answer. */
+  readonly mediaType: string;
   readonly sealed: SealedRequest | null;
 }
 
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
-  readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: parseEnvelope };
+  readonly sealed: SealedReader = { mediaTypes: Object.values(SEALED_TYPES), read: parseEnvelopeOfType };
   private readonly options: TeePathOptions;
   private readonly seats: readonly WorkerSeat[];
   private readonly kept: AdmittedSession[] = [];
@@ -105,7 +108,10 @@ class TeeInference implements TeePath {
     const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
     const { seat, session, client, conduct } = this.choose(request, envelope?.keysetDigest ?? null);
-    const outgoing = envelope === null ? await this.seal(request, session) : { envelope: request.body, sealed: null };
+    const outgoing =
+      envelope === null
+        ? await this.seal(request, session)
+        : { envelope: request.body, mediaType: SEALED_TYPES[envelope.form], sealed: null };
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     seat.inFlight++;
@@ -190,7 +196,7 @@ class TeeInference implements TeePath {
 
   private async seal(request: BoundRequest, session: AdmittedSession): Promise<Outgoing> {
     const sealed = await sealToSession(request, session, this.options.clock());
-    return { envelope: sealed.body, sealed };
+    return { envelope: sealed.body, mediaType: sealed.mediaType, sealed };
   }
 
   private frame(request: BoundRequest, envelope: Uint8Array): Uint8Array {
@@ -205,15 +211,17 @@ async function openChecked(
   outgoing: Outgoing,
   checked: CheckedAnswer,
 ): Promise<PathAnswer> {
-  let body = checked.sealed;
+  let { sealed: body } = checked;
+  let { mediaType } = outgoing;
   if (outgoing.sealed !== null) {
     body = await openAnswer(outgoing.sealed, checked.sealed);
     assertOpened(checked.leg, request.body, body);
     assertDeclared(request.model, body);
+    mediaType = messageType(body);
   }
   return {
     body,
-    mediaType: outgoing.sealed === null ? SEALED_TYPE : "application/json",
+    mediaType,
     forwardedDigest: digestOf(outgoing.envelope),
     leg: {
       bytes: checked.legBytes,
