@@ -1,10 +1,11 @@
 /** The OIP body of a call, and which of its tensors travel as binary. */
+
+import { TrisealError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { encodeInferenceRequest } from "../core/oip.ts";
 import type { OutgoingTensor } from "../core/oip-body.ts";
 import { DATATYPES, type Datatype, elementCount, parseTensor, type Tensor, type TensorData } from "../core/tensor.ts";
 import { ELEMENT_ARRAYS } from "../core/tensor-bytes.ts";
-import { TrisealError } from "../core/errors.ts";
 
 /** Bytes from which on a typed array travels as binary by itself: below, JSON costs next to nothing and anyone can read it. */
 const BINARY_FROM_BYTES = 4096;
@@ -41,7 +42,8 @@ function isTyped(data: CallTensor["data"]): data is Exclude<TensorData, readonly
 function checked({ name, datatype, shape, data }: CallTensor): Tensor {
   const known = DATATYPES.find((candidate) => candidate === datatype);
   if (known === undefined) invalid(name, `no datatype \`${datatype.slice(0, 16)}\``);
-  if (!isTyped(data)) return parseTensor({ name, datatype: known, shape }, { datatype, shape, content: { json: data as JsonValue } });
+  if (!isTyped(data))
+    return parseTensor({ name, datatype: known, shape }, { datatype, shape, content: { json: data as JsonValue } });
   const count = elementCount(shape);
   if (data.length !== count) invalid(name, `shape [${shape.join(",")}] needs ${count} elements, got ${data.length}`);
   if (!isArrayOf(known, data)) invalid(name, `the typed array is not that of ${known}`);

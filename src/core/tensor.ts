@@ -165,7 +165,9 @@ export function parseTensor(
   const count = elementCount(shape);
   if (!Number.isSafeInteger(count) || count > maxElements) invalid(name, `more than ${maxElements} elements`);
   const data =
-    "binary" in content ? parseElements(name, datatype, count, content.binary) : jsonElements(name, datatype, count, content.json);
+    "binary" in content
+      ? parseElements(name, datatype, count, content.binary)
+      : jsonElements(name, datatype, count, content.json);
   return { name, datatype, shape, data };
 }
 

@@ -146,7 +146,12 @@ describe("a request through the tee path", () => {
     setTimeout(() => controller.abort(), 100);
     await expect(first).rejects.toEqual(code("CLIENT_ABORTED", true));
     const answer = await running.path.infer(boundRequest(model("slow"), slowBody(1)), { signal: never });
-    expect(parseInferenceResponse(answer.body).outputs[0]).toEqual({ name: "largest", datatype: "FP32", shape: [], data: Float32Array.of(0) });
+    expect(parseInferenceResponse(answer.body).outputs[0]).toEqual({
+      name: "largest",
+      datatype: "FP32",
+      shape: [],
+      data: Float32Array.of(0),
+    });
   });
 
   it("freezes the worker's evidence as an ACI session that hashes to its id, and hands it over before use", () => {

@@ -111,7 +111,10 @@ describe("a request to a worker", () => {
     const answer = await ask("echo", oipBody(JSON_INPUTS, asked));
     const json = new TextDecoder().decode(answer.subarray(0, jsonLength(answer)));
     expect(JSON.parse(json)).toMatchObject({
-      outputs: [{ name: "out_fp32", parameters: { binary_data_size: 8 } }, { name: "out_bytes", data: SAMPLES["BYTES"] }],
+      outputs: [
+        { name: "out_fp32", parameters: { binary_data_size: 8 } },
+        { name: "out_bytes", data: SAMPLES["BYTES"] },
+      ],
     });
     expect(answer.subarray(jsonLength(answer))).toEqual(new Uint8Array(Float32Array.of(-1.5, 3.25).buffer));
   });

@@ -59,7 +59,8 @@ describe("a tensor", () => {
   });
 
   const spec = { name: "x", datatype: "INT32", shape: [-1, 2] } as const;
-  const parse = (shape: readonly number[], data: JsonValue, datatype = "INT32") => parseTensor(spec, { datatype, shape, content: { json: data } });
+  const parse = (shape: readonly number[], data: JsonValue, datatype = "INT32") =>
+    parseTensor(spec, { datatype, shape, content: { json: data } });
 
   it.each<[string, readonly number[], JsonValue]>([
     ["flat", [2, 2], [1, 2, 3, 4]],
@@ -117,13 +118,7 @@ describe("a tensor", () => {
     }
     const declared = { name: "x", datatype: "FP32", shape: [-1, 3] };
     expect(decodeTensorSpec(declared, "t")).toEqual(declared);
-    for (const change of [
-      { datatype: "BF16" },
-      { shape: [-2] },
-      { shape: [1.5] },
-      { shape: Array(9).fill(1) },
-      { extra: 1 },
-    ]) {
+    for (const change of [{ datatype: "BF16" }, { shape: [-2] }, { shape: [1.5] }, { shape: Array(9).fill(1) }, { extra: 1 }]) {
       expect(() => decodeTensorSpec({ ...declared, ...change }, "t")).toThrow(code("FORMAT_INVALID"));
     }
   });

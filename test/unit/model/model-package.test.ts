@@ -16,7 +16,9 @@ const least = {
 };
 const parse = (document: unknown) => parseModelPackage(utf8(JSON.stringify(document)));
 const invalid = expect.objectContaining({ code: "MODEL_INVALID" });
-const answer = (shape: number[], data: number[]): Tensor[] => [{ name: "p", datatype: "FP64", shape, data: Float64Array.from(data) }];
+const answer = (shape: number[], data: number[]): Tensor[] => [
+  { name: "p", datatype: "FP64", shape, data: Float64Array.from(data) },
+];
 
 describe("a model package", () => {
   it("may leave out what only the shipped models have", () => {
