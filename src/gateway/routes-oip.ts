@@ -68,12 +68,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         code: result.code,
         ...(result.replayed ? { replayed: true } : {}),
       });
-      return bytesResponse(result.body, result.mediaType, result.status, {
-        ...messageHeaders(result.body, result.mediaType),
-        "x-receipt-id": result.receiptId,
-        ...(result.replayed ? { "idempotency-replayed": "true" } : {}),
-        ...retryHeaders(result.status),
-      });
+      return responseOf(result);
     });
   };
   app.get("/v2", (c) =>
@@ -89,6 +84,15 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     app.get(`${prefix}/ready`, modelReady);
     app.post(`${prefix}/infer`, infer);
   }
+}
+
+function responseOf({ body, mediaType, status, receiptId, replayed }: InferResult): Response {
+  return bytesResponse(body, mediaType, status, {
+    ...messageHeaders(body, mediaType),
+    "x-receipt-id": receiptId,
+    ...(replayed ? { "idempotency-replayed": "true" } : {}),
+    ...retryHeaders(status),
+  });
 }
 
 /** Why the gateway should get no requests now, or null. */

@@ -88,7 +88,7 @@ describe("a request through the tee path", () => {
     const request = boundRequest(mlp, prepared.body, { facts, sealedBy: "caller", backendId: backend?.id ?? "" });
     const answer = await running.path.infer(request, { signal: never });
     expect(answer.forwardedDigest).toBe(digestOf(prepared.body));
-    expect(answer.mediaType).toBe("application/vnd.triseal.sealed+json");
+    expect(answer.mediaType).toBe("application/vnd.triseal.sealed");
     const leg = parseTeeLeg(answer.leg.bytes);
     expect(leg.statement.wire).toEqual({ requestDigest: digestOf(prepared.body), responseDigest: digestOf(answer.body) });
     expect(leg.statement.factsDigest).toBe(factsDigest(facts));
