@@ -3,8 +3,8 @@
  * padding; BOOL is one byte 0 or 1, an element of BYTES is its length in four bytes and then its bytes.
  */
 import { concatBytes, parseUtf8, utf8 } from "./bytes.ts";
+import type { Datatype, TensorData } from "./datatype.ts";
 import { isTrisealError, TrisealError } from "./errors.ts";
-import type { Datatype, Tensor, TensorData } from "./tensor.ts";
 
 /** The array that holds the elements of each datatype; BYTES are strings. */
 export const ELEMENT_ARRAYS = {
@@ -76,7 +76,7 @@ export function parseElements(name: string, datatype: Datatype, count: number, b
 }
 
 /** The bytes of a tensor's elements. For numbers a view of the tensor's own memory, not a copy. */
-export function tensorBytes({ data }: Pick<Tensor, "data">): Uint8Array {
+export function tensorBytes({ data }: { readonly data: TensorData }): Uint8Array {
   if (ArrayBuffer.isView(data)) {
     assertLittleEndian();
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

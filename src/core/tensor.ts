@@ -1,28 +1,11 @@
 /** Tensors of the Open Inference Protocol v2 and their validation against what a model declares. */
+import { DATATYPES, type Datatype, type TensorData } from "./datatype.ts";
 import { array, type Decoded, integer, matching, object, oneOf } from "./decode.ts";
 import { TrisealError } from "./errors.ts";
 import type { JsonValue } from "./json.ts";
 import { ELEMENT_ARRAYS, parseElements } from "./tensor-bytes.ts";
 
-/** Datatypes that Triseal carries (OIP v2, tensor data types). FP16 travels as binary only: it has no JSON form. BF16 is refused. */
-export const DATATYPES = [
-  "BOOL",
-  "UINT8",
-  "UINT16",
-  "UINT32",
-  "UINT64",
-  "INT8",
-  "INT16",
-  "INT32",
-  "INT64",
-  "FP16",
-  "FP32",
-  "FP64",
-  "BYTES",
-] as const;
-
-/** One of `DATATYPES`. */
-export type Datatype = (typeof DATATYPES)[number];
+export { DATATYPES, type Datatype, type TensorData };
 
 /** Reads a tensor name: 1 to 128 printable characters. */
 export const decodeTensorName = matching(/[\x21-\x7e]{1,128}/, "a tensor name of 1 to 128 visible ASCII characters");
@@ -36,23 +19,6 @@ export const decodeTensorSpec = object({
 
 /** What a model declares about one of its tensors. */
 export type TensorSpec = Decoded<typeof decodeTensorSpec>;
-
-/**
- * Flat, row-major elements of a tensor. BOOL is a Uint8Array of 0 and 1, FP16 a Uint16Array of the raw bits (not every
- * platform has a Float16Array), BYTES are strings.
- */
-export type TensorData =
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | BigUint64Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array
-  | readonly string[];
 
 /** A named tensor with its elements in row-major order. */
 export interface Tensor {
