@@ -1,6 +1,5 @@
 /** One sealed request from frame to signed answer: the steps that an attested worker vouches for. */
 import { makeBinding } from "../../src/core/binding.ts";
-import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../../src/core/digest.ts";
 import { isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type InferenceRequest,
   parseInferenceRequest,
   parseInputs,
+  type RequestedOutput,
   requestedOutputs,
 } from "../../src/core/oip.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
@@ -102,7 +102,7 @@ interface ReadRequest {
   readonly request: InferenceRequest;
   readonly facts: CallerFacts;
   readonly inputs: readonly Tensor[];
-  readonly fetches: readonly string[];
+  readonly asked: readonly RequestedOutput[];
 }
 
 function readContent(plaintext: Uint8Array, model: ModelPackage, maxTensorElements: number): ReadRequest {
@@ -112,7 +112,7 @@ function readContent(plaintext: Uint8Array, model: ModelPackage, maxTensorElemen
       request,
       facts: callerFacts(request.parameters),
       inputs: parseInputs(request, model.inputs, maxTensorElements),
-      fetches: requestedOutputs(request, model.outputs),
+      asked: requestedOutputs(request, model.outputs),
     };
   });
 }
@@ -180,11 +180,13 @@ async function answerInPlace(
   if (facts !== factsDigest(envelope.facts)) {
     throw teeError("SEALED_FACTS_MISMATCH", "the facts inside the sealed body are not those outside");
   }
-  const message = { model: model.name, feeds: content.inputs.map(packTensor), fetches: content.fetches };
-  const outputs = readOutputs(await place.run(message, signal), model, content.fetches);
+  const fetches = content.asked.map(({ name }) => name);
+  const message = { model: model.name, feeds: content.inputs.map(packTensor), fetches };
+  const outputs = readOutputs(await place.run(message, signal), model, fetches);
   const id = content.request.id ?? null;
+  const binary = new Set(content.asked.flatMap((output) => (output.binary ? [output.name] : [])));
   const response = onContent(model, () =>
-    utf8(encodeInferenceResponse({ modelName: model.name, modelVersion: model.version, id, outputs })),
+    encodeInferenceResponse({ modelName: model.name, modelVersion: model.version, id, outputs }, (name) => binary.has(name)),
   );
   const sealed = await opened.sealResponse(response);
   const leg = signLeg(accepted, {

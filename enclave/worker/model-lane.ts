@@ -158,7 +158,9 @@ export class ModelLanes {
 }
 
 function transferable(message: RunMessage): ArrayBuffer[] {
-  return message.feeds.flatMap(({ data }) => (Array.isArray(data) || !(data.buffer instanceof ArrayBuffer) ? [] : [data.buffer]));
+  return message.feeds.flatMap(({ data }) =>
+    ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer ? [data.buffer] : [],
+  );
 }
 
 async function openLane(start: ThreadStart): Promise<{ lane: Lane; ready: Extract<ThreadMessage, { kind: "ready" }> }> {

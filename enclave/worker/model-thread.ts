@@ -92,8 +92,14 @@ async function run(sessions: Sessions, message: RunMessage): Promise<readonly Ra
   return message.fetches.map((name) => {
     const output = outputs[name];
     if (output === undefined) throw new Error("an output is missing");
-    return { name, type: output.type as ElementType, dims: [...output.dims], data: output.data as RawTensor["data"] };
+    return { name, type: output.type as ElementType, dims: [...output.dims], data: elementsOf(output) };
   });
+}
+
+/** The elements as onnxruntime returned them; FP16 as raw bits, also where the platform has an array type of its own for it. */
+function elementsOf({ type, data }: Tensor): RawTensor["data"] {
+  if (type !== "float16" || !ArrayBuffer.isView(data)) return data as RawTensor["data"];
+  return new Uint16Array(data.buffer, data.byteOffset, data.length);
 }
 
 function declared(metadata: readonly InferenceSession.ValueMetadata[]): readonly LoadedTensor[] {

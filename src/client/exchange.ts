@@ -1,21 +1,27 @@
 /** One inference on its way: what the caller asked, what was sent, and when that has to be sealed anew. */
-import { encodeHex, utf8 } from "../core/bytes.ts";
+import { encodeHex } from "../core/bytes.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { PreparedRequest } from "../paths/path.ts";
+import { type CallTensor, encodeCall } from "./request-body.ts";
 import type { ServiceAnswer } from "./service-connection.ts";
 
 /** One inference. */
 export interface InferenceCall {
   readonly model: string;
-  /** OIP input tensors: `name`, `shape`, `datatype`, `data`. */
-  readonly inputs: readonly JsonObject[];
+  /** OIP input tensors: `name`, `shape`, `datatype`, `data`, which is a typed array or JSON elements. */
+  readonly inputs: readonly CallTensor[];
   /** OIP parameters: the caller's facts (`classification`, `value_usd`, `kind`, `assurance`, `seal`) and the model's own. */
   readonly parameters?: JsonObject;
   /** Names of the wanted outputs; all by default. */
   readonly outputs?: readonly string[];
   /** Whether to seal to an appraised worker, so that the gateway sees nothing. True by default. */
   readonly seal?: boolean;
+  /**
+   * Whether tensors travel as binary, both ways. By default typed arrays of 4 KiB and more do, and the answer with them.
+   * The answer's tensors are typed arrays in any case.
+   */
+  readonly binary?: boolean;
   /**
    * `Idempotency-Key` of this call, 1 to 128 visible ASCII characters; 128 random bits by default. A second call under
    * one key is refused (`IDEMPOTENCY_KEY_REUSED`), because every call has other bytes: it is for a caller that must not
@@ -25,13 +31,16 @@ export interface InferenceCall {
   readonly signal?: AbortSignal;
 }
 
+/** What is sent, with the headers that its form asks for. */
+export type WireRequest = PreparedRequest & { readonly headers?: Readonly<Record<string, string>> };
+
 /** One call on its way. What was sent is kept with its opener, so that a retry sends the same bytes again. */
 export interface Exchange {
   readonly call: InferenceCall;
   readonly opened: Uint8Array;
   readonly id: string;
   readonly idempotencyKey: string;
-  wire: PreparedRequest | null;
+  wire: WireRequest | null;
   answer: ServiceAnswer | null;
   /** Whether the key that was sealed to was called stale before in this attempt. */
   stale: boolean;
@@ -47,32 +56,19 @@ export const SEAL_ANEW: ReadonlySet<string> = new Set(["WORKER_KEY_STALE", "SEAL
 /** Most envelopes of one call after the first, a stale key's replacement apart. */
 const MAX_RESEALS = 3;
 
-/** An exchange of which nothing was sent yet. @throws TrisealError `IDEMPOTENCY_KEY_INVALID`. */
+/** An exchange of which nothing was sent yet. @throws TrisealError `IDEMPOTENCY_KEY_INVALID`, and as `encodeCall`. */
 export function startExchange(call: InferenceCall): Exchange {
   const id = randomHex();
   const { idempotencyKey = randomHex() } = call;
   if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey))
     throw new TrisealError("IDEMPOTENCY_KEY_INVALID", "the idempotency key is not 1 to 128 visible ASCII characters");
   const sending = { wire: null, answer: null, stale: false, reseals: 0, repinned: false };
-  return { call, id, opened: encodeBody(call, id), idempotencyKey, ...sending };
+  return { call, id, opened: encodeCall({ ...call, id }), idempotencyKey, ...sending };
 }
 
 /** 128 random bits. */
 function randomHex(): string {
   return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
-}
-
-function encodeBody(call: InferenceCall, id: string): Uint8Array {
-  const outputs = call.outputs?.map((name) => ({ name }));
-  const { inputs, parameters } = call;
-  return utf8(
-    JSON.stringify({
-      id,
-      ...(parameters === undefined ? {} : { parameters }),
-      inputs,
-      ...(outputs === undefined ? {} : { outputs }),
-    }),
-  );
 }
 
 /** The address of a model's inference. */

@@ -2,5 +2,6 @@
 export { parseTrust, type Trust } from "../trust/trust-file.ts";
 export type { Fetch, PinningTransport } from "./channel.ts";
 export type { InferenceCall } from "./exchange.ts";
+export type { CallTensor } from "./request-body.ts";
 export type { RetryOptions, Sleep } from "./retry.ts";
 export * from "./triseal-client.ts";

@@ -21,6 +21,8 @@ export interface ConnectionOptions {
 export interface Message {
   readonly body: Uint8Array;
   readonly mediaType: string;
+  /** Further headers. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly idempotencyKey: string;
 }
 
@@ -70,7 +72,13 @@ export class ServiceConnection {
 
   /** POST of exact bytes with the API key, under an idempotency key: sent twice, they get one answer. */
   post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
-    const headers = { "content-type": message.mediaType, "idempotency-key": message.idempotencyKey, ...this.credentials() };
+    const { mediaType, idempotencyKey } = message;
+    const headers = {
+      ...message.headers,
+      "content-type": mediaType,
+      "idempotency-key": idempotencyKey,
+      ...this.credentials(),
+    };
     return this.send(path, { method: "POST", body: Uint8Array.from(message.body), headers }, signal);
   }
 

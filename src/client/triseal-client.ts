@@ -6,14 +6,23 @@ import { encodeHex } from "../core/bytes.ts";
 import { digestOf } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import { messageHeaders, messageType } from "../core/oip-body.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
-import type { PathClient, PreparedRequest } from "../paths/path.ts";
+import type { PathClient } from "../paths/path.ts";
 import { parseBundle } from "../receipt/index.ts";
 import type { Trust } from "../trust/trust-file.ts";
 import { type Verdict, verifyBundle } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
-import { type Exchange, type InferenceCall, inferPath, mustSealAnew, SEAL_ANEW, startExchange } from "./exchange.ts";
+import {
+  type Exchange,
+  type InferenceCall,
+  inferPath,
+  mustSealAnew,
+  SEAL_ANEW,
+  startExchange,
+  type WireRequest,
+} from "./exchange.ts";
 import { defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
@@ -67,7 +76,7 @@ interface EstablishedService extends AppraisedService {
 interface Received {
   readonly exchange: Exchange;
   readonly service: EstablishedService;
-  readonly wire: PreparedRequest;
+  readonly wire: WireRequest;
   readonly answer: ServiceAnswer;
 }
 
@@ -182,10 +191,10 @@ export class TrisealClient {
     exchange: Exchange,
     service: EstablishedService,
     signal: AbortSignal,
-  ): Promise<{ readonly wire: PreparedRequest; readonly answer: ServiceAnswer }> {
+  ): Promise<{ readonly wire: WireRequest; readonly answer: ServiceAnswer }> {
     exchange.wire ??= await this.prepare(exchange, service, signal);
     const { wire, call, idempotencyKey } = exchange;
-    const message = { body: wire.body, mediaType: wire.mediaType, idempotencyKey };
+    const message = { body: wire.body, mediaType: wire.mediaType, headers: wire.headers ?? {}, idempotencyKey };
     try {
       exchange.answer ??= await service.connection.post(inferPath(call.model), message, signal);
       return { wire, answer: exchange.answer };
@@ -197,11 +206,12 @@ export class TrisealClient {
     }
   }
 
-  private async prepare({ call, opened }: Exchange, service: EstablishedService, signal: AbortSignal): Promise<PreparedRequest> {
+  private async prepare({ call, opened }: Exchange, service: EstablishedService, signal: AbortSignal): Promise<WireRequest> {
     if (call.seal === false) {
       if (!service.bound)
         throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
-      return { body: opened, mediaType: "application/json", open: async (body) => body };
+      const headers = messageHeaders(opened, messageType(opened));
+      return { body: opened, mediaType: messageType(opened), headers, open: async (body) => body };
     }
     const { client, session } = await service.sessions.current(call.model, signal);
     const facts = callerFacts(call.parameters);

@@ -88,7 +88,7 @@ export const coreCodes = {
   REQUEST_MEDIA_TYPE: {
     status: 415,
     retryable: false,
-    action: "send `application/json` or `application/vnd.triseal.sealed+json`, uncompressed",
+    action: "send `application/json`, binary tensors with `Inference-Header-Content-Length`, or a sealed envelope, uncompressed",
   },
   REQUEST_METHOD: { status: 405, retryable: false, action: "use the method that the API reference names" },
   REQUEST_NOT_FINITE: { status: 400, retryable: false, action: "send finite numbers: this model takes no NaN and no infinity" },

@@ -8,5 +8,6 @@ export * from "./errors.ts";
 export * from "./jcs.ts";
 export * from "./json.ts";
 export * from "./oip.ts";
+export type { MessageTensor, OutgoingTensor } from "./oip-body.ts";
 export * from "./tensor.ts";
 export * from "./time.ts";

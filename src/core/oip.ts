@@ -1,20 +1,13 @@
-/** Open Inference Protocol v2 request and response bodies (JSON form), and the facts that a caller states in `parameters`. */
-import { anyJson, array, type Decoded, integer, jsonObject, matching, object, text } from "./decode.ts";
+/** Open Inference Protocol v2 request and response bodies, and the facts that a caller states in `parameters`. */
+import { array, boolean, type Decoded, jsonObject, matching, object, oneOf, text } from "./decode.ts";
 import { digestOfJson, type Sha256Digest } from "./digest.ts";
 import { isTrisealError, TrisealError } from "./errors.ts";
 import { type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import { DATATYPES, decodeTensorName, parseTensor, type Tensor, type TensorSpec } from "./tensor.ts";
+import { decodeTensorForm, encodeBody, type MessageTensor, type OutgoingTensor, splitBody, takeBinary } from "./oip-body.ts";
+import { assertFinite, DATATYPES, decodeTensorName, parseTensor, type Tensor, type TensorSpec } from "./tensor.ts";
 
 const decodeRequest = object(
-  {
-    inputs: array(
-      object(
-        { name: decodeTensorName, shape: array(integer(0, 2 ** 31 - 1), 8), datatype: text(16), data: anyJson },
-        { parameters: jsonObject },
-      ),
-      64,
-    ),
-  },
+  { inputs: array(decodeTensorForm, 64) },
   {
     id: text(256),
     parameters: jsonObject,
@@ -23,19 +16,24 @@ const decodeRequest = object(
 );
 
 /** A parsed inference request, before its tensors are checked against a model. */
-export type InferenceRequest = Decoded<typeof decodeRequest>;
+export type InferenceRequest = Omit<Decoded<typeof decodeRequest>, "inputs"> & { readonly inputs: readonly MessageTensor[] };
 
 /**
- * Parses an inference request body.
+ * Parses an inference request body, with or without a binary part: which, the bytes alone say (`oip-body.ts`). Does not
+ * see the header that states the length of the JSON part: whoever reads HTTP compares it.
  * @throws TrisealError `REQUEST_MALFORMED`; `REQUEST_NOT_FINITE` where the body spells NaN or Infinity, which no JSON
  *   has but many clients write.
  */
 export function parseInferenceRequest(body: Uint8Array): InferenceRequest {
+  let json = "";
   try {
-    return decodeRequest(parseJson(body), "request");
+    const parts = splitBody(body);
+    json = parts.json;
+    const request = decodeRequest(parseJson(json), "request");
+    return { ...request, inputs: takeBinary(request.inputs, parts.binary) };
   } catch (cause) {
     if (!isTrisealError(cause, "FORMAT_INVALID")) throw cause;
-    if (/[[,:]\s*-?(?:NaN|Infinity)\b/.test(new TextDecoder().decode(body))) {
+    if (/[[,:]\s*-?(?:NaN|Infinity)\b/.test(json)) {
       throw new TrisealError("REQUEST_NOT_FINITE", "the body spells NaN or Infinity, which JSON does not have", { cause });
     }
     throw new TrisealError("REQUEST_MALFORMED", cause.message, { cause });
@@ -57,21 +55,66 @@ export function parseInputs(request: InferenceRequest, specs: readonly TensorSpe
   }
   return specs.flatMap((spec) => {
     const input = byName.get(spec.name);
-    return input === undefined ? [] : [parseTensor(spec, input, maxElements)];
+    if (input === undefined) return [];
+    const tensor = parseTensor(spec, input, maxElements);
+    assertFinite(tensor);
+    return [tensor];
   });
 }
 
+/** An output that a request asks for, and whether as binary. */
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+}
+
+/** A boolean parameter; absent is null. */
+function flag(parameters: JsonObject | undefined, name: string): boolean | null {
+  const value = parameters !== undefined && Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+  try {
+    return value === undefined ? null : boolean(value, `parameters.${name}`);
+  } catch (cause) {
+    throw new TrisealError("REQUEST_MALFORMED", `\`${name}\` is neither \`true\` nor \`false\``, { cause });
+  }
+}
+
 /**
- * The names of the outputs that the request asks for: all that the model declares where it names none.
- * @throws TrisealError `REQUEST_TENSOR_INVALID` for a name that the model does not have, or one given twice.
+ * The outputs that the request asks for: all that the model declares where it names none. `binary_data` of an output
+ * goes before `binary_data_output` of the request; without either an output is JSON.
+ * @throws TrisealError `REQUEST_TENSOR_INVALID` for a name that the model does not have, or one given twice;
+ *   `REQUEST_MALFORMED` for a flag that is no boolean.
  */
-export function requestedOutputs(request: InferenceRequest, specs: readonly TensorSpec[]): readonly string[] {
-  const asked = request.outputs?.map((output) => output.name) ?? [];
-  if (new Set(asked).size !== asked.length || !asked.every((name) => specs.some((spec) => spec.name === name))) {
+export function requestedOutputs(request: InferenceRequest, specs: readonly TensorSpec[]): readonly RequestedOutput[] {
+  const byDefault = flag(request.parameters, "binary_data_output") ?? false;
+  const asked = (request.outputs ?? []).map(({ name, parameters }) => ({
+    name,
+    binary: flag(parameters, "binary_data") ?? byDefault,
+  }));
+  const names = new Set(asked.map(({ name }) => name));
+  if (names.size !== asked.length || !asked.every(({ name }) => specs.some((spec) => spec.name === name))) {
     const known = specs.map((spec) => `\`${spec.name}\``).join(", ");
     throw new TrisealError("REQUEST_TENSOR_INVALID", `the model's outputs are ${known}`);
   }
-  return asked.length === 0 ? specs.map((spec) => spec.name) : asked;
+  return asked.length === 0 ? specs.map(({ name }) => ({ name, binary: byDefault })) : asked;
+}
+
+/** A request as a caller writes it. */
+export interface OutgoingRequest {
+  readonly id: string;
+  readonly parameters?: JsonObject | undefined;
+  readonly inputs: readonly OutgoingTensor[];
+  readonly outputs?: readonly string[] | undefined;
+}
+
+/**
+ * The OIP body of `request`.
+ * @throws TrisealError `REQUEST_NOT_FINITE`, `REQUEST_TENSOR_INVALID` for a tensor that JSON cannot carry and that is not
+ *   to be sent as binary.
+ */
+export function encodeInferenceRequest({ id, parameters, inputs, outputs }: OutgoingRequest): Uint8Array {
+  const head = { id, ...(parameters === undefined ? {} : { parameters }) };
+  const tail = outputs === undefined ? {} : { outputs: outputs.map((name) => ({ name })) };
+  return encodeBody(head, "inputs", inputs, tail);
 }
 
 /** An inference response as Triseal's workers write it. */
@@ -83,55 +126,42 @@ export interface InferenceResponse {
 }
 
 /**
- * The OIP JSON body of `response`.
- * @throws TrisealError `REQUEST_NOT_FINITE` where an output is NaN or infinite, which JSON cannot carry.
+ * The OIP body of `response`. The outputs that `isBinary` names are written as binary, bit for bit; the others as JSON.
+ * @throws TrisealError `REQUEST_NOT_FINITE` where an output is NaN or infinite, which JSON cannot carry;
+ *   `REQUEST_TENSOR_INVALID` for FP16 that is not to be binary.
  */
-export function encodeInferenceResponse(response: InferenceResponse): string {
-  const outputs = response.outputs.map(({ name, datatype, shape, data }) => {
-    if (data.some((item) => typeof item === "number" && !Number.isFinite(item))) {
-      throw new TrisealError("REQUEST_NOT_FINITE", `output \`${name}\` is not finite for this input`);
-    }
-    // JSON.stringify has no bigint; 64-bit integers are written as the digits they are.
-    const elements = datatype === "INT64" || datatype === "UINT64" ? `[${data.join(",")}]` : JSON.stringify(data);
-    return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${JSON.stringify(shape)},"data":${elements}}`;
-  });
-  const head = { model_name: response.modelName, model_version: response.modelVersion };
-  const id = response.id === null ? "" : `"id":${JSON.stringify(response.id)},`;
-  return `{${JSON.stringify(head).slice(1, -1)},${id}"outputs":[${outputs.join(",")}]}`;
+export function encodeInferenceResponse(
+  response: InferenceResponse,
+  isBinary: (name: string) => boolean = () => false,
+): Uint8Array {
+  const { modelName, modelVersion, id, outputs } = response;
+  const head = { model_name: modelName, model_version: modelVersion, ...(id === null ? {} : { id }) };
+  const tensors = outputs.map((tensor) => ({ tensor, binary: isBinary(tensor.name) }));
+  return encodeBody(head, "outputs", tensors);
 }
 
 const decodeResponse = object(
-  {
-    model_name: text(256),
-    outputs: array(
-      object(
-        {
-          name: decodeTensorName,
-          shape: array(integer(0, 2 ** 31 - 1), 8),
-          datatype: matching(new RegExp(DATATYPES.join("|")), "a datatype"),
-          data: anyJson,
-        },
-        { parameters: jsonObject },
-      ),
-      64,
-    ),
-  },
+  { model_name: text(256), outputs: array(decodeTensorForm, 64) },
   { model_version: text(256), id: text(256), parameters: jsonObject },
 );
 
+const decodeDatatype = oneOf(...DATATYPES);
+
 /**
- * Parses an inference response body; each output is checked against its own shape and datatype.
+ * Parses an inference response body, with or without a binary part; each output is checked against its own shape and
+ * datatype. Binary floats may be NaN or infinite: they are what the model gave.
  * @throws TrisealError `FORMAT_INVALID`, `REQUEST_TENSOR_INVALID`.
  */
 export function parseInferenceResponse(body: Uint8Array): InferenceResponse {
-  const response = decodeResponse(parseJson(body), "response");
+  const { json, binary } = splitBody(body);
+  const response = decodeResponse(parseJson(json), "response");
   return {
     modelName: response.model_name,
     modelVersion: response.model_version ?? "",
     id: response.id ?? null,
-    outputs: response.outputs.map((output) => {
-      const datatype = DATATYPES.find((known) => known === output.datatype) ?? "FP32";
-      return parseTensor({ name: output.name, datatype, shape: output.shape }, output);
+    outputs: takeBinary(response.outputs, binary).map((output) => {
+      const { name, shape } = output;
+      return parseTensor({ name, datatype: decodeDatatype(output.datatype, `output \`${name}\``), shape }, output);
     }),
   };
 }

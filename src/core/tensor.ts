@@ -1,26 +1,11 @@
 /** Tensors of the Open Inference Protocol v2 and their validation against what a model declares. */
+import { DATATYPES, type Datatype, type TensorData } from "./datatype.ts";
 import { array, type Decoded, integer, matching, object, oneOf } from "./decode.ts";
 import { TrisealError } from "./errors.ts";
 import type { JsonValue } from "./json.ts";
+import { ELEMENT_ARRAYS, parseElements } from "./tensor-bytes.ts";
 
-/** Datatypes that Triseal carries (OIP v2, tensor data types). FP16 and BF16 have no JSON form here and are refused. */
-export const DATATYPES = [
-  "BOOL",
-  "UINT8",
-  "UINT16",
-  "UINT32",
-  "UINT64",
-  "INT8",
-  "INT16",
-  "INT32",
-  "INT64",
-  "FP32",
-  "FP64",
-  "BYTES",
-] as const;
-
-/** One of `DATATYPES`. */
-export type Datatype = (typeof DATATYPES)[number];
+export { DATATYPES, type Datatype, type TensorData };
 
 /** Reads a tensor name: 1 to 128 printable characters. */
 export const decodeTensorName = matching(/[\x21-\x7e]{1,128}/, "a tensor name of 1 to 128 visible ASCII characters");
@@ -34,9 +19,6 @@ export const decodeTensorSpec = object({
 
 /** What a model declares about one of its tensors. */
 export type TensorSpec = Decoded<typeof decodeTensorSpec>;
-
-/** Flat, row-major elements of a tensor. INT64 and UINT64 are bigint; BYTES are strings; BOOL are booleans. */
-export type TensorData = readonly number[] | readonly bigint[] | readonly string[] | readonly boolean[];
 
 /** A named tensor with its elements in row-major order. */
 export interface Tensor {
@@ -89,17 +71,19 @@ function checkShape(shape: readonly number[], spec: TensorSpec): void {
   if (!fits) invalid(spec.name, `shape [${shape.join(",")}] does not fit ${wanted}`);
 }
 
+/** JSON elements in the array that holds them in memory. */
 function convert(name: string, datatype: Datatype, items: readonly JsonValue[]): TensorData {
   const typed = (kind: "string" | "boolean" | "number") => {
     if (!items.every((item) => typeof item === kind)) invalid(name, `${datatype} data must be of JSON type ${kind}`);
   };
+  if (datatype === "FP16") invalid(name, "FP16 has no JSON form: send it as binary");
   if (datatype === "BYTES") {
     typed("string");
     return items as readonly string[];
   }
   if (datatype === "BOOL") {
     typed("boolean");
-    return items as readonly boolean[];
+    return Uint8Array.from(items as readonly boolean[], Number);
   }
   typed("number");
   const numbers = items as readonly number[];
@@ -110,30 +94,55 @@ function convert(name: string, datatype: Datatype, items: readonly JsonValue[]):
   if (datatype === "FP32" && !numbers.every((item) => Number.isFinite(Math.fround(item)))) {
     throw new TrisealError("REQUEST_NOT_FINITE", `tensor \`${name}\`: an element is beyond the range of FP32`);
   }
-  return datatype === "INT64" || datatype === "UINT64" ? numbers.map((item) => BigInt(item)) : numbers;
+  if (datatype === "INT64") return BigInt64Array.from(numbers, BigInt);
+  if (datatype === "UINT64") return BigUint64Array.from(numbers, BigInt);
+  return ELEMENT_ARRAYS[datatype].from(numbers);
+}
+
+/** The elements of a tensor as they came: JSON of the `data` member, or bytes of the binary part. */
+export type TensorContent = { readonly json: JsonValue } | { readonly binary: Uint8Array };
+
+function jsonElements(name: string, datatype: Datatype, count: number, json: JsonValue): TensorData {
+  if (!Array.isArray(json)) invalid(name, "`data` must be an array");
+  const items: JsonValue[] = [];
+  flatten(json, items, count);
+  if (items.length !== count) {
+    const got = items.length > count ? `more than ${count}` : String(items.length);
+    invalid(name, `the shape needs ${count} elements, got ${got}`);
+  }
+  return convert(name, datatype, items);
 }
 
 /**
- * One request tensor, checked against its declaration: datatype, shape, element count, element type and range.
- * @param data the OIP `data` member, flat or nested row-major.
- * @throws TrisealError `REQUEST_TENSOR_INVALID`, or `REQUEST_NOT_FINITE` for a number that overflows FP32. Strict JSON
- *   has no NaN and no infinity, so no other number can be infinite.
+ * One tensor, checked against its declaration: datatype, shape, element count, element type and range.
+ * What is allocated is bounded by the bytes that came, not by the lengths that the request states.
+ * @throws TrisealError `REQUEST_TENSOR_INVALID`, or `REQUEST_NOT_FINITE` for a JSON number that overflows FP32. Binary
+ *   floats may be NaN or infinite: `assertFinite` refuses them in requests.
  */
 export function parseTensor(
   spec: TensorSpec,
-  request: { readonly datatype: string; readonly shape: readonly number[]; readonly data: JsonValue },
+  request: { readonly datatype: string; readonly shape: readonly number[]; readonly content: TensorContent },
   maxElements = MAX_TENSOR_ELEMENTS,
 ): Tensor {
-  if (request.datatype !== spec.datatype) invalid(spec.name, `datatype must be ${spec.datatype}`);
-  checkShape(request.shape, spec);
-  const count = elementCount(request.shape);
-  if (!Number.isSafeInteger(count) || count > maxElements) invalid(spec.name, `more than ${maxElements} elements`);
-  if (!Array.isArray(request.data)) invalid(spec.name, "`data` must be an array");
-  const items: JsonValue[] = [];
-  flatten(request.data, items, count);
-  if (items.length !== count) {
-    const got = items.length > count ? `more than ${count}` : String(items.length);
-    invalid(spec.name, `shape [${request.shape.join(",")}] needs ${count} elements, got ${got}`);
-  }
-  return { name: spec.name, datatype: spec.datatype, shape: request.shape, data: convert(spec.name, spec.datatype, items) };
+  const { name, datatype } = spec;
+  const { shape, content } = request;
+  if (request.datatype !== datatype) invalid(name, `datatype must be ${datatype}`);
+  checkShape(shape, spec);
+  const count = elementCount(shape);
+  if (!Number.isSafeInteger(count) || count > maxElements) invalid(name, `more than ${maxElements} elements`);
+  const data =
+    "binary" in content
+      ? parseElements(name, datatype, count, content.binary)
+      : jsonElements(name, datatype, count, content.json);
+  return { name, datatype, shape, data };
+}
+
+/** @throws TrisealError `REQUEST_NOT_FINITE` where a float of `tensor` is NaN or infinite, which JSON could not have said either. */
+export function assertFinite({ name, datatype, data }: Tensor): void {
+  const finite =
+    datatype === "FP32" || datatype === "FP64"
+      ? (data as Float32Array | Float64Array).every((item: number) => Number.isFinite(item))
+      : // The five exponent bits of an FP16 are all ones in infinities and NaN alone.
+        datatype !== "FP16" || (data as Uint16Array).every((bits) => (bits & 0x7c00) !== 0x7c00);
+  if (!finite) throw new TrisealError("REQUEST_NOT_FINITE", `tensor \`${name}\`: an element is NaN or infinite`);
 }

@@ -18,12 +18,10 @@ import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedReques
 import { logFault } from "./fault.ts";
 import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
 import type { KeyUse } from "./ledger.ts";
+import { assertJsonLength, assertMessageType } from "./message-headers.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
-
-/** Media type of clear requests. */
-const JSON_TYPE = "application/json";
 
 /** One request as it came in. */
 export interface InferCall {
@@ -34,6 +32,8 @@ export interface InferCall {
   readonly modelVersion: string | null;
   readonly mediaType: string;
   readonly body: Uint8Array;
+  /** The header `Inference-Header-Content-Length`, or null. */
+  readonly jsonLength: string | null;
   /** The `Idempotency-Key` header, or null. */
   readonly idempotencyKey: string | null;
   readonly requestId: string;
@@ -172,10 +172,14 @@ export class InferService {
   private parse(call: InferCall): ParsedCall {
     if (!MODEL_NAME.test(call.modelName)) throw new TrisealError("REQUEST_MALFORMED", "no model has such a name");
     const type = essence(call.mediaType);
-    const sealedFor = this.options.paths.find((path) => path.sealed?.mediaType === type);
-    if (sealedFor?.sealed) return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body));
-    if (type !== JSON_TYPE) throw new TrisealError("REQUEST_MEDIA_TYPE", "the body is neither JSON nor a sealed envelope");
+    const sealedFor = this.options.paths.find((path) => path.sealed?.mediaTypes.includes(type));
+    if (sealedFor?.sealed) {
+      if (call.jsonLength !== null) throw new TrisealError("REQUEST_MALFORMED", "a sealed body has no JSON length to state");
+      return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body, type));
+    }
+    assertMessageType(type, call.jsonLength);
     const request = parseInferenceRequest(call.body);
+    assertJsonLength(call.jsonLength, call.body, request);
     const received = receivedRequest(call, "none", !hasUnguessableId(request.id));
     return {
       received,

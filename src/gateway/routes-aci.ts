@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { utf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { messageHeaders } from "../core/oip-body.ts";
 import type { SessionRecord } from "../paths/path.ts";
 import { authenticate } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
@@ -25,7 +26,7 @@ export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight,
       const { body, mediaType } = await load(keyHash);
       held.keep(body.length);
       held.releaseAfter(c.env.outgoing);
-      return bytesResponse(body, mediaType);
+      return bytesResponse(body, mediaType, 200, messageHeaders(body, mediaType));
     });
   };
   app.get("/v1/aci/attestation", (c) => {

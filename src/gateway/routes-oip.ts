@@ -1,6 +1,7 @@
 /** Open Inference Protocol v2: metadata, health, inference. */
 import type { Context } from "hono";
 import { TrisealError } from "../core/errors.ts";
+import { JSON_LENGTH_HEADER, messageHeaders } from "../core/oip-body.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
@@ -40,6 +41,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         modelVersion: c.req.param("version") ?? null,
         mediaType: c.req.header("content-type") ?? "",
         body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
+        jsonLength: c.req.header(JSON_LENGTH_HEADER) ?? null,
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         identity: c.var.identity,
@@ -67,14 +69,12 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         code: result.code,
         ...(result.replayed ? { replayed: true } : {}),
       });
-      return bytesResponse(result.body, result.mediaType, result.status, {
-        "x-receipt-id": result.receiptId,
-        ...(result.replayed ? { "idempotency-replayed": "true" } : {}),
-        ...retryHeaders(result.status),
-      });
+      return responseOf(result);
     });
   };
-  app.get("/v2", (c) => c.json({ name: "triseal", version: "0.1.0", extensions: ["triseal_sealed", "aci"] }));
+  app.get("/v2", (c) =>
+    c.json({ name: "triseal", version: "0.1.0", extensions: ["binary_tensor_data", "triseal_sealed", "aci"] }),
+  );
   app.get("/v2/health/live", (c) => c.json({ live: true }));
   app.get("/v2/health/ready", async (c) => {
     const reason = await notReady(options, inFlight);
@@ -85,6 +85,15 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     app.get(`${prefix}/ready`, modelReady);
     app.post(`${prefix}/infer`, infer);
   }
+}
+
+function responseOf({ body, mediaType, status, receiptId, replayed }: InferResult): Response {
+  return bytesResponse(body, mediaType, status, {
+    ...messageHeaders(body, mediaType),
+    "x-receipt-id": receiptId,
+    ...(replayed ? { "idempotency-replayed": "true" } : {}),
+    ...retryHeaders(status),
+  });
 }
 
 /** Why the gateway should get no requests now, or null. */

@@ -146,7 +146,7 @@ export function labelOf(model: ModelPackage, outputs: readonly Tensor[], row = 0
   const output = outputs.find((tensor) => tensor.name === spec?.name);
   const columns = output?.shape.at(-1);
   if (model.labels === undefined || output === undefined || columns === undefined) return null;
-  const scores = output.data.slice(row * columns, (row + 1) * columns).map(Number);
+  const scores = Array.from<unknown, number>(output.data.slice(row * columns, (row + 1) * columns), Number);
   const [first] = scores;
   if (row < 0 || scores.length !== columns || first === undefined || !scores.every(Number.isFinite)) return null;
   const index = columns === 1 ? (first >= 0.5 ? 1 : 0) : scores.indexOf(Math.max(...scores));

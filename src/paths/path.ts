@@ -92,9 +92,10 @@ export interface SessionRecord {
 
 /** Reads the clear part of a body that the caller sealed for a path. Opens nothing. */
 export interface SealedReader {
-  readonly mediaType: string;
-  /** @throws TrisealError with a code of the path where the body is no such envelope. */
-  read(body: Uint8Array): { readonly model: string; readonly facts: CallerFacts };
+  /** The forms of an envelope, by media type. */
+  readonly mediaTypes: readonly string[];
+  /** @throws TrisealError with a code of the path where the body is no envelope of that media type. */
+  read(body: Uint8Array, mediaType: string): { readonly model: string; readonly facts: CallerFacts };
 }
 
 /** Server side: one way of answering an inference request. */

@@ -4,7 +4,7 @@ import { coreCodes, type ErrorTable } from "../../src/core/errors.ts";
 import { isJsonObject, parseJson } from "../../src/core/json.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { codes as teeCodes } from "../../src/paths/tee/wire/codes.ts";
-import { SEALED_TYPE, sealRequest } from "../../src/paths/tee/wire/envelope.ts";
+import { SEALED_TYPES, sealRequest } from "../../src/paths/tee/wire/envelope.ts";
 import { parseWorkerEvidence, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { strongestSealKey } from "../../src/paths/tee/wire/seal-suite.ts";
 import { decodeSession } from "../../src/receipt/session.ts";
@@ -144,11 +144,11 @@ async function subjectsOf(fed: Fed, receiptId: string): Promise<readonly Subject
   const port = Number(new URL(service.url).port);
   return [
     { name: "body", examples, judge: (bytes) => post(fed, INFER, "application/json", bytes) },
-    { name: "envelope", examples: envelopes, judge: (bytes) => post(fed, INFER, SEALED_TYPE, bytes) },
+    { name: "envelope", examples: envelopes, judge: (bytes) => post(fed, INFER, SEALED_TYPES.json, bytes) },
     {
       name: "sealed content",
       examples,
-      judge: async (bytes) => post(fed, INFER, SEALED_TYPE, await seal(fed, "digits-mlp", bytes)),
+      judge: async (bytes) => post(fed, INFER, SEALED_TYPES.json, await seal(fed, "digits-mlp", bytes)),
     },
     {
       name: "request",

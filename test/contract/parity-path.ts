@@ -144,12 +144,12 @@ export function createParityPath(options: {
 function compute(request: BoundRequest): Uint8Array {
   const parsed = parseInferenceRequest(request.body);
   const [tensor] = parseInputs(parsed, parityModel.inputs);
-  const numbers = (tensor?.data ?? []).map(Number);
+  const numbers = Array.from<unknown, number>(tensor?.data ?? [], Number);
   if (numbers.length % 2 !== 0)
     throw parityError("PARITY_ODD_SIZED", "an odd number of elements", { details: { forwarded: false } });
   const even = numbers.reduce((sum, item) => sum + Math.abs(item % 2), 0) % 2 === 0;
-  const outputs = [{ name: "even", datatype: "BOOL" as const, shape: [1], data: [even] }];
-  return utf8(encodeInferenceResponse({ modelName: request.model.name, modelVersion: "1", id: parsed.id ?? null, outputs }));
+  const outputs = [{ name: "even", datatype: "BOOL" as const, shape: [1], data: Uint8Array.of(Number(even)) }];
+  return encodeInferenceResponse({ modelName: request.model.name, modelVersion: "1", id: parsed.id ?? null, outputs });
 }
 
 const parityChecks = {

@@ -112,7 +112,7 @@ describe("the SDK against an honest service", () => {
       const { response, receiptId, bundle, verdict } = await client.infer(
         callOf({ seal, parameters: { classification: "internal" } }),
       );
-      const scores = (response.outputs[0]?.data ?? []).map(Number);
+      const scores = Array.from<unknown, number>(response.outputs[0]?.data ?? [], Number);
       expect(String(scores.indexOf(Math.max(...scores)))).toBe(label);
       expect([verdict.outcome, verdict.receiptId]).toEqual(["accepted", receiptId]);
       const { receipt } = parseBundle(bundle);

@@ -157,7 +157,8 @@ export interface Answer {
 export async function readAnswer(response: Response): Promise<Answer> {
   const bytes = new Uint8Array(await response.arrayBuffer());
   const text = new TextDecoder().decode(bytes);
-  const json = text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {};
+  const isJson = /json/.test(response.headers.get("content-type") ?? "") && text.startsWith("{");
+  const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
   return {
     status: response.status,
     headers: response.headers,

@@ -82,7 +82,7 @@ describe("a request that the SDK sealed", () => {
     expect(leg?.sealed_by).toBe("caller");
     expect(leg).not.toHaveProperty("digest");
     const stored = await get(service, `/v1/receipts/${receiptId}/response`);
-    expect(stored.headers.get("content-type")).toBe("application/vnd.triseal.sealed+json");
+    expect(stored.headers.get("content-type")).toBe("application/vnd.triseal.sealed");
     for (const spelling of spellings(score)) expect(stored.text).not.toContain(spelling);
   });
 

@@ -72,7 +72,7 @@ async function writePackage(folder: string, name: string, onnx: Uint8Array, inpu
   await writeFile(join(folder, name, "model.onnx"), onnx);
 }
 
-/** Makes the folder: `echo`, `slow`, `pick`, `root`, and two of the shipped models. */
+/** Makes the folder: `echo`, `half`, `slow`, `pick`, `root`, and two of the shipped models. */
 export async function createWorkplace(): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-worker-"));
   const models = join(folder, "models");
@@ -80,13 +80,14 @@ export async function createWorkplace(): Promise<Workplace> {
     ECHO_TYPES.map((datatype) => ({ name: `${prefix}_${datatype.toLowerCase()}`, datatype, shape: [-1] }));
   const one = (name: string, datatype: string, shape: number[]) => [{ name, datatype, shape }];
   await writePackage(models, "echo", echoModel(ECHO_TYPES), echo("in"), echo("out"));
+  await writePackage(models, "half", echoModel(["FP16"]), one("in_fp16", "FP16", [-1]), one("out_fp16", "FP16", [-1]));
   await writePackage(models, "slow", slowModel(), one("rounds", "INT64", [1]), one("largest", "FP32", []));
   await writePackage(models, "pick", pickModel(), one("index", "INT64", [1]), one("picked", "FP32", [1]));
   await writePackage(models, "root", rootModel(), one("x", "FP32", [-1]), one("root", "FP32", [-1]));
   const shipped = ["digits-mlp", "breast-cancer-mlp"];
   for (const name of shipped) await cp(join(root, "models", name), join(models, name), { recursive: true });
   await writeFile(join(folder, "platform.seed"), `${encodeHex(randomBytes(32))}\n`, { mode: 0o600 });
-  const names = ["echo", "slow", "pick", "root", ...shipped];
+  const names = ["echo", "half", "slow", "pick", "root", ...shipped];
   const packages = new Map<string, ModelPackage>();
   for (const name of names) packages.set(name, (await readPackage(join(models, name))).model);
   const config = (overrides: JsonObject = {}): JsonObject => ({

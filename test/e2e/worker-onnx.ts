@@ -26,6 +26,7 @@ const ELEMENT = {
   INT64: 7,
   BYTES: 8,
   BOOL: 9,
+  FP16: 10,
   FP64: 11,
   UINT32: 12,
   UINT64: 13,

@@ -88,7 +88,7 @@ describe("a request through the tee path", () => {
     const request = boundRequest(mlp, prepared.body, { facts, sealedBy: "caller", backendId: backend?.id ?? "" });
     const answer = await running.path.infer(request, { signal: never });
     expect(answer.forwardedDigest).toBe(digestOf(prepared.body));
-    expect(answer.mediaType).toBe("application/vnd.triseal.sealed+json");
+    expect(answer.mediaType).toBe("application/vnd.triseal.sealed");
     const leg = parseTeeLeg(answer.leg.bytes);
     expect(leg.statement.wire).toEqual({ requestDigest: digestOf(prepared.body), responseDigest: digestOf(answer.body) });
     expect(leg.statement.factsDigest).toBe(factsDigest(facts));
@@ -146,7 +146,12 @@ describe("a request through the tee path", () => {
     setTimeout(() => controller.abort(), 100);
     await expect(first).rejects.toEqual(code("CLIENT_ABORTED", true));
     const answer = await running.path.infer(boundRequest(model("slow"), slowBody(1)), { signal: never });
-    expect(parseInferenceResponse(answer.body).outputs[0]).toEqual({ name: "largest", datatype: "FP32", shape: [], data: [0] });
+    expect(parseInferenceResponse(answer.body).outputs[0]).toEqual({
+      name: "largest",
+      datatype: "FP32",
+      shape: [],
+      data: Float32Array.of(0),
+    });
   });
 
   it("freezes the worker's evidence as an ACI session that hashes to its id, and hands it over before use", () => {
@@ -256,7 +261,7 @@ describe("a pool of workers", () => {
         await expect(mine.path.infer(elsewhere, { signal: never })).rejects.toEqual(code("WORKER_KEY_STALE"));
         const there = boundRequest(model("root"), sealed.body, { sealedBy: "caller", backendId: `tee:${name}` });
         const answer = await mine.path.infer(there, { signal: never });
-        expect(parseInferenceResponse(await sealed.openResponse(answer.body)).outputs[0]?.data).toEqual([3]);
+        expect(parseInferenceResponse(await sealed.openResponse(answer.body)).outputs[0]?.data).toEqual(Float32Array.of(3));
       }
       const slow = mine.path.infer(boundRequest(model("slow"), slowBody(200)), { signal: never });
       await expect.poll(() => mine.path.backends(model("root"))[0]?.id).toBe("tee:worker-b");

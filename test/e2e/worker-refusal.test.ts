@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
-import { parseInferenceResponse } from "../../src/core/oip.ts";
+import { encodeInferenceRequest, parseInferenceResponse } from "../../src/core/oip.ts";
+import { jsonLength } from "../../src/core/oip-body.ts";
+import { parseTensor, type Tensor } from "../../src/core/tensor.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import type { ModelPackage } from "../../src/model/model-package.ts";
 import { decodeAnswerHead, parseFrame } from "../../src/paths/tee/wire/frame.ts";
@@ -69,6 +71,25 @@ const SAMPLES: Readonly<Record<string, readonly unknown[]>> = {
   BYTES: ["häß", ""],
 };
 
+const JSON_INPUTS = ECHO_TYPES.map((datatype) => {
+  return { name: `in_${datatype.toLowerCase()}`, datatype, shape: [2], data: SAMPLES[datatype] };
+});
+
+/** The samples, with the 64-bit integers that JSON cannot carry. */
+function echoTensors(): readonly Tensor[] {
+  return ECHO_TYPES.map((datatype) => {
+    const json = SAMPLES[datatype] as JsonValue;
+    const name = `in_${datatype.toLowerCase()}`;
+    const tensor = parseTensor({ name, datatype, shape: [2] }, { datatype, shape: [2], content: { json } });
+    if (datatype === "INT64") return { ...tensor, data: BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n) };
+    return datatype === "UINT64" ? { ...tensor, data: BigUint64Array.of(0n, 2n ** 64n - 1n) } : tensor;
+  });
+}
+
+function echoBody(parameters: JsonObject): Uint8Array {
+  return encodeInferenceRequest({ id: "echo", parameters, inputs: echoTensors().map((tensor) => ({ tensor, binary: true })) });
+}
+
 describe("a request to a worker", () => {
   it("carries every datatype in and out unchanged", async () => {
     const inputs = ECHO_TYPES.map((datatype) => {
@@ -76,9 +97,59 @@ describe("a request to a worker", () => {
     });
     const { outputs, modelVersion } = parseInferenceResponse(await ask("echo", oipBody(inputs)));
     expect(modelVersion).toBe("7");
-    const numeric = (data: readonly unknown[]) => data.map((item) => (typeof item === "bigint" ? Number(item) : item));
-    for (const output of outputs) expect(numeric(output.data)).toEqual(SAMPLES[output.datatype]);
+    const plain = (item: unknown) => (typeof item === "string" ? item : Number(item));
+    for (const output of outputs) {
+      expect(Array.from<unknown, unknown>(output.data, plain)).toEqual((SAMPLES[output.datatype] as unknown[]).map(plain));
+    }
     expect(outputs.map((output) => output.datatype)).toEqual(ECHO_TYPES);
+  });
+
+  it("carries every datatype as binary, bit for bit, beside tensors in JSON", async () => {
+    const { outputs } = parseInferenceResponse(await ask("echo", echoBody({ binary_data_output: true })));
+    const named = ({ name }: Tensor) => name.replace("out_", "in_");
+    expect(outputs.map((output) => ({ ...output, name: named(output) }))).toEqual(echoTensors());
+    const asked = { outputs: [{ name: "out_fp32", parameters: { binary_data: true } }, { name: "out_bytes" }] };
+    const answer = await ask("echo", oipBody(JSON_INPUTS, asked));
+    const json = new TextDecoder().decode(answer.subarray(0, jsonLength(answer)));
+    expect(JSON.parse(json)).toMatchObject({
+      outputs: [
+        { name: "out_fp32", parameters: { binary_data_size: 8 } },
+        { name: "out_bytes", data: SAMPLES["BYTES"] },
+      ],
+    });
+    expect(answer.subarray(jsonLength(answer))).toEqual(new Uint8Array(Float32Array.of(-1.5, 3.25).buffer));
+  });
+
+  it("carries FP16 as raw bits, and refuses it in JSON and where it is not finite", async () => {
+    const half = (bits: Uint16Array, parameters: JsonObject) =>
+      encodeInferenceRequest({
+        id: "half",
+        parameters,
+        inputs: [{ tensor: { name: "in_fp16", datatype: "FP16", shape: [bits.length], data: bits }, binary: true }],
+      });
+    const bits = Uint16Array.of(0x3c00, 0x8000, 0x7bff, 0x0001);
+    const { outputs } = parseInferenceResponse(await ask("half", half(bits, { binary_data_output: true })));
+    expect(outputs).toEqual([{ name: "out_fp16", datatype: "FP16", shape: [4], data: bits }]);
+    await expect(ask("half", half(bits, {}))).rejects.toEqual(code("REQUEST_TENSOR_INVALID"));
+    for (const special of [0x7c00, 0xfc00, 0x7e01]) {
+      const body = half(Uint16Array.of(1, special), { binary_data_output: true });
+      await expect(ask("half", body)).rejects.toEqual(code("REQUEST_NOT_FINITE"));
+    }
+  });
+
+  it("refuses binary tensors that are not what they say, and quotes nothing of them", async () => {
+    const body = echoBody({ binary_data_output: true });
+    const wrong = (from: string, to: string) => Buffer.from(Buffer.from(body).toString("latin1").replace(from, to), "latin1");
+    for (const [bad, name] of [
+      [body.subarray(0, -1), "REQUEST_MALFORMED"],
+      [Buffer.concat([body, Buffer.of(0)]), "REQUEST_MALFORMED"],
+      [wrong('"binary_data_output":true', '"binary_data_output":"y"'), "REQUEST_MALFORMED"],
+      [wrong('"binary_data_size":2}', '"binary_data_size":3}'), "REQUEST_MALFORMED"],
+      [wrong("h\xc3\xa4\xc3\x9f", "h\xff\xff\xff\xff"), "REQUEST_TENSOR_INVALID"],
+      [wrong("\x01\x00", "\x02\x00"), "REQUEST_TENSOR_INVALID"],
+    ] as const) {
+      await expect(ask("echo", new Uint8Array(bad))).rejects.toEqual(code(name));
+    }
   });
 
   it("answers only the outputs that are asked for, in that order, and echoes the id", async () => {
@@ -210,7 +281,7 @@ describe("a request to a worker", () => {
     );
     expect(worker.log.join("\n")).not.toContain("987654321");
     const again = oipBody([{ name: "index", datatype: "INT64", shape: [1], data: [2] }]);
-    expect(parseInferenceResponse(await ask("pick", again)).outputs[0]?.data).toEqual([30]);
+    expect(parseInferenceResponse(await ask("pick", again)).outputs[0]?.data).toEqual(Float32Array.of(30));
   });
 
   it("is refused when it is no frame, too large, or for an address that does not exist", async () => {

@@ -3,17 +3,18 @@ import { packTensor, unpackTensor } from "../../../enclave/worker/element-type.t
 import { DATATYPES, type Datatype, type Tensor, type TensorData } from "../../../src/core/tensor.ts";
 
 const SAMPLES: Record<Datatype, TensorData> = {
-  BOOL: [true, false],
-  UINT8: [0, 255],
-  UINT16: [0, 65_535],
-  UINT32: [0, 4_294_967_295],
-  UINT64: [0n, 2n ** 64n - 1n],
-  INT8: [-128, 127],
-  INT16: [-32_768, 32_767],
-  INT32: [-2_147_483_648, 2_147_483_647],
-  INT64: [-(2n ** 63n), 2n ** 63n - 1n],
-  FP32: [0.5, -2],
-  FP64: [0.1, -2],
+  BOOL: Uint8Array.of(1, 0),
+  UINT8: Uint8Array.of(0, 255),
+  UINT16: Uint16Array.of(0, 65_535),
+  UINT32: Uint32Array.of(0, 4_294_967_295),
+  UINT64: BigUint64Array.of(0n, 2n ** 64n - 1n),
+  INT8: Int8Array.of(-128, 127),
+  INT16: Int16Array.of(-32_768, 32_767),
+  INT32: Int32Array.of(-2_147_483_648, 2_147_483_647),
+  INT64: BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n),
+  FP16: Uint16Array.of(0x3c00, 0x7e00),
+  FP32: Float32Array.of(0.5, -2),
+  FP64: Float64Array.of(0.1, -2),
   BYTES: ["a", ""],
 };
 

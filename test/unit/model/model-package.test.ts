@@ -16,7 +16,9 @@ const least = {
 };
 const parse = (document: unknown) => parseModelPackage(utf8(JSON.stringify(document)));
 const invalid = expect.objectContaining({ code: "MODEL_INVALID" });
-const answer = (shape: number[], data: number[]): Tensor[] => [{ name: "p", datatype: "FP32", shape, data }];
+const answer = (shape: number[], data: number[]): Tensor[] => [
+  { name: "p", datatype: "FP64", shape, data: Float64Array.from(data) },
+];
 
 describe("a model package", () => {
   it("may leave out what only the shipped models have", () => {
@@ -40,7 +42,7 @@ describe("a model package", () => {
     ["a name that is too long", { name: "a".repeat(65) }],
     ["no input", { inputs: [] }],
     ["an input named twice", { inputs: [least.inputs[0], least.inputs[0]] }],
-    ["an unknown datatype", { outputs: [{ name: "p", datatype: "FP16", shape: [1] }] }],
+    ["an unknown datatype", { outputs: [{ name: "p", datatype: "BF16", shape: [1] }] }],
     ["a digest in another spelling", { digest: `SHA256:${"0".repeat(64)}` }],
     ["an unknown member", { licenses: "x" }],
     ["a path named twice", { paths: ["tee", "tee"] }],

@@ -35,7 +35,15 @@ describe("the tee client", () => {
     const { ct, enc, ...clear } = parseEnvelope(prepared.body);
     expect([ct.length, enc.length]).toEqual([request.body.length + 16, 1120]);
     const keysetDigest = workerKeysetDigest(worker.keyset);
-    expect(clear).toEqual({ v: 1, model: "m", facts: request.facts, exp: 1120, keysetDigest, keyId: "seal-pq-1" });
+    expect(clear).toEqual({
+      v: 1,
+      form: "binary",
+      model: "m",
+      facts: request.facts,
+      exp: 1120,
+      keysetDigest,
+      keyId: "seal-pq-1",
+    });
     const context = { modelDigest, decisionDigest: modelDigest, nonce: "00".repeat(16) };
     const { sealed, response } = await worker.answer(prepared.body, context, request.facts);
     expect(await prepared.open(sealed)).toEqual(response);

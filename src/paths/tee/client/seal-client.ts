@@ -4,7 +4,7 @@ import { holdsUntil, unixSeconds } from "../../../core/time.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
 import { codes } from "../wire/codes.ts";
-import { SEALED_TYPE, sealRequest } from "../wire/envelope.ts";
+import { sealRequest } from "../wire/envelope.ts";
 import { parseWorkerEvidence, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
 import { strongestSealKey } from "../wire/seal-suite.ts";
 
@@ -53,8 +53,8 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
         facts: request.facts,
         exp: unixSeconds(now + lifetimeS),
       };
-      const sealed = await sealRequest(head, sealKey, request.body);
-      return { body: sealed.body, mediaType: SEALED_TYPE, open: (body) => sealed.openResponse(body) };
+      const sealed = await sealRequest(head, sealKey, request.body, undefined, "binary");
+      return { body: sealed.body, mediaType: sealed.mediaType, open: (body) => sealed.openResponse(body) };
     },
   };
 }

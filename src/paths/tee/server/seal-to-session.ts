@@ -25,5 +25,5 @@ export async function sealToSession(
   if (sealKey === null) throw teeError("WORKER_ANSWER_INVALID", "the worker's keyset has no known seal key");
   const exp = unixSeconds(now + SEAL_LIFETIME_S);
   const head = { model: request.model.name, keysetDigest, facts: request.facts, exp };
-  return await sealRequest(head, sealKey, request.body, nodeSuites);
+  return await sealRequest(head, sealKey, request.body, nodeSuites, "binary");
 }

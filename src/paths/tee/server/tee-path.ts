@@ -2,6 +2,7 @@
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
+import { messageType } from "../../../core/oip-body.ts";
 import type {
   Backend,
   BoundRequest,
@@ -13,7 +14,7 @@ import type {
   SessionRecord,
 } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
-import { parseEnvelope, SEALED_TYPE, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
+import { parseEnvelope, parseEnvelopeOfType, SEALED_TYPES, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
 import { TEE_LEG_TYPE } from "../wire/leg.ts";
@@ -53,13 +54,15 @@ export interface TeePath extends InferencePath {
 /** An envelope on its way, and how its answer is opened if the gateway sealed it. */
 interface Outgoing {
   readonly envelope: Uint8Array;
+  /** Media type of a sealed answer. */
+  readonly mediaType: string;
   readonly sealed: SealedRequest | null;
 }
 
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
-  readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: parseEnvelope };
+  readonly sealed: SealedReader = { mediaTypes: Object.values(SEALED_TYPES), read: parseEnvelopeOfType };
   private readonly options: TeePathOptions;
   private readonly seats: readonly WorkerSeat[];
   private readonly kept: AdmittedSession[] = [];
@@ -116,7 +119,7 @@ class TeeInference implements TeePath {
     // From here on: a worker that is replaced meanwhile waits for this request.
     const release = seated.worker.hold();
     try {
-      return await this.send(request, envelope !== null, seated, signal);
+      return await this.send(request, envelope, seated, signal);
     } finally {
       release();
     }
@@ -124,11 +127,14 @@ class TeeInference implements TeePath {
 
   private async send(
     request: BoundRequest,
-    isSealed: boolean,
+    envelope: SealedEnvelope | null,
     { session, client, conduct }: SeatedSession,
     signal: AbortSignal,
   ): Promise<PathAnswer> {
-    const outgoing = isSealed ? { envelope: request.body, sealed: null } : await this.seal(request, session);
+    const outgoing =
+      envelope === null
+        ? await this.seal(request, session)
+        : { envelope: request.body, mediaType: SEALED_TYPES[envelope.form], sealed: null };
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     let arrived = false;
@@ -220,7 +226,7 @@ class TeeInference implements TeePath {
 
   private async seal(request: BoundRequest, session: AdmittedSession): Promise<Outgoing> {
     const sealed = await sealToSession(request, session, this.options.clock());
-    return { envelope: sealed.body, sealed };
+    return { envelope: sealed.body, mediaType: sealed.mediaType, sealed };
   }
 
   private frame(request: BoundRequest, envelope: Uint8Array): Uint8Array {
@@ -235,15 +241,17 @@ async function openChecked(
   outgoing: Outgoing,
   checked: CheckedAnswer,
 ): Promise<PathAnswer> {
-  let body = checked.sealed;
+  let { sealed: body } = checked;
+  let { mediaType } = outgoing;
   if (outgoing.sealed !== null) {
     body = await openAnswer(outgoing.sealed, checked.sealed);
     assertOpened(checked.leg, request.body, body);
     assertDeclared(request.model, body);
+    mediaType = messageType(body);
   }
   return {
     body,
-    mediaType: outgoing.sealed === null ? SEALED_TYPE : "application/json",
+    mediaType,
     forwardedDigest: digestOf(outgoing.envelope),
     leg: {
       bytes: checked.legBytes,
