@@ -21,6 +21,11 @@ import { ReplayGuard } from "./replay-guard.ts";
 /** How long requests in progress may go on after SIGTERM. */
 const DRAIN_MS = 3000;
 
+/** How often the memory in use is logged where stage times are. */
+const MEMORY_MS = 2000;
+
+const memoryOf = ({ rss, heapUsed }: NodeJS.MemoryUsage) => ({ rss, heap: heapUsed });
+
 const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
 const log = createLog((line) => process.stderr.write(line), Date.now);
 
@@ -69,7 +74,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
   const files = await listReleasedFiles();
   const workerDigest = workerFilesDigest(files);
   const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
-  const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock });
+  const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock, algorithms: config.sealAlgorithms });
   await keys.current();
   const models = packages.map(({ model }) => model);
   isRuntimeBusy = () => true;
@@ -99,6 +104,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
     },
     report: { attester, keys, files, workerDigest, modelDigests: [...new Set(models.map((model) => model.digest))].sort() },
     maxBodyBytes: config.maxBodyBytes,
+    stageTimes: config.stageTimes,
     log,
   });
   return { server, lanes };
@@ -129,6 +135,7 @@ async function main(): Promise<void> {
   const { server, lanes } = await openWorker(config);
   process.on("SIGTERM", () => drainAndEnd(server));
   const address = await listen(server, config.socket);
+  if (config.stageTimes) setInterval(() => log("info", "memory", memoryOf(process.memoryUsage())), MEMORY_MS).unref();
   for (const reason of lanes.passedOver) log("warn", "provider passed over", { reason });
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, ...address, provider: lanes.provider })}\n`);
 }

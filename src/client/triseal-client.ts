@@ -7,6 +7,7 @@ import { digestOf } from "../core/digest.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import { inStage, type Stages } from "../core/stage.ts";
 import type { Clock } from "../core/time.ts";
 import type { AppraisedSession, PathClient, PreparedRequest } from "../paths/path.ts";
 import { decodeReport, keysetDigest, parseBundle, reportData, sessionId } from "../receipt/index.ts";
@@ -50,6 +51,8 @@ export interface InferenceCall {
    */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
+  /** Told of the stages `prepare`, `seal`, `http`, `open`, `bundle` and `verify` of this call; for measurements. */
+  readonly stages?: Stages;
 }
 
 /** An answer whose receipt verified. */
@@ -127,7 +130,8 @@ export class TrisealClient {
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey))
       throw new TrisealError("IDEMPOTENCY_KEY_INVALID", "the idempotency key is not 1 to 128 visible ASCII characters");
     const sending = { wire: null, answer: null, stale: false, reseals: 0 };
-    const exchange: Exchange = { call, id, opened: encodeBody(call, id), idempotencyKey, ...sending };
+    const opened = await inStage(call.stages, "prepare", () => encodeBody(call, id));
+    const exchange: Exchange = { call, id, opened, idempotencyKey, ...sending };
     const sealed = call.seal !== false;
     const work = {
       attempt: (signal: AbortSignal) => this.attempt(exchange, signal),
@@ -181,7 +185,8 @@ export class TrisealClient {
     // Kept for the whole attempt, whatever other calls learn: the answer must come from the service that was appraised for it.
     const service = this.service ?? (await this.appraiseService(signal));
     const { wire, answer } = await this.send(exchange, service, signal);
-    return this.verified({ exchange, service, wire, answer }, await wire.open(answer.body), signal);
+    const opened = await inStage(exchange.call.stages, "open", () => wire.open(answer.body));
+    return this.verified({ exchange, service, wire, answer }, opened, signal);
   }
 
   private async send(
@@ -193,7 +198,8 @@ export class TrisealClient {
     const { wire, call, idempotencyKey } = exchange;
     const message = { body: wire.body, mediaType: wire.mediaType, idempotencyKey };
     try {
-      exchange.answer ??= await this.connection.post(inferPath(call.model), message, signal);
+      const post = () => this.connection.post(inferPath(call.model), message, signal);
+      exchange.answer ??= await inStage(call.stages, "http", post);
       return { wire, answer: exchange.answer };
     } catch (error) {
       if (!this.mustSealAnew(exchange, error)) throw error;
@@ -216,7 +222,8 @@ export class TrisealClient {
     if (call.seal === false) return { body: opened, mediaType: "application/json", open: async (body) => body };
     const { client, session } = await this.session(call.model, service, signal);
     const facts = callerFacts(call.parameters);
-    return client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
+    const request = { model: call.model, facts, body: opened };
+    return inStage(call.stages, "seal", () => client.prepare(request, session, this.options.clock()));
   }
 
   /** An appraised session for the model, from the cache while it is current. */
@@ -278,9 +285,9 @@ export class TrisealClient {
     const { call, opened, id } = exchange;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await this.bundle(receiptId, signal);
+    const bundle = await inStage(call.stages, "bundle", () => this.bundle(receiptId, signal));
     const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
-    const verdict = await verifyBundle(bundle, this.options.trust, options);
+    const verdict = await inStage(call.stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
     assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
     const { receipt } = parseBundle(bundle);

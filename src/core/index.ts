@@ -8,5 +8,6 @@ export * from "./errors.ts";
 export * from "./jcs.ts";
 export * from "./json.ts";
 export * from "./oip.ts";
+export * from "./stage.ts";
 export * from "./tensor.ts";
 export * from "./time.ts";

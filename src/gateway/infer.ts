@@ -10,6 +10,7 @@ import {
   parseInputs,
   requestedOutputs,
 } from "../core/oip.ts";
+import { inStage, type Stages } from "../core/stage.ts";
 import type { UnixSeconds } from "../core/time.ts";
 import type { InferencePath, PathAnswer, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
@@ -37,6 +38,8 @@ export interface InferCall {
   readonly idempotencyKey: string | null;
   readonly requestId: string;
   readonly signal: AbortSignal;
+  /** Told of the stages of this request; for measurements. */
+  readonly stages?: Stages;
 }
 
 /** What goes back to the caller. */
@@ -125,11 +128,15 @@ export class InferService {
     try {
       const model = this.model(call);
       parsed.checkTensors(model);
-      made = this.decide(parsed, model);
-      const { path, answer } = await this.run(parsed, model, made, call.signal);
+      const bound = await inStage(call.stages, "policy", () => this.decide(parsed, model));
+      made = bound;
+      const { path, answer } = await this.run(parsed, model, bound, call);
       forwarded = answer.forwardedDigest;
-      const exchange = this.writer.answer(id, parsed.received, made, path, answer, this.servedAt(made));
-      await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
+      const servedAt = this.servedAt(bound);
+      const sign = () => this.writer.answer(id, parsed.received, bound, path, answer, servedAt);
+      const exchange = await inStage(call.stages, "sign", sign);
+      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
+      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
       return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
     } catch (error) {
       return this.refuse(id, call, parsed.received, made, withForwarded(codedError(error), forwarded), keyed);
@@ -231,7 +238,7 @@ export class InferService {
     parsed: ParsedCall,
     model: ServedModel,
     made: Decided,
-    signal: AbortSignal,
+    { signal, stages }: Pick<InferCall, "signal" | "stages">,
   ): Promise<{ path: string; answer: PathAnswer }> {
     const { decision } = made;
     if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
@@ -251,7 +258,7 @@ export class InferService {
         sealedBy: parsed.received.sealedBy,
         body: parsed.received.body,
       },
-      { signal },
+      { signal, ...(stages === undefined ? {} : { stages }) },
     );
     return { path: path.id, answer };
   }

@@ -1,6 +1,7 @@
 /** Open Inference Protocol v2: metadata, health, inference. */
 import type { Context } from "hono";
 import { TrisealError } from "../core/errors.ts";
+import { inStage } from "../core/stage.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
@@ -32,6 +33,8 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
   };
   const answer = async (c: Context<RequestState>, caller: Caller): Promise<InferResult> => {
     const held = memory.open(caller.tenant.id);
+    const observer = options.observe?.(c.var.requestId);
+    const answered = observer?.stages("request");
     try {
       const result = await service.infer({
         caller,
@@ -43,7 +46,10 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         signal: c.req.raw.signal,
+        ...(observer === undefined ? {} : { stages: observer.stages }),
       });
+      answered?.();
+      observer?.done(result.receiptId);
       held.release();
       held.keep(result.body.length);
       held.releaseAfter(c.env.outgoing);

@@ -4,6 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { SEAL_ALGORITHMS } from "../paths/tee/wire/seal-suite.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -93,6 +94,11 @@ const configForm = z.strictObject({
         .describe("model runs at one time per worker; each holds its own copy of the models"),
       queueLength: z.int().min(0).max(65_536).default(64).describe("requests that may wait in a worker beyond those that run"),
       intraOpThreads: z.int().min(0).max(1024).default(1).describe("threads within one model run; 0 leaves it to onnxruntime"),
+      sealAlgorithms: z
+        .array(z.enum(SEAL_ALGORITHMS))
+        .min(1)
+        .default([...SEAL_ALGORITHMS])
+        .describe("seal keys that workers offer; callers take the strongest one offered, and can see which"),
       maxSessionAgeSeconds: z
         .int()
         .min(60)
@@ -132,6 +138,14 @@ const configForm = z.strictObject({
       requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000).describe("how long a worker may take for one request"),
       sendTimeoutMs: z.int().min(100).max(3_600_000).default(60_000).describe("how long a caller may take to read an answer"),
       maxConnections: z.int().min(1).max(1_000_000).default(4096).describe("open connections"),
+    })
+    .prefault({}),
+  diagnostics: z
+    .strictObject({
+      stageTimes: z
+        .boolean()
+        .default(false)
+        .describe("log how long each stage of a request took, and the memory in use; with --dev only"),
     })
     .prefault({}),
   keysetLifetimeDays: z

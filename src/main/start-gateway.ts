@@ -22,6 +22,7 @@ import { listen } from "./listen.ts";
 import { openLedger } from "./open-ledger.ts";
 import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
+import { observeStages } from "./stage-log.ts";
 import { startWorkers } from "./start-workers.ts";
 
 /** How a gateway is started. */
@@ -105,6 +106,8 @@ function assertProduction(config: TrisealConfig): void {
       "workers.attester is `simulated`: production refuses it; `--dev` accepts it and marks every receipt",
     );
   }
+  if (config.diagnostics.stageTimes)
+    throw new TrisealError("CONFIG_INVALID", "diagnostics.stageTimes: times inside a worker are for development; add --dev");
   if (config.trust === null)
     throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
 }
@@ -170,6 +173,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     limits: config.limits,
     clock,
     log: options.log,
+    ...(config.diagnostics.stageTimes ? { observe: observeStages(options.log, started) } : {}),
     wellKnown: hintsOf(options, keys, catalog.models),
   });
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);

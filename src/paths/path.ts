@@ -8,6 +8,7 @@ import type { Sha256Digest } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
 import type { TensorSpec } from "../core/tensor.ts";
+import type { Stages } from "../core/stage.ts";
 import type { UnixSeconds } from "../core/time.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
@@ -96,6 +97,13 @@ export interface SealedReader {
   read(body: Uint8Array): { readonly model: string; readonly facts: CallerFacts };
 }
 
+/** How one request is run. */
+export interface InferOptions {
+  readonly signal: AbortSignal;
+  /** Told of the path's own stages of this request; for measurements. */
+  readonly stages?: Stages;
+}
+
 /** Server side: one way of answering an inference request. */
 export interface InferencePath {
   readonly id: PathId;
@@ -113,7 +121,7 @@ export interface InferencePath {
   backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[];
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
-  infer(request: BoundRequest, options: { readonly signal: AbortSignal }): Promise<PathAnswer>;
+  infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
   close(): Promise<void>;

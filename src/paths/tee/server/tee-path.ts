@@ -2,10 +2,12 @@
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
+import { inStage } from "../../../core/stage.ts";
 import type {
   Backend,
   BoundRequest,
   InferencePath,
+  InferOptions,
   PathAnswer,
   Readiness,
   SealedReader,
@@ -101,20 +103,25 @@ class TeeInference implements TeePath {
     }
   }
 
-  async infer(request: BoundRequest, { signal }: { readonly signal: AbortSignal }): Promise<PathAnswer> {
+  async infer(request: BoundRequest, { signal, stages }: InferOptions): Promise<PathAnswer> {
+    const admitted = stages?.("admission");
     const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
     const { seat, session, client, conduct } = this.choose(request, envelope?.keysetDigest ?? null);
-    const outgoing = envelope === null ? await this.seal(request, session) : { envelope: request.body, sealed: null };
+    admitted?.();
+    const seal = () => (envelope === null ? this.seal(request, session) : { envelope: request.body, sealed: null });
+    const outgoing = await inStage(stages, "gateway seal", seal);
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     seat.inFlight++;
     let arrived = false;
     try {
-      const frame = await client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      const forward = () => client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      const frame = await inStage(stages, "worker", forward);
       arrived = true;
       const asked = { context: request.context, facts: request.facts, envelopeDigest, keyset: session.keyset };
-      const answer = await openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      const check = () => openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      const answer = await inStage(stages, "check answer", check);
       conduct.answered();
       return answer;
     } catch (error) {
