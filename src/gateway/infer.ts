@@ -209,7 +209,7 @@ export class InferService {
     }
     const sealedBody = received.sealedBy === "caller" ? received.body : undefined;
     const paths = parsed.sealedFor === null ? this.options.paths : [parsed.sealedFor];
-    const candidates = paths.flatMap((path) => path.backends(model, sealedBody)).map(candidateOf);
+    const candidates = paths.flatMap((path) => path.backends(model, sealedBody, at)).map(candidateOf);
     const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
     const facts = [...factsFromCaller(parsed.facts), ...this.gatewayFacts(received, model)];
     return decided(active, decide(active.policy, { at, nonce, facts, candidates }));

@@ -117,8 +117,9 @@ export interface InferencePath {
    * Live, admitted candidates for a model, least busy first; empty where there is none.
    * @param sealedBody a body that the caller sealed: only the backend that can open it is a candidate then. Where none
    *   can, all are, and `infer` says why it refuses.
+   * @param at the moment of the decision, which facts about ages are for; the path's own clock by default.
    */
-  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[];
+  backends(model: ServedModel, sealedBody?: Uint8Array, at?: UnixSeconds): readonly Backend[];
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
   infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;

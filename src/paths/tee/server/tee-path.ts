@@ -3,6 +3,7 @@ import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
 import { inStage } from "../../../core/stage.ts";
+import type { UnixSeconds } from "../../../core/time.ts";
 import type {
   Backend,
   BoundRequest,
@@ -72,12 +73,12 @@ class TeeInference implements TeePath {
     return this.options.models;
   }
 
-  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[] {
+  backends(model: ServedModel, sealedBody?: Uint8Array, at = this.options.clock()): readonly Backend[] {
     const holder = sealedBody === undefined ? null : this.holderOf(sealedBody);
     const chosen = (holder === null ? this.seats.flatMap((seat) => seat.current() ?? []) : [holder])
       .filter(({ session }) => session.modelDigests.has(model.digest))
       .sort((left, right) => left.seat.inFlight - right.seat.inFlight);
-    return chosen.map((seated) => this.backend(seated));
+    return chosen.map((seated) => this.backend(seated, at));
   }
 
   async ready(): Promise<Readiness> {
@@ -158,9 +159,9 @@ class TeeInference implements TeePath {
     for (const done of this.waiting) done();
   }
 
-  private backend({ seat, session }: SeatedSession): Backend {
+  private backend({ seat, session }: SeatedSession, at: UnixSeconds): Backend {
     const shown = [
-      { name: "evidence_age_seconds", origin: "evidence", value: this.options.clock() - session.establishedAt },
+      { name: "evidence_age_seconds", origin: "evidence", value: at - session.establishedAt },
       { name: "session_id", origin: "evidence", value: session.id },
     ] as const;
     return { id: backendId(seat), path: this.id, facts: [...session.facts, ...shown, ...seat.claimedFacts] };
