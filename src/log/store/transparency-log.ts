@@ -1,6 +1,6 @@
 /**
  * The log on disk. Its commit point is the file `leaves`: an append is answered only when its record and its leaf are
- * durable. Tiles and checkpoint follow from the leaves and are made again where they are missing or torn.
+ * durable. Tiles and checkpoint follow from the leaves, a little later, and are made again where they are missing or torn.
  */
 import { encodeHex, equalBytes } from "../../core/bytes.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
@@ -45,6 +45,9 @@ export interface LogOptions {
 /** Most leaves of one batch: each has a record file that is open while the batch is written. */
 const MAX_BATCH_LEAVES = 256;
 
+/** How long after a commit tiles and checkpoint are written: what comes meanwhile goes with them. Both are served from memory. */
+const PUBLISH_AFTER_MS = 100;
+
 interface Pending {
   readonly leaf: Uint8Array;
   readonly record: Uint8Array;
@@ -64,6 +67,12 @@ export class TransparencyLog {
   private readonly cosignedSizes: number[] = [];
   private readonly pending: Pending[] = [];
   private committing: Promise<void> | null = null;
+  private publishing: Promise<void> = Promise.resolve();
+  private publishTimer: NodeJS.Timeout | null = null;
+  /** Whether leaves were committed since tiles and checkpoint were last written. */
+  private unpublished = false;
+  /** Folders of records that are there, and whose names are durable. */
+  private readonly recordFolders = new Set<string>();
   private signed = "";
 
   private constructor(options: LogOptions, lock: DataLock, leafFile: LeafFile, tree: Tree, tiles: TileFolder) {
@@ -172,9 +181,19 @@ export class TransparencyLog {
     return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
   }
 
+  /** Writes tiles and checkpoint of everything that was appended, as far as the disk takes them. They are served from memory before. */
+  async published(): Promise<void> {
+    if (this.publishTimer !== null) clearTimeout(this.publishTimer);
+    this.publishTimer = null;
+    // Leaves are durable: what cannot be written now is written with the next batch or at start.
+    this.publishing = this.publishing.then(() => (this.unpublished ? this.publish() : undefined)).catch(() => undefined);
+    await this.publishing;
+  }
+
   /** Waits for what is under way, then gives up files and lock. */
   async close(): Promise<void> {
     await this.committing;
+    await this.published();
     await this.leafFile.close();
     await this.lock.release();
   }
@@ -202,15 +221,18 @@ export class TransparencyLog {
     const hashes = leaves.map((leaf) => encodeHex(this.tree.append(leaf)));
     this.tiles.add(leaves);
     this.sign();
-    // The leaves are durable: tiles or checkpoint that cannot be written now are written with the next batch or at start.
-    await this.publish().catch(() => undefined);
+    this.unpublished = true;
+    this.publishTimer ??= setTimeout(() => void this.published(), PUBLISH_AFTER_MS);
     for (const [place, { resolve }] of batch.entries()) resolve({ index: first + place, leafHash: hashes[place] ?? "" });
   }
 
   private async writeRecords(batch: readonly Pending[]): Promise<void> {
     const { files, directory } = this.options;
-    const folders = new Set(await Promise.all(batch.map((pending) => this.writeRecord(pending))));
-    await Promise.all([...folders, `${directory}/records`].map((folder) => files.syncDirectory(folder)));
+    const folders = [...new Set(await Promise.all(batch.map((pending) => this.writeRecord(pending))))];
+    const areKnown = folders.every((folder) => this.recordFolders.has(folder));
+    const synced = areKnown ? folders : [...folders, `${directory}/records`];
+    await Promise.all(synced.map((folder) => files.syncDirectory(folder)));
+    for (const folder of folders) this.recordFolders.add(folder);
   }
 
   /** Writes one record, whose name is not durable yet, and returns its folder. */
@@ -218,7 +240,7 @@ export class TransparencyLog {
     const { files } = this.options;
     const path = this.recordPath(encodeHex(leafHash(leaf)));
     const folder = path.slice(0, path.lastIndexOf("/"));
-    await files.makeDirectory(folder);
+    if (!this.recordFolders.has(folder)) await files.makeDirectory(folder);
     await files.write(`${path}.tmp`, record, true);
     await files.rename(`${path}.tmp`, path);
     return folder;
@@ -236,8 +258,10 @@ export class TransparencyLog {
   private async publish(): Promise<void> {
     if (this.signed === "") this.sign();
     const { files, directory } = this.options;
+    const { signed } = this;
+    this.unpublished = false;
     await this.tiles.write();
-    await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(this.signed), false);
+    await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(signed), false);
     await files.rename(`${directory}/checkpoint.tmp`, `${directory}/checkpoint`);
   }
 
