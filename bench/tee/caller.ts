@@ -1,5 +1,5 @@
 /** Callers: the bare route's client, the SDK with its stages, and a caller that seals and opens but fetches no bundle. */
-import { defaultPathClients, TrisealClient } from "../../src/client/index.ts";
+import { createNodeClient, nodePathClients } from "../../src/client/node/index.ts";
 import { type JsonObject, measureStages, parseJson, type StageTimes, unixSeconds, utf8 } from "../../src/core/index.ts";
 import type { Service } from "./service.ts";
 import type { InputTensor } from "./workload.ts";
@@ -55,7 +55,7 @@ export function plainCaller(url: string, apiKey: string | null): Caller {
 
 /** The SDK as it is: seals, opens, fetches the bundle and verifies it. */
 export function sdkCaller(service: Service, seal: boolean): Caller {
-  const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust: service.trust, clock });
+  const client = createNodeClient({ baseUrl: service.url, apiKey: service.apiKey, trust: service.trust, clock });
   return async (model, inputs) => {
     const stages: StageTimes = {};
     const measure = measureStages(stages, () => performance.now());
@@ -76,7 +76,7 @@ export function sdkCaller(service: Service, seal: boolean): Caller {
  * under load would. Appraises nothing: the session is the first one listed.
  */
 export async function sealingCaller(service: Service, model: string): Promise<Caller> {
-  const [client] = defaultPathClients;
+  const [client] = nodePathClients;
   if (client === undefined) throw new Error("no path client");
   const headers = { authorization: `Bearer ${service.apiKey}` };
   const get = async (path: string) => {

@@ -9,6 +9,7 @@ import { isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { type LoadedPackage, readPackage, readPackages } from "../../src/model/read/read-package.ts";
 import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
 import { createSimulatedAttester } from "../attester/simulated.ts";
 import { listReleasedFiles } from "../image/released-file.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -126,6 +127,7 @@ function drainAndEnd(server: Server): void {
 }
 
 async function main(): Promise<void> {
+  useNodePrimitives();
   const configured = readConfigLine();
   // `end` comes when the parent closes its side or dies, whatever killed it.
   for (const event of ["end", "error", "close"]) process.stdin.on(event, () => end(0));

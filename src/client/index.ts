@@ -1,5 +1,4 @@
 /** The caller's SDK. Portable. */
 export { parseTrust, type Trust } from "../trust/trust-file.ts";
-export { defaultPathClients } from "./path-clients.ts";
 export type { RetryOptions, Sleep } from "./retry.ts";
 export * from "./triseal-client.ts";

@@ -5,7 +5,7 @@ import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
 import { SEALED_TYPE, sealRequest } from "../wire/envelope.ts";
 import { parseWorkerEvidence, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
-import { strongestSealKey } from "../wire/seal-suite.ts";
+import { type SealSuites, strongestSealKey } from "../wire/seal-suite.ts";
 
 /** Seconds that a sealed request stays valid, unless the caller sets another time of at most 300. */
 const SEAL_LIFETIME_S = 120;
@@ -15,6 +15,8 @@ export interface TeeClientOptions {
   /** Appraises a session document under the caller's trust; `prepare` relies on it and appraises nothing itself. */
   readonly appraiseSession: PathClient["appraiseSession"];
   readonly sealLifetimeS?: number;
+  /** The implementation of HPKE; the portable one by default. All make the same bytes. */
+  readonly suites?: SealSuites;
 }
 
 /**
@@ -51,7 +53,7 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
         facts: request.facts,
         exp: unixSeconds(now + lifetimeS),
       };
-      const sealed = await sealRequest(head, sealKey, request.body);
+      const sealed = await sealRequest(head, sealKey, request.body, options.suites);
       return { body: sealed.body, mediaType: SEALED_TYPE, open: (body) => sealed.openResponse(body) };
     },
   };
