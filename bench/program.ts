@@ -12,6 +12,14 @@ export interface Program {
   stop(): Promise<void>;
 }
 
+/** Every program that runs now: none may outlive the bench. */
+const running = new Set<ChildProcess>();
+
+/** Ends every program at once: for a bench that is interrupted. */
+export function killPrograms(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -27,6 +35,8 @@ async function end(child: ChildProcess): Promise<void> {
  */
 export async function startProgram(args: readonly string[], onLine?: (line: Line) => void): Promise<Program> {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   let last = "";
   createInterface({ input: child.stderr }).on("line", (text) => {
     last = text;
@@ -52,6 +62,23 @@ export function residentBytes(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** Length of a clock tick of /proc: 100 in a second on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+/** Milliseconds of processor time that processes have used so far, in steps of 10. Linux. */
+export function cpuMilliseconds(pids: readonly number[]): number {
+  const one = (pid: number) => {
+    try {
+      // After the name, in parentheses: state is the first, user and system time the 12th and 13th field.
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    } catch {
+      return 0;
+    }
+  };
+  return pids.reduce((total, pid) => total + one(pid), 0);
 }
 
 /** Ids of the children of a process. Linux. */

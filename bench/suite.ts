@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly model: string | null;
   /** Shape of the own model's input where it is free, such as `1,3,48,320`. */
   readonly shape: readonly number[] | null;
+  /** Another checkout, built, whose gateway is measured in the same rounds; or null. */
+  readonly against: string | null;
   /** Requests of the memory part; 0 leaves it out. */
   readonly memoryRequests: number;
   /** Only the smallest model, and one level of concurrency. */

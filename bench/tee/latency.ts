@@ -7,6 +7,8 @@ import type { Workload } from "./workload.ts";
 export interface Variant {
   readonly name: string;
   readonly call: Caller;
+  /** Processes that serve it. */
+  readonly servers?: readonly number[];
 }
 
 /** What one variant took. */

@@ -16,6 +16,8 @@ export interface ServiceSetup {
   /** Folder under which the data folder is made. */
   readonly under: string;
   readonly models: string;
+  /** The checkout whose programs are started; this one by default. */
+  readonly checkout?: string;
   /** Takes the stage and memory lines that the gateway then writes; without it the gateway measures nothing. */
   readonly onLine?: (line: Readonly<Record<string, unknown>>) => void;
 }
@@ -32,7 +34,7 @@ export interface Service {
 }
 
 /** Starts a gateway with one worker of two lanes, one thread each. */
-export async function startService({ sealAlgorithms, under, models, onLine }: ServiceSetup): Promise<Service> {
+export async function startService({ sealAlgorithms, under, models, checkout, onLine }: ServiceSetup): Promise<Service> {
   const folder = join(under, `triseal-bench-${randomUUID()}`);
   mkdirSync(folder, { recursive: true });
   const configFile = join(folder, "triseal.config.yaml");
@@ -43,7 +45,7 @@ export async function startService({ sealAlgorithms, under, models, onLine }: Se
   };
   // JSON is YAML, too.
   writeFileSync(configFile, JSON.stringify(config));
-  const program = join(repository, "dist", "src", "main", "triseal.js");
+  const program = join(checkout ?? repository, "dist", "src", "main", "triseal.js");
   const dataFolder = join(folder, "data");
   const remove = () => rm(folder, { recursive: true, force: true });
   try {

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { childrenOf } from "../program.ts";
 import type { Interval } from "../statistics.ts";
 import { INTERVAL_METHOD } from "../statistics.ts";
 import { type BenchOptions, load, provenance, RESULT_SCHEMA, type Suite } from "../suite.ts";
@@ -31,32 +32,45 @@ const NOTES = [
 ];
 
 interface Running {
-  readonly plain: string;
+  readonly plain: Awaited<ReturnType<typeof startPlainRoute>>;
   readonly disk: Service;
   readonly hybrid: Service;
   readonly memory: Service | null;
+  readonly other: Service | null;
 }
 
 /** Folders under which data folders are made: the machine's temporary folder, and one in memory where there is one. */
 const DISK = tmpdir();
 const IN_MEMORY = existsSync("/dev/shm") ? "/dev/shm" : null;
 
-function latencyVariants({ plain, disk, hybrid, memory }: Running): readonly Variant[] {
+function latencyVariants({ plain, disk, hybrid, memory, other }: Running): readonly Variant[] {
   return [
-    { name: "bare", call: plainCaller(plain, null) },
+    { name: "bare", call: plainCaller(plain.url, null) },
     { name: "unsealed", call: sdkCaller(disk, false) },
     { name: "sealed x25519", call: sdkCaller(disk, true) },
     { name: "sealed hybrid", call: sdkCaller(hybrid, true) },
     ...(memory === null ? [] : [{ name: "sealed x25519, data on tmpfs", call: sdkCaller(memory, true) }]),
+    ...(other === null ? [] : [{ name: "sealed x25519, other checkout", call: sdkCaller(other, true) }]),
   ];
 }
 
-async function throughputVariants({ plain, disk, hybrid }: Running, model: string): Promise<readonly Variant[]> {
+const serversOf = ({ pid, workerPid }: Service) => [pid, workerPid];
+
+async function throughputVariants({ plain, disk, hybrid, other }: Running, model: string): Promise<readonly Variant[]> {
   return [
-    { name: "bare", call: plainCaller(plain, null) },
-    { name: "unsealed", call: plainCaller(disk.url, disk.apiKey) },
-    { name: "sealed x25519", call: await sealingCaller(disk, model) },
-    { name: "sealed hybrid", call: await sealingCaller(hybrid, model) },
+    { name: "bare", call: plainCaller(plain.url, null), servers: childrenOf(plain.pid) },
+    { name: "unsealed", call: plainCaller(disk.url, disk.apiKey), servers: serversOf(disk) },
+    { name: "sealed x25519", call: await sealingCaller(disk, model), servers: serversOf(disk) },
+    { name: "sealed hybrid", call: await sealingCaller(hybrid, model), servers: serversOf(hybrid) },
+    ...(other === null
+      ? []
+      : [
+          {
+            name: "sealed x25519, other checkout",
+            call: await sealingCaller(other, model),
+            servers: serversOf(other),
+          },
+        ]),
   ];
 }
 
@@ -104,15 +118,17 @@ async function measureAll(options: BenchOptions, models: string, stops: (() => P
   options.progress("starting the services");
   const hybridAlgorithms = ["hpke-mlkem768-x25519-sha256-aes256gcm", ...X25519];
   const x25519Setup = { sealAlgorithms: X25519, under: DISK, models };
-  const plain = (await open(startPlainRoute(models))).url;
+  const plain = await open(startPlainRoute(models));
   const disk = await open(startService(x25519Setup));
   const hybrid = await open(startService({ ...x25519Setup, sealAlgorithms: hybridAlgorithms }));
   const memory = IN_MEMORY === null ? null : await open(startService({ ...x25519Setup, under: IN_MEMORY }));
+  const { against } = options;
+  const other = against === null ? null : await open(startService({ ...x25519Setup, checkout: against }));
   const syncs = options.smallest ? 10 : 200;
   const disks = [await measureDisk(DISK, syncs), ...(IN_MEMORY === null ? [] : [await measureDisk(IN_MEMORY, syncs)])];
-  const { models: measured, bundle } = await measureModels(workloads, { plain, disk, hybrid, memory }, options);
+  const { models: measured, bundle } = await measureModels(workloads, { plain, disk, hybrid, memory, other }, options);
   options.progress("verification");
-  const verification = bundle === null ? null : await bestTrust(bundle, [disk, hybrid, memory], options);
+  const verification = bundle === null ? null : await bestTrust(bundle, [disk, hybrid, memory, other], options);
   for (const stop of stops.splice(0)) await stop();
   options.progress("stages");
   const requests = options.smallest ? 10 : 150;

@@ -2,7 +2,7 @@
 import type { Interval } from "../statistics.ts";
 import type { Table } from "../suite.ts";
 import { ms } from "../table.ts";
-import type { TeeResult } from "./result.ts";
+import type { ModelResult, TeeResult } from "./result.ts";
 
 const interval = (value: Interval | null, unit: string) =>
   value === null ? "" : `${ms(value.median)}${unit} [${ms(value.low)}, ${ms(value.high)}]`;
@@ -39,6 +39,19 @@ function throughputTables({ models }: TeeResult): readonly Table[] {
       rows: variants.map((variant) => [variant, ...levels.map((level) => cell(variant, level))]),
     };
   });
+}
+
+function cpuTable({ models }: TeeResult): Table {
+  const variants = [...new Set(models.flatMap(({ throughput }) => throughput.map(({ variant }) => variant)))];
+  const cell = (throughput: ModelResult["throughput"], variant: string) => {
+    const rows = throughput.filter((row) => row.variant === variant);
+    return ms(rows.reduce((total, { serverCpuMs }) => total + serverCpuMs, 0) / rows.length);
+  };
+  return {
+    title: "processor time of gateway and worker, or of the bare route, for one answer, milliseconds (simulated evidence)",
+    head: ["", ...variants],
+    rows: models.map(({ model, throughput }) => [model, ...variants.map((variant) => cell(throughput, variant))]),
+  };
 }
 
 function stageTables({ models, stages }: TeeResult): readonly Table[] {
@@ -99,5 +112,12 @@ export function teeTables(result: TeeResult): readonly Table[] {
       ["intervals", result.intervals],
     ],
   };
-  return [about, ...latencyTables(result), ...throughputTables(result), ...stageTables(result), summary(result)];
+  return [
+    about,
+    ...latencyTables(result),
+    ...throughputTables(result),
+    cpuTable(result),
+    ...stageTables(result),
+    summary(result),
+  ];
 }

@@ -1,4 +1,5 @@
 /** Throughput against concurrency: closed loops, variants in turn, every level twice. The callers share the machine's cores. */
+import { cpuMilliseconds } from "../program.ts";
 import { percentiles } from "../statistics.ts";
 import type { Variant } from "./latency.ts";
 import type { Workload } from "./workload.ts";
@@ -13,6 +14,8 @@ export interface ThroughputRow {
   readonly ratio: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Processor time of the serving processes for one answer: it says the same on a busy machine. */
+  readonly serverCpuMs: number;
 }
 
 const REPEATS = 2;
@@ -21,17 +24,19 @@ interface Block {
   readonly answers: number;
   readonly seconds: number;
   readonly times: readonly number[];
+  readonly cpuMs: number;
 }
 
 /** Keeps `concurrency` requests going until `isOver`. */
 export async function loop(
   workload: Workload,
-  { call }: Variant,
+  { call, servers = [] }: Variant,
   concurrency: number,
   isOver: (answers: number) => boolean,
 ): Promise<Block> {
   const times: number[] = [];
   let sent = 0;
+  const cpuBefore = cpuMilliseconds(servers);
   const begun = performance.now();
   const one = async () => {
     while (!isOver(sent)) {
@@ -40,7 +45,8 @@ export async function loop(
     }
   };
   await Promise.all(Array.from({ length: concurrency }, one));
-  return { answers: times.length, seconds: (performance.now() - begun) / 1000, times };
+  const seconds = (performance.now() - begun) / 1000;
+  return { answers: times.length, seconds, times, cpuMs: cpuMilliseconds(servers) - cpuBefore };
 }
 
 /** Measures every variant at every level for `seconds` in all; the first variant is the baseline. */
@@ -65,8 +71,18 @@ export async function measureThroughput(
       const { p50, p99 } = percentiles((blocks[place] ?? []).flatMap((block) => block.times));
       const rate = rates[place] ?? 0;
       const ratio = Number((rate / (rates[0] ?? 1)).toFixed(4));
-      const perSecond = Number(rate.toFixed(1));
-      rows.push({ variant: name, simulated: true, concurrency, answersPerSecond: perSecond, ratio, p50Ms: p50, p99Ms: p99 });
+      const measured = blocks[place] ?? [];
+      const cpu = sum(measured.map((block) => block.cpuMs)) / sum(measured.map((block) => block.answers));
+      rows.push({
+        variant: name,
+        simulated: true,
+        concurrency,
+        answersPerSecond: Number(rate.toFixed(1)),
+        ratio,
+        p50Ms: p50,
+        p99Ms: p99,
+        serverCpuMs: Number(cpu.toFixed(3)),
+      });
     }
   }
   return rows;

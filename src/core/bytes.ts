@@ -1,5 +1,6 @@
 /** Byte strings and their text forms. Every decoder is strict: one value has one spelling. */
 import { TrisealError } from "./errors.ts";
+import { primitives } from "./primitives.ts";
 
 const textEncoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -63,11 +64,15 @@ export function parseHex(text: string): Uint8Array {
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (let offset = 0; offset < bytes.length; offset += 0x8000) {
-    binary += String.fromCharCode(...bytes.subarray(offset, offset + 0x8000));
+  return primitives().encodeBase64(bytes);
+}
+
+function decodePadded(text: string): Uint8Array {
+  try {
+    return primitives().decodeBase64(text);
+  } catch (cause) {
+    throw new TrisealError("FORMAT_INVALID", "expected standard base64 with padding", { cause });
   }
-  return btoa(binary);
 }
 
 /**
@@ -78,14 +83,7 @@ export function parseBase64(text: string): Uint8Array {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
     throw new TrisealError("FORMAT_INVALID", "expected standard base64 with padding");
   }
-  let binary: string;
-  try {
-    binary = atob(text);
-  } catch (cause) {
-    throw new TrisealError("FORMAT_INVALID", "expected standard base64 with padding", { cause });
-  }
-  const bytes = new Uint8Array(binary.length);
-  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
+  const bytes = decodePadded(text);
   const tail = text.slice(-4);
   if (tail !== "" && encodeBase64(bytes.subarray(bytes.length - (bytes.length % 3 || 3))) !== tail) {
     throw new TrisealError("FORMAT_INVALID", "base64 is not canonical: unused bits are set");

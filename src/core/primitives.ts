@@ -1,5 +1,5 @@
 /**
- * Primitives that a platform may do faster than portable JavaScript: SHA-256 and Ed25519 verification. A program takes
+ * Primitives that a platform may do faster than portable JavaScript: SHA-256, Ed25519 verification, base64. A program takes
  * them up once, at its start; they are told apart from the portable ones by nothing but time. Portable code runs without.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
@@ -15,18 +15,39 @@ export interface Primitives {
    * only about keys that they accept; it must not accept a non-canonical `S` or `R`.
    */
   verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** Standard base64 with padding. */
+  encodeBase64(bytes: Uint8Array): string;
+  /** Bytes of standard base64 with padding; `text` holds nothing but its alphabet, in whole groups of four. */
+  decodeBase64(text: string): Uint8Array;
+}
+
+function encodeBase64(bytes: Uint8Array): string {
+  let binary = "";
+  for (let offset = 0; offset < bytes.length; offset += 0x8000) {
+    binary += String.fromCharCode(...bytes.subarray(offset, offset + 0x8000));
+  }
+  return btoa(binary);
+}
+
+function decodeBase64(text: string): Uint8Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
+  return bytes;
 }
 
 const portable: Primitives = {
   sha256,
   verifyEd25519: (publicKey, message, signature) => ed25519.verify(signature, message, publicKey, { zip215: false }),
+  encodeBase64,
+  decodeBase64,
 };
 
 let platform: Primitives | null = null;
 
-/** SHA-256 by the platform, or in JavaScript. */
-export function hashSha256(bytes: Uint8Array): Uint8Array {
-  return (platform ?? portable).sha256(bytes);
+/** The primitives in use: the platform's, or those in JavaScript. */
+export function primitives(): Primitives {
+  return platform ?? portable;
 }
 
 /** Most public keys whose form is remembered; a service has a handful. */
@@ -62,22 +83,24 @@ export function verifyStrictly(hex: string, publicKey: Uint8Array, message: Uint
 const PROBE_LENGTHS = [0, 1, 55, 56, 64, 1000];
 
 /**
- * Takes up `primitives` for this process, after trying them against the portable ones.
+ * Takes up `offered` for this process, after trying them against the portable ones.
  * @throws TrisealError `INTERNAL` where they answer differently; nothing is taken up then.
  */
-export function usePrimitives(primitives: Primitives): void {
-  const sameHash = PROBE_LENGTHS.every((length) => {
-    const probe = Uint8Array.from({ length }, (_, index) => index & 0xff);
-    return primitives.sha256(probe).join() === sha256(probe).join();
+export function usePrimitives(offered: Primitives): void {
+  const sameBytes = PROBE_LENGTHS.every((length) => {
+    const probe = Uint8Array.from({ length }, (_, index) => (index * 7) & 0xff);
+    const text = encodeBase64(probe);
+    const sameText = offered.encodeBase64(probe) === text && offered.decodeBase64(text).join() === probe.join();
+    return sameText && offered.sha256(probe).join() === sha256(probe).join();
   });
   const { secretKey, publicKey } = ed25519.keygen(new Uint8Array(32).fill(7));
   const message = Uint8Array.of(1, 2, 3);
   const signature = ed25519.sign(message, secretKey);
   const altered = signature.with(0, (signature[0] ?? 0) ^ 1);
   const sameVerdict =
-    primitives.verifyEd25519(publicKey, message, signature) &&
-    !primitives.verifyEd25519(publicKey, Uint8Array.of(1, 2, 4), signature) &&
-    !primitives.verifyEd25519(publicKey, message, altered);
-  if (!sameHash || !sameVerdict) throw new TrisealError("INTERNAL", "the platform's primitives compute something else");
-  platform = primitives;
+    offered.verifyEd25519(publicKey, message, signature) &&
+    !offered.verifyEd25519(publicKey, Uint8Array.of(1, 2, 4), signature) &&
+    !offered.verifyEd25519(publicKey, message, altered);
+  if (!sameBytes || !sameVerdict) throw new TrisealError("INTERNAL", "the platform's primitives compute something else");
+  platform = offered;
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { describe, expect, it } from "vitest";
-import { concatBytes, encodeHex, parseHex } from "../../../src/core/bytes.ts";
+import { concatBytes, encodeBase64, encodeHex, parseBase64, parseHex } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { verifyEd25519 } from "../../../src/core/ed25519.ts";
 import { type Primitives, usePrimitives } from "../../../src/core/primitives.ts";
@@ -46,6 +46,34 @@ describe("the primitives of node:crypto", () => {
       const bytes = Uint8Array.from({ length }, (_, index) => (index * 7) & 0xff);
       expect(digestOf(bytes)).toBe(`sha256:${encodeHex(sha256(bytes))}`);
       expect(digestOf(bytes.subarray(length >> 1))).toBe(`sha256:${encodeHex(sha256(bytes.subarray(length >> 1)))}`);
+    }
+  });
+
+  it("write and read base64 as the portable ones do, and no spelling more", () => {
+    useNodePrimitives();
+    for (const length of [0, 1, 2, 3, 4, 255, 70_001]) {
+      const bytes = Uint8Array.from({ length }, (_, index) => (index * 7) & 0xff);
+      expect(encodeBase64(bytes)).toBe(btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")));
+      expect(parseBase64(encodeBase64(bytes))).toEqual(bytes);
+      expect(parseBase64(encodeBase64(bytes.subarray(length >> 1)))).toEqual(bytes.slice(length >> 1));
+    }
+    for (const text of [
+      "A",
+      "AA",
+      "AB==",
+      "AAB=",
+      "A===",
+      "=AAA",
+      "AA=A",
+      "AA-_",
+      "AAAA\n",
+      "AA AA",
+      "AAA",
+      "====",
+      "AAAA=",
+      "é===",
+    ]) {
+      expect(() => parseBase64(text)).toThrow(code("FORMAT_INVALID"));
     }
   });
 
@@ -101,6 +129,8 @@ describe("the primitives of node:crypto", () => {
   it.each<[string, Partial<Primitives>]>([
     ["hash otherwise", { sha256: (bytes) => sha256(bytes).map((byte) => byte ^ 1) }],
     ["hash some lengths otherwise", { sha256: (bytes) => (bytes.length === 56 ? new Uint8Array(32) : sha256(bytes)) }],
+    ["write other base64", { encodeBase64: (bytes) => Buffer.from(bytes).toString("base64url") }],
+    ["read other base64", { decodeBase64: (text) => new Uint8Array(Buffer.from(text, "hex")) }],
     ["accept everything", { verifyEd25519: () => true }],
     ["accept nothing", { verifyEd25519: () => false }],
     ["read no signature", { verifyEd25519: (_key, text) => text[2] === 3 }],

@@ -54,7 +54,9 @@ interface Outgoing {
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
-  readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: parseEnvelope };
+  readonly sealed: SealedReader = { mediaType: SEALED_TYPE, read: (body) => this.envelopeOf(body) };
+  /** Envelopes by the body that they stand in: one request asks three times, and no body changes once it has arrived. */
+  private readonly envelopes = new WeakMap<Uint8Array, SealedEnvelope>();
   private readonly options: TeePathOptions;
   private readonly seats: readonly WorkerSeat[];
   private readonly kept: AdmittedSession[] = [];
@@ -106,7 +108,7 @@ class TeeInference implements TeePath {
 
   async infer(request: BoundRequest, { signal, stages }: InferOptions): Promise<PathAnswer> {
     const admitted = stages?.("admission");
-    const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
+    const envelope = request.sealedBy === "caller" ? this.envelopeOf(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
     const { seat, session, client, conduct } = this.choose(request, envelope?.keysetDigest ?? null);
     admitted?.();
@@ -167,9 +169,16 @@ class TeeInference implements TeePath {
     return { id: backendId(seat), path: this.id, facts: [...session.facts, ...shown, ...seat.claimedFacts] };
   }
 
+  /** @throws TrisealError `SEALED_MALFORMED`. */
+  private envelopeOf(body: Uint8Array): SealedEnvelope {
+    const known = this.envelopes.get(body) ?? parseEnvelope(body);
+    this.envelopes.set(body, known);
+    return known;
+  }
+
   private holderOf(sealedBody: Uint8Array): SeatedSession | null {
     try {
-      const { keysetDigest } = parseEnvelope(sealedBody);
+      const { keysetDigest } = this.envelopeOf(sealedBody);
       return this.seats.flatMap((seat) => seat.byKeyset(keysetDigest) ?? [])[0] ?? null;
     } catch {
       // What is malformed is refused when it is to be sent, with its own code.
