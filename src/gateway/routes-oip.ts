@@ -36,13 +36,15 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     const observer = options.observe?.(c.var.requestId);
     const answered = observer?.stages("request");
     try {
+      const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held);
+      const body = await inStage(observer?.stages, "read", read);
       const result = await service.infer({
         caller,
         path: c.req.path,
         modelName: c.req.param("model") ?? "",
         modelVersion: c.req.param("version") ?? null,
         mediaType: c.req.header("content-type") ?? "",
-        body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
+        body,
         idempotencyKey: c.req.header("idempotency-key") ?? null,
         requestId: c.var.requestId,
         signal: c.req.raw.signal,

@@ -7,8 +7,8 @@ import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
-import type { TensorSpec } from "../core/tensor.ts";
 import type { Stages } from "../core/stage.ts";
+import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
