@@ -6,7 +6,7 @@ import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { InFlight } from "./in-flight.ts";
-import { type InferResult, InferService } from "./infer.ts";
+import { type InferCall, type InferResult, InferService } from "./infer.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
@@ -38,18 +38,8 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     try {
       const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held);
       const body = await inStage(observer?.stages, "read", read);
-      const result = await service.infer({
-        caller,
-        path: c.req.path,
-        modelName: c.req.param("model") ?? "",
-        modelVersion: c.req.param("version") ?? null,
-        mediaType: c.req.header("content-type") ?? "",
-        body,
-        idempotencyKey: c.req.header("idempotency-key") ?? null,
-        requestId: c.var.requestId,
-        signal: c.req.raw.signal,
-        ...(observer === undefined ? {} : { stages: observer.stages }),
-      });
+      const call = callOf(c, caller, body);
+      const result = await service.infer(observer === undefined ? call : { ...call, stages: observer.stages });
       answered?.();
       observer?.done(result.receiptId);
       held.release();
@@ -92,6 +82,20 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
     app.get(`${prefix}/ready`, modelReady);
     app.post(`${prefix}/infer`, infer);
   }
+}
+
+function callOf(c: Context<RequestState>, caller: Caller, body: Uint8Array): InferCall {
+  return {
+    caller,
+    path: c.req.path,
+    modelName: c.req.param("model") ?? "",
+    modelVersion: c.req.param("version") ?? null,
+    mediaType: c.req.header("content-type") ?? "",
+    body,
+    idempotencyKey: c.req.header("idempotency-key") ?? null,
+    requestId: c.var.requestId,
+    signal: c.req.raw.signal,
+  };
 }
 
 /** Why the gateway should get no requests now, or null. */
