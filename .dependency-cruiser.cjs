@@ -38,7 +38,11 @@ const matrix = {
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path"], packages: ["hono", "zod"], node: true },
   verify: { own: ["core", "receipt", "log", "trust", "policy", "path", "paths/*/evidence"], packages: [] },
   client: { own: ["core", "receipt", "trust", "path", "verify", "paths/*/client"], packages: [] },
-  "client/node": { own: ["core", "client"], packages: ["undici"], node: true },
+  "client/node": {
+    own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
+    packages: ["undici"],
+    node: true,
+  },
   main: {
     own: [
       ...[
@@ -145,7 +149,7 @@ module.exports = {
       name: "a bench uses public entry points",
       severity: "error",
       from: { path: "^bench/" },
-      to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|receipt|log|trust|verify|client)/index\\.ts$" },
+      to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|receipt|log|trust|verify|client|client/node)/index\\.ts$" },
     },
   ],
   options: {

@@ -3,7 +3,7 @@
  * did not read, files that belong to no row of the matrix, and forbidden imports planted into a copy that it does not report.
  */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { ICruiseResult } from "dependency-cruiser";
@@ -12,13 +12,16 @@ import { plantedImports, plantedTargets } from "./planted-import.ts";
 /** Fewer modules than this cannot be the whole project. */
 const LEAST_MODULES = 40;
 const FOLDERS = ["src", "enclave"];
+/** Read as well, under rules of its own. */
+const BENCH = "bench";
 const CONFIG = resolve(".dependency-cruiser.cjs");
 const CRUISER = resolve("node_modules/dependency-cruiser/bin/dependency-cruise.mjs");
 
 /** The result of a cruise of `root`. The JSON reporter exits 0 whatever it finds. */
 function cruise(root: string): ICruiseResult {
   const options = ["--config", CONFIG, "--no-cache", "--progress", "none", "--output-type", "json"];
-  const text = execFileSync(process.execPath, [CRUISER, ...options, ...FOLDERS], {
+  const folders = existsSync(join(root, BENCH)) ? [...FOLDERS, BENCH] : FOLDERS;
+  const text = execFileSync(process.execPath, [CRUISER, ...options, ...folders], {
     cwd: root,
     encoding: "utf8",
     maxBuffer: 2 ** 28,

@@ -133,6 +133,7 @@ export const plantedImports: readonly PlantedImport[] = [
     'export * from "../../test/planted.ts";',
     "tests and benches are imported by nobody",
   ),
+  plant("bench to the gateway", "bench/a1.ts", 'export * from "../src/gateway/planted.ts";', "a bench uses public entry points"),
   plant("cycle", "src/core/c1.ts", 'import { c2 } from "./c2.ts";\nexport const c1 = (): unknown => c2;', "cycle"),
   plant(
     "cycle of types",

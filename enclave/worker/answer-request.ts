@@ -14,6 +14,7 @@ import {
   type RequestedOutput,
   requestedOutputs,
 } from "../../src/core/oip.ts";
+import { inStage, type Stages } from "../../src/core/stage.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import type { Clock } from "../../src/core/time.ts";
 import type { ModelPackage } from "../../src/model/model-package.ts";
@@ -168,46 +169,55 @@ async function answerInPlace(
   worker: WorkerParts,
   place: ReturnType<ModelLanes["enter"]>,
   signal: AbortSignal,
+  stages?: Stages,
 ): Promise<Uint8Array> {
   const { envelope, generation, model } = accepted;
-  const opened = await openRequest(envelope, generation.sealKeys);
+  const opened = await inStage(stages, "open", () => openRequest(envelope, generation.sealKeys));
   // Claimed only after it opened, so that nobody fills the guard with what was never sealed; in one step with the
   // check, so that of two copies in flight one is refused.
   claimOnce(accepted, worker);
   signal.throwIfAborted();
-  const content = readContent(opened.plaintext, model, worker.maxTensorElements);
+  const content = await inStage(stages, "parse", () => readContent(opened.plaintext, model, worker.maxTensorElements));
   const facts = factsDigest(content.facts);
   if (facts !== factsDigest(envelope.facts)) {
     throw teeError("SEALED_FACTS_MISMATCH", "the facts inside the sealed body are not those outside");
   }
   const fetches = content.asked.map(({ name }) => name);
   const message = { model: model.name, feeds: content.inputs.map(packTensor), fetches };
-  const outputs = readOutputs(await place.run(message, signal), model, fetches);
+  const outputs = readOutputs(await inStage(stages, "compute", () => place.run(message, signal)), model, fetches);
   const id = content.request.id ?? null;
   const binary = new Set(content.asked.flatMap((output) => (output.binary ? [output.name] : [])));
   const response = onContent(model, () =>
     encodeInferenceResponse({ modelName: model.name, modelVersion: model.version, id, outputs }, (name) => binary.has(name)),
   );
-  const sealed = await opened.sealResponse(response);
-  const leg = signLeg(accepted, {
-    requestDigest: digestOf(opened.plaintext),
-    responseDigest: digestOf(response),
-    factsDigest: facts,
-    sealed,
-  });
+  const sealed = await inStage(stages, "seal answer", () => opened.sealResponse(response));
+  const sign = () =>
+    signLeg(accepted, {
+      requestDigest: digestOf(opened.plaintext),
+      responseDigest: digestOf(response),
+      factsDigest: facts,
+      sealed,
+    });
+  const leg = await inStage(stages, "sign leg", sign);
   return encodeFrame({ v: 1, legLength: leg.length, requestGuessable: !hasUnguessableId(id) }, leg, sealed);
 }
 
 /**
  * The answer frame to an accepted request: opened, checked again, run, sealed back and signed.
  * @param signal aborts with a `TrisealError` as its reason: `DEADLINE_EXCEEDED` or `CLIENT_ABORTED`.
+ * @param stages told of `open`, `parse`, `compute`, `seal answer` and `sign leg`; for measurements.
  * @throws TrisealError `SEALED_UNOPENABLE`, `SEALED_REPLAYED`, `SEALED_FACTS_MISMATCH`, `REQUEST_*`, `WORKER_OVERLOADED`,
  *   `WORKER_FAILED`, or the reason of `signal`. No message quotes the opened content.
  */
-export async function answerFrame(accepted: AcceptedFrame, worker: WorkerParts, signal: AbortSignal): Promise<Uint8Array> {
+export async function answerFrame(
+  accepted: AcceptedFrame,
+  worker: WorkerParts,
+  signal: AbortSignal,
+  stages?: Stages,
+): Promise<Uint8Array> {
   const place = worker.lanes.enter();
   try {
-    return await answerInPlace(accepted, worker, place, signal);
+    return await answerInPlace(accepted, worker, place, signal, stages);
   } finally {
     place.leave();
   }

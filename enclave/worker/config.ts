@@ -1,9 +1,10 @@
 /** The worker's configuration: one line of JSON on its standard input. */
-import { array, type Decoded, integer, object, oneOf, text } from "../../src/core/decode.ts";
+import { array, boolean, type Decoded, integer, object, oneOf, text } from "../../src/core/decode.ts";
 import { TrisealError } from "../../src/core/errors.ts";
 import { parseJson } from "../../src/core/json.ts";
 import { MAX_TENSOR_ELEMENTS } from "../../src/core/tensor.ts";
 import { MAX_SEALED_BYTES } from "../../src/paths/tee/wire/envelope.ts";
+import { SEAL_ALGORITHMS } from "../../src/paths/tee/wire/seal-suite.ts";
 
 /** Longest configuration line, in bytes. */
 export const MAX_CONFIG_BYTES = 256 * 1024;
@@ -33,6 +34,10 @@ const decodeConfig = object(
     keysetLifetimeS: integer(1200, 31 * 86_400),
     /** Envelopes that the replay guard can remember. */
     replayCapacity: integer(1, 10_000_000),
+    /** Whether to log how long each stage of a request took, and the memory in use. */
+    stageTimes: boolean,
+    /** Algorithms of the seal keys to make, by name; all known ones by default. */
+    sealAlgorithms: array(oneOf(...SEAL_ALGORITHMS), SEAL_ALGORITHMS.length),
     /** Path of a unix socket to listen on, instead of a free port of 127.0.0.1. */
     socket: text(100),
   },
@@ -50,6 +55,8 @@ const defaults = {
   maxTensorElements: MAX_TENSOR_ELEMENTS,
   keysetLifetimeS: 86_400,
   replayCapacity: 200_000,
+  stageTimes: false,
+  sealAlgorithms: SEAL_ALGORITHMS,
 } as const satisfies Partial<WorkerConfigInput>;
 
 /** An execution provider of onnxruntime. */
@@ -75,6 +82,10 @@ export function parseWorkerConfig(line: Uint8Array): WorkerConfig {
   const providers = input.executionProviders;
   if (providers !== undefined && (providers.length === 0 || new Set(providers).size !== providers.length)) {
     throw new TrisealError("CONFIG_INVALID", "worker config: `executionProviders` is empty or names one twice");
+  }
+  const algorithms = input.sealAlgorithms;
+  if (algorithms !== undefined && (algorithms.length === 0 || new Set(algorithms).size !== algorithms.length)) {
+    throw new TrisealError("CONFIG_INVALID", "worker config: `sealAlgorithms` is empty or names one twice");
   }
   return { ...defaults, ...input };
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { hexText, object } from "../../src/core/decode.ts";
 import { coreCodes, type ErrorRow, isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import { type JsonObject, parseJson } from "../../src/core/json.ts";
+import { measureStages, type StageTimes } from "../../src/core/stage.ts";
 import { codes, teeError } from "../../src/paths/tee/wire/codes.ts";
 import { FRAME_TYPE } from "../../src/paths/tee/wire/frame.ts";
 import { WORKER_EVIDENCE_TYPE } from "../../src/paths/tee/wire/keyset.ts";
@@ -27,6 +28,8 @@ export interface ServerParts {
   readonly worker: WorkerParts;
   readonly report: ReportParts;
   readonly maxBodyBytes: number;
+  /** Whether to log how long each stage of a request took. */
+  readonly stageTimes: boolean;
   readonly log: WriteLog;
 }
 
@@ -105,10 +108,13 @@ async function evidence({ request, gone }: Exchange, parts: ServerParts): Promis
 }
 
 async function infer({ request, gone }: Exchange, parts: ServerParts): Promise<Answer> {
+  const times: StageTimes = {};
+  const stages = parts.stageTimes ? measureStages(times, () => performance.now()) : undefined;
   const accepted = acceptFrame(await readBody(request, parts.maxBodyBytes), parts.worker);
   const deadline = deadlineAfter(accepted.head.deadlineMs);
   try {
-    const body = await answerFrame(accepted, parts.worker, AbortSignal.any([gone, deadline.signal]));
+    const body = await answerFrame(accepted, parts.worker, AbortSignal.any([gone, deadline.signal]), stages);
+    if (parts.stageTimes) parts.log("info", "stages", times);
     return { status: 200, mediaType: FRAME_TYPE, body };
   } finally {
     deadline.clear();

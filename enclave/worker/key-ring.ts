@@ -4,7 +4,13 @@ import type { Signer } from "../../src/core/ed25519.ts";
 import { type Clock, holdsUntil } from "../../src/core/time.ts";
 import { nodeSuites } from "../../src/paths/tee/sealing/node-suite.ts";
 import { SEAL_MLKEM768_X25519, SEAL_X25519, type WorkerKeyset, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
-import { makeSealKey, publicSealKey, type SealKeyPair } from "../../src/paths/tee/wire/seal-suite.ts";
+import {
+  makeSealKey,
+  publicSealKey,
+  SEAL_ALGORITHMS,
+  type SealAlgorithm,
+  type SealKeyPair,
+} from "../../src/paths/tee/wire/seal-suite.ts";
 import { createSigner, generateKey } from "../../src/signing/ed25519-signer.ts";
 
 /** One keyset with its private halves. */
@@ -16,12 +22,14 @@ export interface KeyGeneration {
   readonly sealKeys: readonly SealKeyPair[];
 }
 
-async function generateKeys(subject: string, notAfter: number): Promise<KeyGeneration> {
+const SEAL_KEY_IDS: Readonly<Record<SealAlgorithm, string>> = {
+  [SEAL_MLKEM768_X25519]: "seal-pq-1",
+  [SEAL_X25519]: "seal-1",
+};
+
+async function generateKeys(subject: string, notAfter: number, algorithms: readonly SealAlgorithm[]): Promise<KeyGeneration> {
   const legSigner = createSigner("leg-1", generateKey());
-  const sealKeys = [
-    await makeSealKey("seal-pq-1", SEAL_MLKEM768_X25519, nodeSuites),
-    await makeSealKey("seal-1", SEAL_X25519, nodeSuites),
-  ];
+  const sealKeys = await Promise.all(algorithms.map((algo) => makeSealKey(SEAL_KEY_IDS[algo], algo, nodeSuites)));
   const keyset: WorkerKeyset = {
     v: 1,
     subject,
@@ -39,8 +47,16 @@ export class KeyRing {
   private readonly subject: string;
   private readonly lifetimeS: number;
   private readonly clock: Clock;
+  private readonly algorithms: readonly SealAlgorithm[];
 
-  constructor(options: { readonly subject: string; readonly lifetimeS: number; readonly clock: Clock }) {
+  /** @param options.algorithms of the seal keys to make; all known ones by default. */
+  constructor(options: {
+    readonly subject: string;
+    readonly lifetimeS: number;
+    readonly clock: Clock;
+    readonly algorithms?: readonly SealAlgorithm[];
+  }) {
+    this.algorithms = options.algorithms ?? SEAL_ALGORITHMS;
     this.subject = options.subject;
     this.lifetimeS = options.lifetimeS;
     this.clock = options.clock;
@@ -65,7 +81,7 @@ export class KeyRing {
 
   private async renew(): Promise<KeyGeneration> {
     const now = this.clock();
-    const made = await generateKeys(this.subject, now + this.lifetimeS);
+    const made = await generateKeys(this.subject, now + this.lifetimeS, this.algorithms);
     this.generations = [made, ...this.generations.filter((item) => holdsUntil(item.keyset.notAfter, now))];
     return made;
   }

@@ -9,6 +9,7 @@ import { isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { type LoadedPackage, readPackage, readPackages } from "../../src/model/read/read-package.ts";
 import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
+import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
 import { createSimulatedAttester } from "../attester/simulated.ts";
 import { listReleasedFiles } from "../image/released-file.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -20,6 +21,11 @@ import { ReplayGuard } from "./replay-guard.ts";
 
 /** How long requests in progress may go on after SIGTERM. */
 const DRAIN_MS = 3000;
+
+/** How often the memory in use is logged where stage times are. */
+const MEMORY_MS = 2000;
+
+const memoryOf = ({ rss, heapUsed }: NodeJS.MemoryUsage) => ({ rss, heap: heapUsed });
 
 const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
 const log = createLog((line) => process.stderr.write(line), Date.now);
@@ -69,7 +75,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
   const files = await listReleasedFiles();
   const workerDigest = workerFilesDigest(files);
   const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
-  const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock });
+  const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock, algorithms: config.sealAlgorithms });
   await keys.current();
   const models = packages.map(({ model }) => model);
   isRuntimeBusy = () => true;
@@ -99,6 +105,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
     },
     report: { attester, keys, files, workerDigest, modelDigests: [...new Set(models.map((model) => model.digest))].sort() },
     maxBodyBytes: config.maxBodyBytes,
+    stageTimes: config.stageTimes,
     log,
   });
   return { server, lanes };
@@ -120,6 +127,7 @@ function drainAndEnd(server: Server): void {
 }
 
 async function main(): Promise<void> {
+  useNodePrimitives();
   const configured = readConfigLine();
   // `end` comes when the parent closes its side or dies, whatever killed it.
   for (const event of ["end", "error", "close"]) process.stdin.on(event, () => end(0));
@@ -129,6 +137,7 @@ async function main(): Promise<void> {
   const { server, lanes } = await openWorker(config);
   process.on("SIGTERM", () => drainAndEnd(server));
   const address = await listen(server, config.socket);
+  if (config.stageTimes) setInterval(() => log("info", "memory", memoryOf(process.memoryUsage())), MEMORY_MS).unref();
   for (const reason of lanes.passedOver) log("warn", "provider passed over", { reason });
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, ...address, provider: lanes.provider })}\n`);
 }

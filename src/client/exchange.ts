@@ -2,6 +2,7 @@
 import { encodeHex } from "../core/bytes.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Stages } from "../core/stage.ts";
 import type { PreparedRequest } from "../paths/path.ts";
 import { type CallTensor, encodeCall } from "./request-body.ts";
 import type { ServiceAnswer } from "./service-connection.ts";
@@ -29,6 +30,8 @@ export interface InferenceCall {
    */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
+  /** Told of the stages `prepare`, `seal`, `http`, `open`, `bundle` and `verify` of this call; for measurements. */
+  readonly stages?: Stages;
 }
 
 /** What is sent, with the headers that its form asks for. */

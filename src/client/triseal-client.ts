@@ -7,6 +7,7 @@ import { digestOf } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
+import { inStage } from "../core/stage.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
 import { parseBundle } from "../receipt/index.ts";
@@ -112,7 +113,7 @@ export class TrisealClient {
    *   verify under the trust file. Nothing of an unverified answer is returned. The reason of `signal` once that aborts.
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
-    const exchange = startExchange(call);
+    const exchange = await inStage(call.stages, "prepare", () => startExchange(call));
     const sealed = call.seal !== false;
     const work = {
       attempt: (signal: AbortSignal) => this.attempt(exchange, signal),
@@ -172,7 +173,8 @@ export class TrisealClient {
     const service = await this.established(signal);
     try {
       const { wire, answer } = await this.send(exchange, service, signal);
-      return await this.verified({ exchange, service, wire, answer }, await wire.open(answer.body), signal);
+      const opened = await inStage(exchange.call.stages, "open", () => wire.open(answer.body));
+      return await this.verified({ exchange, service, wire, answer }, opened, signal);
     } catch (error) {
       if (!isTrisealError(error, "TLS_KEY_MISMATCH") || exchange.repinned) throw error;
       // The service may have a new key: once, and only if its receipt key signs a report that lists it. Nothing was sent.
@@ -196,7 +198,8 @@ export class TrisealClient {
     const { wire, call, idempotencyKey } = exchange;
     const message = { body: wire.body, mediaType: wire.mediaType, headers: wire.headers ?? {}, idempotencyKey };
     try {
-      exchange.answer ??= await service.connection.post(inferPath(call.model), message, signal);
+      const post = () => service.connection.post(inferPath(call.model), message, signal);
+      exchange.answer ??= await inStage(call.stages, "http", post);
       return { wire, answer: exchange.answer };
     } catch (error) {
       if (!mustSealAnew(exchange, error)) throw error;
@@ -215,7 +218,8 @@ export class TrisealClient {
     }
     const { client, session } = await service.sessions.current(call.model, signal);
     const facts = callerFacts(call.parameters);
-    return client.prepare({ model: call.model, facts, body: opened }, session, this.options.clock());
+    const request = { model: call.model, facts, body: opened };
+    return inStage(call.stages, "seal", () => client.prepare(request, session, this.options.clock()));
   }
 
   private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
@@ -223,9 +227,9 @@ export class TrisealClient {
     const { call, opened, id } = exchange;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await this.fetchBundle(service, receiptId, signal);
+    const bundle = await inStage(call.stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
     const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
-    const verdict = await verifyBundle(bundle, this.options.trust, options);
+    const verdict = await inStage(call.stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
     assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
     const { receipt } = parseBundle(bundle);

@@ -1,9 +1,9 @@
 /** SHA-256 digests and the one way they are written: `sha256:` and 64 lower-case hexadecimal digits (ACI Appendix A). */
-import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeHex, parseHex } from "./bytes.ts";
 import { TrisealError } from "./errors.ts";
 import { encodeJcs } from "./jcs.ts";
 import type { JsonValue } from "./json.ts";
+import { primitives } from "./primitives.ts";
 
 declare const digestBrand: unique symbol;
 
@@ -12,12 +12,12 @@ export type Sha256Digest = string & { readonly [digestBrand]: true };
 
 /** The 32 bytes of SHA-256 over `bytes` (FIPS 180-4). */
 export function sha256Bytes(bytes: Uint8Array): Uint8Array {
-  return sha256(bytes);
+  return primitives().sha256(bytes);
 }
 
 /** SHA-256 of `bytes`, in text form. */
 export function digestOf(bytes: Uint8Array): Sha256Digest {
-  return `sha256:${encodeHex(sha256(bytes))}` as Sha256Digest;
+  return `sha256:${encodeHex(sha256Bytes(bytes))}` as Sha256Digest;
 }
 
 /** SHA-256 of the JCS form (RFC 8785) of `value`, in text form. */

@@ -1,6 +1,6 @@
 /** Ed25519 (RFC 8032): verification everywhere, signing behind an interface that a file, an HSM or a KMS can stand behind. */
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { parseHex } from "./bytes.ts";
+import { verifyStrictly } from "./primitives.ts";
 
 /** A private Ed25519 key that only signs. */
 export interface Signer {
@@ -18,7 +18,7 @@ export interface Signer {
  */
 export function verifyEd25519(publicKey: string, message: Uint8Array, signature: Uint8Array): boolean {
   try {
-    return ed25519.verify(signature, message, parseHex(publicKey), { zip215: false });
+    return verifyStrictly(publicKey, parseHex(publicKey), message, signature);
   } catch {
     return false;
   }

@@ -9,5 +9,6 @@ export * from "./jcs.ts";
 export * from "./json.ts";
 export * from "./oip.ts";
 export type { MessageTensor, OutgoingTensor } from "./oip-body.ts";
+export * from "./stage.ts";
 export * from "./tensor.ts";
 export * from "./time.ts";

@@ -10,6 +10,7 @@ import {
   parseInputs,
   requestedOutputs,
 } from "../core/oip.ts";
+import { inStage, type Stages } from "../core/stage.ts";
 import { holdsUntil, type UnixSeconds } from "../core/time.ts";
 import type { InferencePath, PathAnswer, PathId, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
@@ -40,6 +41,8 @@ export interface InferCall {
   /** Who signs the receipt. */
   readonly identity: ServiceIdentity;
   readonly signal: AbortSignal;
+  /** Told of the stages of this request; for measurements. */
+  readonly stages?: Stages;
 }
 
 /** What goes back to the caller. */
@@ -128,11 +131,15 @@ export class InferService {
     try {
       const model = this.model(call);
       parsed.checkTensors(model);
-      made = this.decide(parsed, model);
-      const { path, answer } = await this.run(parsed, model, made, call.signal);
+      const bound = await inStage(call.stages, "policy", () => this.decide(parsed, model));
+      made = bound;
+      const { path, answer } = await this.run(parsed, model, bound, call);
       forwarded = answer.forwardedDigest;
-      const exchange = this.writer(call).answer(id, parsed.received, made, path, answer, this.servedAt(made));
-      await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
+      const servedAt = this.servedAt(bound);
+      const sign = () => this.writer(call).answer(id, parsed.received, bound, path, answer, servedAt);
+      const exchange = await inStage(call.stages, "sign", sign);
+      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
+      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
       return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
     } catch (error) {
       return this.refuse(id, call, parsed.received, made, withForwarded(codedError(error), forwarded), keyed);
@@ -213,7 +220,7 @@ export class InferService {
     }
     const sealedBody = received.sealedBy === "caller" ? received.body : undefined;
     const paths = parsed.sealedFor === null ? this.options.paths : [parsed.sealedFor];
-    const candidates = paths.flatMap((path) => path.backends(model, sealedBody)).map(candidateOf);
+    const candidates = paths.flatMap((path) => path.backends(model, sealedBody, at)).map(candidateOf);
     const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
     const facts = [...factsFromCaller(parsed.facts), ...this.gatewayFacts(received, model)];
     return decided(active, decide(active.policy, { at, nonce, facts, candidates }));
@@ -242,7 +249,7 @@ export class InferService {
     parsed: ParsedCall,
     model: ServedModel,
     made: Decided,
-    signal: AbortSignal,
+    { signal, stages }: Pick<InferCall, "signal" | "stages">,
   ): Promise<{ path: string; answer: PathAnswer }> {
     const { decision } = made;
     if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
@@ -262,7 +269,7 @@ export class InferService {
         sealedBy: parsed.received.sealedBy,
         body: parsed.received.body,
       },
-      { signal },
+      { signal, ...(stages === undefined ? {} : { stages }) },
     );
     return { path: path.id, answer };
   }

@@ -1,6 +1,7 @@
 /** What a gateway is made of. The composition root builds these; the gateway reads no file, no environment and no clock of its own. */
 import type { ErrorTable } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Stages } from "../core/stage.ts";
 import type { TensorSpec } from "../core/tensor.ts";
 import type { Clock } from "../core/time.ts";
 import type { InferencePath, ServedModel } from "../paths/path.ts";
@@ -66,6 +67,8 @@ export interface GatewayOptions {
   readonly limits: GatewayLimits;
   readonly clock: Clock;
   readonly log: OperatorLog;
+  /** Makes an observer for the stages of one inference request; for measurements. */
+  readonly observe?: (requestId: string) => { readonly stages: Stages; done(receiptId: string): void };
   /** What `triseal trust init --from` drafts a trust file from: hints, authenticated by nothing. */
   readonly wellKnown: () => JsonObject | Promise<JsonObject>;
 }

@@ -2,11 +2,12 @@
 import type { Context } from "hono";
 import { TrisealError } from "../core/errors.ts";
 import { JSON_LENGTH_HEADER, messageHeaders } from "../core/oip-body.ts";
+import { inStage } from "../core/stage.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { InFlight } from "./in-flight.ts";
-import { type InferResult, InferService } from "./infer.ts";
+import { type InferCall, type InferResult, InferService } from "./infer.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
@@ -33,20 +34,15 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
   };
   const answer = async (c: Context<RequestState>, caller: Caller): Promise<InferResult> => {
     const held = memory.open(caller.tenant.id);
+    const observer = options.observe?.(c.var.requestId);
+    const answered = observer?.stages("request");
     try {
-      const result = await service.infer({
-        caller,
-        path: c.req.path,
-        modelName: c.req.param("model") ?? "",
-        modelVersion: c.req.param("version") ?? null,
-        mediaType: c.req.header("content-type") ?? "",
-        body: await readBody(c.req.raw, options.limits.maxBodyBytes, held),
-        jsonLength: c.req.header(JSON_LENGTH_HEADER) ?? null,
-        idempotencyKey: c.req.header("idempotency-key") ?? null,
-        requestId: c.var.requestId,
-        identity: c.var.identity,
-        signal: c.req.raw.signal,
-      });
+      const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held);
+      const body = await inStage(observer?.stages, "read", read);
+      const call = callOf(c, caller, body);
+      const result = await service.infer(observer === undefined ? call : { ...call, stages: observer.stages });
+      answered?.();
+      observer?.done(result.receiptId);
       held.release();
       held.keep(result.body.length);
       held.releaseAfter(c.env.outgoing);
@@ -94,6 +90,22 @@ function responseOf({ body, mediaType, status, receiptId, replayed }: InferResul
     ...(replayed ? { "idempotency-replayed": "true" } : {}),
     ...retryHeaders(status),
   });
+}
+
+function callOf(c: Context<RequestState>, caller: Caller, body: Uint8Array): InferCall {
+  return {
+    caller,
+    path: c.req.path,
+    modelName: c.req.param("model") ?? "",
+    modelVersion: c.req.param("version") ?? null,
+    mediaType: c.req.header("content-type") ?? "",
+    body,
+    jsonLength: c.req.header(JSON_LENGTH_HEADER) ?? null,
+    idempotencyKey: c.req.header("idempotency-key") ?? null,
+    requestId: c.var.requestId,
+    identity: c.var.identity,
+    signal: c.req.raw.signal,
+  };
 }
 
 /** Why the gateway should get no requests now, or null. */

@@ -4,6 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { SEAL_ALGORITHMS } from "../paths/tee/wire/seal-suite.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -110,6 +111,11 @@ const configForm = z.strictObject({
         .describe("model runs at one time per worker; each holds its own copy of the models"),
       queueLength: z.int().min(0).max(65_536).default(64).describe("requests that may wait in a worker beyond those that run"),
       intraOpThreads: z.int().min(0).max(1024).default(1).describe("threads within one model run; 0 leaves it to onnxruntime"),
+      sealAlgorithms: z
+        .array(z.enum(SEAL_ALGORITHMS))
+        .min(1)
+        .default([...SEAL_ALGORITHMS])
+        .describe("seal keys that workers offer; callers take the strongest one offered, and can see which"),
       maxSessionAgeSeconds: z
         .int()
         .min(60)
@@ -156,6 +162,14 @@ const configForm = z.strictObject({
         error: "maxHeldBytes and maxHeldBytesPerTenant hold no body of maxBodyBytes: it could never be sent",
       },
     )
+    .prefault({}),
+  diagnostics: z
+    .strictObject({
+      stageTimes: z
+        .boolean()
+        .default(false)
+        .describe("log how long each stage of a request took, and the memory in use; with --dev only"),
+    })
     .prefault({}),
   keysetLifetimeDays: z
     .int()

@@ -23,6 +23,7 @@ import type { OperatorAnswer } from "./operator-message.ts";
 import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
+import { observeStages } from "./stage-log.ts";
 import { startWorkers } from "./start-workers.ts";
 import { Started } from "./started.ts";
 import { followTls, type TlsPair, type TlsSource, tlsChanges } from "./tls-source.ts";
@@ -62,6 +63,8 @@ function assertProduction(config: TrisealConfig): void {
       "workers.attester is `simulated`: production refuses it; `--dev` accepts it and marks every receipt",
     );
   }
+  if (config.diagnostics.stageTimes)
+    throw new TrisealError("CONFIG_INVALID", "diagnostics.stageTimes: times inside a worker are for development; add --dev");
   if (config.trust === null)
     throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
 }
@@ -130,6 +133,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     limits: config.limits,
     clock,
     log: options.log,
+    ...(config.diagnostics.stageTimes ? { observe: observeStages(options.log, started) } : {}),
     wellKnown: async () => hintsOf(config, await store.list(), catalog.models, dev),
   });
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);

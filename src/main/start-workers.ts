@@ -51,6 +51,8 @@ export function startWorkers(setup: WorkerSetup, ledger: Ledger): TeePath {
         intraOpThreads: workers.intraOpThreads,
         maxTensorElements: limits.maxTensorElements,
         maxBodyBytes: 2 * limits.maxBodyBytes + 65_536,
+        sealAlgorithms: workers.sealAlgorithms,
+        stageTimes: config.diagnostics.stageTimes,
       },
     };
   });

@@ -2,6 +2,7 @@
 /* Triseal, a hybrid confidential inference gateway. Apache-2.0. */
 import { Command } from "commander";
 import { isTrisealError } from "../core/errors.ts";
+import { useNodePrimitives } from "../signing/node-primitives.ts";
 import { addConfigCommand } from "./config-command.ts";
 import { addDemoCommand } from "./demo-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
@@ -12,6 +13,8 @@ import { addServeCommand } from "./serve-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
 import { addWorkersCommand } from "./workers-command.ts";
+
+useNodePrimitives();
 
 const program = new Command("triseal")
   .description("private inference with receipts that anyone can check offline")

@@ -8,6 +8,7 @@ import type { Sha256Digest } from "../core/digest.ts";
 import type { ErrorTable } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
+import type { Stages } from "../core/stage.ts";
 import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
 
@@ -98,6 +99,13 @@ export interface SealedReader {
   read(body: Uint8Array, mediaType: string): { readonly model: string; readonly facts: CallerFacts };
 }
 
+/** How one request is run. */
+export interface InferOptions {
+  readonly signal: AbortSignal;
+  /** Told of the path's own stages of this request; for measurements. */
+  readonly stages?: Stages;
+}
+
 /** Server side: one way of answering an inference request. */
 export interface InferencePath {
   readonly id: PathId;
@@ -111,11 +119,12 @@ export interface InferencePath {
    * Live, admitted candidates for a model, least busy first; empty where there is none.
    * @param sealedBody a body that the caller sealed: only the backend that can open it is a candidate then. Where none
    *   can, all are, and `infer` says why it refuses.
+   * @param at the moment of the decision, which facts about ages are for; the path's own clock by default.
    */
-  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[];
+  backends(model: ServedModel, sealedBody?: Uint8Array, at?: UnixSeconds): readonly Backend[];
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
-  infer(request: BoundRequest, options: { readonly signal: AbortSignal }): Promise<PathAnswer>;
+  infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { type InferenceCall, TrisealClient } from "../../src/client/index.ts";
 import { utf8 } from "../../src/core/bytes.ts";
+import { parseEnvelope } from "../../src/paths/tee/wire/envelope.ts";
 import { SEAL_MLKEM768_X25519, workerKeysetDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { makeSealKey, publicSealKey } from "../../src/paths/tee/wire/seal-suite.ts";
 import { eventOf, parseBundle } from "../../src/receipt/index.ts";
@@ -462,9 +463,7 @@ describe("the SDK behind a proxy that tampers", () => {
     };
     proxy.passed.length = 0;
     await expect(client.infer(callOf())).rejects.toEqual(code("WORKER_KEY_STALE"));
-    const sealedTo = proxy.passed
-      .filter(isInfer)
-      .map(({ body }) => (JSON.parse(body.toString()) as { keysetDigest: string }).keysetDigest);
+    const sealedTo = proxy.passed.filter(isInfer).map(({ body }) => parseEnvelope(new Uint8Array(body)).keysetDigest);
     expect(sealedTo).toEqual([workerKeysetDigest(own), workerKeysetDigest(own)]);
   });
 });

@@ -1,4 +1,5 @@
 /** The real gateway over TLS, and the SDK that pins its key. */
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
@@ -60,11 +61,19 @@ function callOf(more: Partial<InferenceCall> = {}): InferenceCall {
 }
 
 /** The certificate that the gateway shows now, on a connection that stays open. */
-async function shownBy(url: string): Promise<{ readonly socket: TLSSocket; readonly serial: string }> {
+async function shownBy(
+  url: string,
+): Promise<{ readonly socket: TLSSocket; readonly serial: string; readonly spkiSha256: string }> {
   const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), ca: authority.ca });
   closers.push(() => socket.destroy());
   await once(socket, "secureConnect");
-  return { socket, serial: socket.getPeerX509Certificate()?.serialNumber ?? "" };
+  const certificate = socket.getPeerX509Certificate();
+  const spki = certificate?.publicKey.export({ type: "spki", format: "der" }) ?? Buffer.alloc(0);
+  return {
+    socket,
+    serial: certificate?.serialNumber ?? "",
+    spkiSha256: createHash("sha256").update(spki).digest("hex"),
+  };
 }
 
 /** One request on an open connection; resolves with the answer's status line. */
@@ -125,15 +134,15 @@ describe("a gateway over TLS", () => {
     await expect(clientAt(service.url).infer(callOf())).resolves.toMatchObject({ verdict: { outcome: "accepted" } });
   });
 
-  it("goes on with its own key where the files hold another, and says so", async () => {
-    const { serial } = await shownBy(service.url);
-    const other = await authority.issue();
-    await writePair(folder, other);
-    const line = await until(() => service.program.logged().find((entry) => entry["event"] === "tls") ?? null, "line");
-    expect(line).toMatchObject({ level: "warn", spki_sha256: other.spkiSha256 });
-    expect((await shownBy(service.url)).serial).toBe(serial);
-    await writePair(folder, await authority.issue({ keys: pair.keys, to: 9 }));
-    await expect(clientAt(service.url).infer(callOf())).resolves.toMatchObject({ verdict: { outcome: "accepted" } });
+  it("comes into force with a new key and the keyset that lists it, and callers follow", async () => {
+    const client = clientAt(service.url);
+    await client.infer(callOf());
+    for (const next of [await authority.issue(), pair]) {
+      await writePair(folder, next);
+      await until(async () => (await shownBy(service.url)).spkiSha256 === next.spkiSha256, "new key");
+      await expect(client.infer(callOf())).resolves.toMatchObject({ verdict: { outcome: "accepted" } });
+      await expect(clientAt(service.url).infer(callOf())).resolves.toMatchObject({ verdict: { outcome: "accepted" } });
+    }
   });
 });
 

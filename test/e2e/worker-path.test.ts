@@ -99,6 +99,12 @@ describe("a request through the tee path", () => {
     expect(verifyTeeLeg(leg, legKey?.publicKey ?? "")).toBe(true);
   });
 
+  it("states the age of evidence for the moment of the decision, not for a clock that ticked meanwhile", () => {
+    const established = Number(running.path.sessions()[0]?.document["established_at"]);
+    const [backend] = running.path.backends(model("root"), undefined, unixSeconds(established + 77));
+    expect(backend?.facts).toContainEqual({ name: "evidence_age_seconds", origin: "evidence", value: 77 });
+  });
+
   it("reports each input outside the model as the worker sees it, with the digest that was forwarded", async () => {
     const body = oipBody([{ name: "x", datatype: "FP32", shape: [1], data: [-1] }]);
     await expect(running.path.infer(boundRequest(model("root"), body), { signal: never })).rejects.toEqual(

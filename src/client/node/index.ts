@@ -1,2 +1,3 @@
-/** The SDK's transport for Node: TLS whose peer key is checked against the appraised keyset. Not portable. */
+/** The SDK for Node: sealing and hashing by `node:crypto`, and TLS whose peer key is checked against the appraised keyset. Not portable. */
+export { createNodeClient, nodePathClients } from "./native-client.ts";
 export { createPinnedTransport, type NodeTransport, type NodeTransportOptions } from "./pinned-transport.ts";

@@ -32,26 +32,30 @@ export class TileFolder {
       const entries = leaves.slice(start, start + TILE_WIDTH);
       await this.writeIfDifferent({ level: "entries", index: start / TILE_WIDTH, width: entries.length }, encodeEntries(entries));
     }
-    await this.writeHashTiles(0, (address, bytes) => this.writeIfDifferent(address, bytes));
+    await this.writeHashTiles(0, leaves.length, (address, bytes) => this.writeIfDifferent(address, bytes));
     this.tail = leaves.slice(leaves.length - (leaves.length % TILE_WIDTH));
     this.writtenSize = leaves.length;
   }
 
-  /** Takes up leaves that were appended to the tree. They are on disk after the next `write`. */
+  /** Takes up leaves that were appended to the tree, also while a `write` is under way. They are on disk after the next one. */
   add(leaves: readonly Uint8Array[]): void {
     this.tail.push(...leaves);
   }
 
-  /** Writes the tiles that changed since the last call. Not synced: what is lost is made again at start. */
+  /**
+   * Writes the tiles of the log as it is now that changed since the last call; one call at a time. Not synced: what is
+   * lost is made again at start.
+   */
   async write(): Promise<void> {
+    const { size } = this.tree;
     const from = this.tailStart();
-    for (let start = from; start < this.tree.size; start += TILE_WIDTH) {
-      const entries = this.tail.slice(start - from, start - from + TILE_WIDTH);
+    for (let start = from; start < size; start += TILE_WIDTH) {
+      const entries = this.tail.slice(start - from, Math.min(start - from + TILE_WIDTH, size - from));
       await this.writeTile({ level: "entries", index: start / TILE_WIDTH, width: entries.length }, encodeEntries(entries));
     }
-    await this.writeHashTiles(this.writtenSize, (address, bytes) => this.writeTile(address, bytes));
-    this.writtenSize = this.tree.size;
-    this.tail = this.tail.slice(this.tail.length - (this.tail.length % TILE_WIDTH));
+    await this.writeHashTiles(this.writtenSize, size, (address, bytes) => this.writeTile(address, bytes));
+    this.writtenSize = size;
+    this.tail = this.tail.slice(this.tailStart() - from);
   }
 
   /**
@@ -106,11 +110,12 @@ export class TileFolder {
 
   private async writeHashTiles(
     fromSize: number,
+    size: number,
     write: (address: TileAddress, bytes: Uint8Array) => Promise<void>,
   ): Promise<void> {
-    for (let level = 0; this.tree.tileNodes(level) > 0; level++) {
+    for (let level = 0; TILE_WIDTH ** level <= size; level++) {
       const written = Math.floor(fromSize / TILE_WIDTH ** level);
-      const nodes = this.tree.tileNodes(level);
+      const nodes = Math.floor(size / TILE_WIDTH ** level);
       for (let start = written - (written % TILE_WIDTH); start < nodes; start += TILE_WIDTH) {
         const address = { level, index: start / TILE_WIDTH, width: Math.min(TILE_WIDTH, nodes - start) };
         const bytes = this.tree.tile(address);

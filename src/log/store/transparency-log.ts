@@ -1,6 +1,6 @@
 /**
  * The log on disk. Its commit point is the file `leaves`: an append is answered only when its record and its leaf are
- * durable. Tiles and checkpoint follow from the leaves and are made again where they are missing or torn.
+ * durable. Tiles and checkpoint follow from the leaves, a little later, and are made again where they are missing or torn.
  */
 import { encodeHex, equalBytes } from "../../core/bytes.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
@@ -11,9 +11,11 @@ import { encodeLeaf, type LeafKind } from "../leaf.ts";
 import { leafHash, proveConsistency, proveInclusion } from "../merkle.ts";
 import { encodeNote, type NoteSignature, parseNote } from "../note.ts";
 import { canonicalNote, encodeTlogProof } from "../tlog-proof.ts";
+import { CosignedCheckpoints } from "./cosigned-checkpoints.ts";
 import { type DataLock, lockData } from "./data-lock.ts";
 import { type DurableFiles, makeDurableDirectory, replaceFile } from "./files.ts";
 import { LeafFile, readLeaves } from "./leaf-file.ts";
+import { RecordFiles } from "./record-files.ts";
 import { TileFolder } from "./tile-folder.ts";
 import { Tree } from "./tree.ts";
 
@@ -45,6 +47,9 @@ export interface LogOptions {
 /** Most leaves of one batch: each has a record file that is open while the batch is written. */
 const MAX_BATCH_LEAVES = 256;
 
+/** How long after a commit tiles and checkpoint are written: what comes meanwhile goes with them. Both are served from memory. */
+const PUBLISH_AFTER_MS = 100;
+
 interface Pending {
   readonly leaf: Uint8Array;
   readonly record: Uint8Array;
@@ -59,16 +64,20 @@ export class TransparencyLog {
   private readonly leafFile: LeafFile;
   private readonly tree: Tree;
   private readonly tiles: TileFolder;
-  private readonly cosigned = new Map<number, string>();
-  /** Sizes of the cosigned checkpoints, ascending. */
-  private readonly cosignedSizes: number[] = [];
+  private readonly cosigned = new CosignedCheckpoints();
   private readonly pending: Pending[] = [];
   private committing: Promise<void> | null = null;
+  private readonly records: RecordFiles;
   private signer: Signer;
+  private publishing: Promise<void> = Promise.resolve();
+  private publishTimer: NodeJS.Timeout | null = null;
+  /** Whether leaves were committed since tiles and checkpoint were last written. */
+  private unpublished = false;
   private signed = "";
 
   private constructor(options: LogOptions, lock: DataLock, leafFile: LeafFile, tree: Tree, tiles: TileFolder) {
     this.options = options;
+    this.records = new RecordFiles(options.files, `${options.directory}/records`);
     this.signer = options.signer;
     this.lock = lock;
     this.leafFile = leafFile;
@@ -134,7 +143,7 @@ export class TransparencyLog {
 
   /** The record of a leaf, or null where it was deleted. */
   record(leafHashHex: string): Promise<Uint8Array | null> {
-    return this.options.files.read(this.recordPath(leafHashHex));
+    return this.records.read(leafHashHex);
   }
 
   /** Hash of leaf `index`, 64 hexadecimal digits. */
@@ -154,7 +163,7 @@ export class TransparencyLog {
 
   /** Size of the largest checkpoint that witnesses cosigned; 0 where none did. */
   cosignedSize(): number {
-    return this.cosignedSizes.at(-1) ?? 0;
+    return this.cosigned.largest();
   }
 
   /** Stores cosignatures for a checkpoint of this log, durably. The caller has verified them. */
@@ -164,13 +173,12 @@ export class TransparencyLog {
     if (this.cosigned.has(size)) return;
     const text = encodeNote(canonicalNote({ text: note.text, signatures: [...note.signatures, ...lines] }));
     await replaceFile(this.options.files, `${this.options.directory}/checkpoints/${size}`, new TextEncoder().encode(text));
-    this.keepCosigned(size, text);
+    this.cosigned.keep(size, text);
   }
 
   /** A `tlog-proof` for leaf `index`: against the first cosigned checkpoint that covers it, else the latest own one. */
   proof(index: number): string {
-    const size = this.cosignedSizes[firstAbove(this.cosignedSizes, index)];
-    const note = parseNote((size === undefined ? undefined : this.cosigned.get(size)) ?? this.signed);
+    const note = parseNote(this.cosigned.covering(index) ?? this.signed);
     return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
   }
 
@@ -202,13 +210,23 @@ export class TransparencyLog {
     await replaceFile(files, `${directory}/handovers/${size}`, new TextEncoder().encode(last));
     this.signer = signer;
     this.sign();
-    // As after an append: what cannot be written now is written with the next batch or at start.
-    await this.publish().catch(() => undefined);
+    this.unpublished = true;
+    await this.published();
+  }
+
+  /** Writes tiles and checkpoint of everything that was appended, as far as the disk takes them. They are served from memory before. */
+  async published(): Promise<void> {
+    if (this.publishTimer !== null) clearTimeout(this.publishTimer);
+    this.publishTimer = null;
+    // Leaves are durable: what cannot be written now is written with the next batch or at start.
+    this.publishing = this.publishing.then(() => (this.unpublished ? this.publish() : undefined)).catch(() => undefined);
+    await this.publishing;
   }
 
   /** Waits for what is under way, then gives up files and lock. */
   async close(): Promise<void> {
     await this.committing;
+    await this.published();
     await this.leafFile.close();
     await this.lock.release();
   }
@@ -229,37 +247,16 @@ export class TransparencyLog {
   }
 
   private async commit(batch: readonly Pending[]): Promise<void> {
-    await this.writeRecords(batch);
+    await this.records.write(batch.map(({ leaf, record }) => ({ name: encodeHex(leafHash(leaf)), bytes: record })));
     const leaves = batch.map(({ leaf }) => leaf);
     await this.leafFile.append(leaves);
     const first = this.tree.size;
     const hashes = leaves.map((leaf) => encodeHex(this.tree.append(leaf)));
     this.tiles.add(leaves);
     this.sign();
-    // The leaves are durable: tiles or checkpoint that cannot be written now are written with the next batch or at start.
-    await this.publish().catch(() => undefined);
+    this.unpublished = true;
+    this.publishTimer ??= setTimeout(() => void this.published(), PUBLISH_AFTER_MS);
     for (const [place, { resolve }] of batch.entries()) resolve({ index: first + place, leafHash: hashes[place] ?? "" });
-  }
-
-  private async writeRecords(batch: readonly Pending[]): Promise<void> {
-    const { files, directory } = this.options;
-    const folders = new Set(await Promise.all(batch.map((pending) => this.writeRecord(pending))));
-    await Promise.all([...folders, `${directory}/records`].map((folder) => files.syncDirectory(folder)));
-  }
-
-  /** Writes one record, whose name is not durable yet, and returns its folder. */
-  private async writeRecord({ leaf, record }: Pending): Promise<string> {
-    const { files } = this.options;
-    const path = this.recordPath(encodeHex(leafHash(leaf)));
-    const folder = path.slice(0, path.lastIndexOf("/"));
-    await files.makeDirectory(folder);
-    await files.write(`${path}.tmp`, record, true);
-    await files.rename(`${path}.tmp`, path);
-    return folder;
-  }
-
-  private recordPath(leafHashHex: string): string {
-    return `${this.options.directory}/records/${leafHashHex.slice(0, 2)}/${leafHashHex}`;
   }
 
   private sign(): void {
@@ -270,8 +267,10 @@ export class TransparencyLog {
   private async publish(): Promise<void> {
     if (this.signed === "") this.sign();
     const { files, directory } = this.options;
+    const { signed } = this;
+    this.unpublished = false;
     await this.tiles.write();
-    await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(this.signed), false);
+    await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(signed), false);
     await files.rename(`${directory}/checkpoint.tmp`, `${directory}/checkpoint`);
   }
 
@@ -289,13 +288,8 @@ export class TransparencyLog {
       if (cosigned === null || String(cosigned.size) !== name)
         throw new TrisealError("LOG_CORRUPT", `the cosigned checkpoint ${name.slice(0, 20)} is unreadable`);
       this.assertPublished(cosigned);
-      this.keepCosigned(cosigned.size, new TextDecoder().decode(bytes));
+      this.cosigned.keep(cosigned.size, new TextDecoder().decode(bytes));
     }
-  }
-
-  private keepCosigned(size: number, text: string): void {
-    this.cosigned.set(size, text);
-    this.cosignedSizes.splice(firstAbove(this.cosignedSizes, size), 0, size);
   }
 
   private assertPublished({ origin, size, root }: Checkpoint): void {
@@ -318,16 +312,4 @@ function readCheckpoint(bytes: Uint8Array): Checkpoint | null {
   } catch {
     return null;
   }
-}
-
-/** Place of the first item of an ascending list that is greater than `value`. */
-function firstAbove(ascending: readonly number[], value: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ascending[middle] ?? 0) > value) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

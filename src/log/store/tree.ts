@@ -62,11 +62,6 @@ export class Tree {
     return list === undefined || start + width > list.count ? null : list.slice(start, width);
   }
 
-  /** Number of complete nodes on a tile level. */
-  tileNodes(level: number): number {
-    return this.levels[level * TILE_HEIGHT]?.count ?? 0;
-  }
-
   private push(level: number, hash: Uint8Array): void {
     this.levels[level] ??= new HashList();
     const list = this.levels[level];

@@ -81,8 +81,10 @@ describe("a disk that is full", () => {
       state.fails = (name) => (name === operation && (name !== "rename" || ++renames > 1) ? "ENOSPC" : null);
       const [leaf] = await appendAll(log, 0, 1);
       if (leaf !== undefined) expectProven(log, leaf);
+      await log.published();
       state.fails = () => null;
       await appendAll(log, 1, 1);
+      await log.published();
       expect(new TextDecoder().decode((await nodeFiles.read(`${directory}/checkpoint`)) ?? undefined)).toBe(log.checkpoint());
       await log.close();
     }

@@ -93,6 +93,7 @@ describe("the tiles of a log", () => {
       const log = await openLog(directory, files);
       await appendAll(log, 0, size);
       await expectReadable(served(log), log.checkpoint());
+      await log.published();
       await expectReadable(async (path) => files.peek(`${directory}/${path}`), log.checkpoint());
       await log.close();
     },
@@ -110,6 +111,7 @@ describe("the tiles of a log", () => {
       const log = await openLog(directory, files);
       await appendAll(log, from, count);
       await expectReadable(served(log), log.checkpoint());
+      await log.published();
       await expectReadable(async (path) => files.peek(`${directory}/${path}`), log.checkpoint());
       await log.close();
     }
@@ -127,6 +129,7 @@ describe("the tiles of a log", () => {
     const log = await openLog(directory);
     for (let number = 0; number < 5; number++) await appendAll(log, number, 1);
     await appendAll(log, 5, 255);
+    await log.published();
     await expectReadable(async (path) => new Uint8Array(await readFile(`${directory}/${path}`)), log.checkpoint());
     expect(await readdir(`${directory}/tile/0/001.p`)).toEqual(["4"]);
     expect(await readdir(`${directory}/tile/entries/001.p`)).toEqual(["4"]);

@@ -15,6 +15,7 @@ async function filled() {
   });
   const log = await openLog(directory, watched);
   await appendAll(log, 0, 300);
+  await log.published();
   const whole = (await log.readTile(BUNDLE)) ?? new Uint8Array();
   expect(parseEntries(whole)).toHaveLength(256);
   return { files, directory, log, state, whole };
@@ -81,8 +82,10 @@ describe("a commit whose tiles were half written", () => {
       });
       const log = await openLog(directory, watched);
       await appendAll(log, 0, 250);
+      await log.published();
       writes = 0;
       await appendAll(log, 250, 270);
+      await log.published();
       const tiles = [
         BUNDLE,
         "tile/entries/001",
@@ -95,6 +98,7 @@ describe("a commit whose tiles were half written", () => {
       for (const path of tiles) expect([path, await log.readTile(path)]).not.toEqual([path, null]);
       writes = Number.NEGATIVE_INFINITY;
       await appendAll(log, 520, 1);
+      await log.published();
       for (const path of tiles.filter((name) => !name.includes(".p/")))
         expect(files.peek(`${directory}/${path}`)).toEqual(await log.readTile(path));
       await log.close();

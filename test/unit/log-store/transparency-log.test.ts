@@ -93,6 +93,8 @@ describe("appending", () => {
     );
     operations.length = 0;
     await log.append(entry(1));
+    const answered = operations.length;
+    await log.published();
     const place = (pattern: RegExp) => operations.findIndex((operation) => pattern.test(operation));
     const order = [
       /^writeSynced \/records/,
@@ -106,7 +108,26 @@ describe("appending", () => {
     const places = order.map(place);
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((left, right) => left - right));
+    // Only what makes the answer durable is waited for.
+    expect(place(/^sync \/leaves/)).toBe(answered - 1);
     await log.close();
+  });
+
+  it("publishes by itself soon after a commit, together with what came meanwhile", async () => {
+    const operations: string[] = [];
+    const { files, directory } = await memoryDisk();
+    const log = await openLog(
+      directory,
+      watchFiles(files, (name, path) => operations.push(`${name} ${path.slice(directory.length)}`)),
+    );
+    operations.length = 0;
+    await appendAll(log, 0, 2);
+    await appendAll(log, 2, 2);
+    const published = () => operations.filter((operation) => operation === "rename /checkpoint").length;
+    await expect.poll(published).toBe(1);
+    expect(new TextDecoder().decode(files.peek(`${directory}/checkpoint`))).toBe(log.checkpoint());
+    await log.close();
+    expect(published()).toBe(1);
   });
 
   it("is refused after the log was closed", async () => {

@@ -6,7 +6,7 @@ import type { PathClient } from "../../path.ts";
 import { codes } from "../wire/codes.ts";
 import { sealRequest } from "../wire/envelope.ts";
 import { parseWorkerEvidence, WORKER_EVIDENCE_TYPE, type WorkerKeyset, workerKeysetDigest } from "../wire/keyset.ts";
-import { strongestSealKey } from "../wire/seal-suite.ts";
+import { type SealSuites, strongestSealKey } from "../wire/seal-suite.ts";
 
 /** Seconds that a sealed request stays valid, unless the caller sets another time of at most 300. */
 const SEAL_LIFETIME_S = 120;
@@ -16,6 +16,8 @@ export interface TeeClientOptions {
   /** Appraises a session document under the caller's trust; `prepare` relies on it and appraises nothing itself. */
   readonly appraiseSession: PathClient["appraiseSession"];
   readonly sealLifetimeS?: number;
+  /** The implementation of HPKE; the portable one by default. All make the same bytes. */
+  readonly suites?: SealSuites;
 }
 
 /**
@@ -53,7 +55,7 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
         facts: request.facts,
         exp: unixSeconds(now + lifetimeS),
       };
-      const sealed = await sealRequest(head, sealKey, request.body, undefined, "binary");
+      const sealed = await sealRequest(head, sealKey, request.body, options.suites, "binary");
       return { body: sealed.body, mediaType: sealed.mediaType, open: (body) => sealed.openResponse(body) };
     },
   };

@@ -1,12 +1,14 @@
 /** The tee path of the gateway: a pool of attested workers behind the interface that every path has. */
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
-import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
-import { messageType } from "../../../core/oip-body.ts";
+import { inStage } from "../../../core/stage.ts";
+import type { UnixSeconds } from "../../../core/time.ts";
 import type {
   Backend,
   BoundRequest,
   InferencePath,
+  InferOptions,
   PathAnswer,
   Readiness,
   SealedReader,
@@ -14,12 +16,11 @@ import type {
   SessionRecord,
 } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
-import { parseEnvelope, parseEnvelopeOfType, SEALED_TYPES, type SealedEnvelope, type SealedRequest } from "../wire/envelope.ts";
+import { parseEnvelope, parseEnvelopeOfType, SEALED_TYPES, type SealedEnvelope } from "../wire/envelope.ts";
 import { encodeFrame } from "../wire/frame.ts";
-import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
-import { TEE_LEG_TYPE } from "../wire/leg.ts";
 import type { AdmittedSession } from "./admission.ts";
-import { assertDeclared, assertOpened, type CheckedAnswer, checkAnswer } from "./check-answer.ts";
+import { checkAnswer } from "./check-answer.ts";
+import { type Outgoing, openChecked, withForwarded } from "./open-answer.ts";
 import { sealToSession } from "./seal-to-session.ts";
 import type { SeatOptions, WorkerPlace } from "./seat-worker.ts";
 import { type SeatedSession, WorkerSeat } from "./worker-seat.ts";
@@ -51,18 +52,19 @@ export interface TeePath extends InferencePath {
   reappraise(): void;
 }
 
-/** An envelope on its way, and how its answer is opened if the gateway sealed it. */
-interface Outgoing {
-  readonly envelope: Uint8Array;
-  /** Media type of a sealed answer. */
-  readonly mediaType: string;
-  readonly sealed: SealedRequest | null;
-}
-
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
-  readonly sealed: SealedReader = { mediaTypes: Object.values(SEALED_TYPES), read: parseEnvelopeOfType };
+  readonly sealed: SealedReader = {
+    mediaTypes: Object.values(SEALED_TYPES),
+    read: (body, mediaType) => {
+      const envelope = parseEnvelopeOfType(body, mediaType);
+      this.envelopes.set(body, envelope);
+      return envelope;
+    },
+  };
+  /** Envelopes by the body that they stand in: one request asks three times, and no body changes once it has arrived. */
+  private readonly envelopes = new WeakMap<Uint8Array, SealedEnvelope>();
   private readonly options: TeePathOptions;
   private readonly seats: readonly WorkerSeat[];
   private readonly kept: AdmittedSession[] = [];
@@ -81,12 +83,12 @@ class TeeInference implements TeePath {
     return this.options.models;
   }
 
-  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[] {
+  backends(model: ServedModel, sealedBody?: Uint8Array, at = this.options.clock()): readonly Backend[] {
     const holder = sealedBody === undefined ? null : this.holderOf(sealedBody);
     const chosen = (holder === null ? this.seats.flatMap((seat) => seat.current() ?? []) : [holder])
       .filter(({ session }) => session.modelDigests.has(model.digest))
       .sort((left, right) => left.worker.inFlight - right.worker.inFlight);
-    return chosen.map((seated) => this.backend(seated));
+    return chosen.map((seated) => this.backend(seated, at));
   }
 
   async ready(): Promise<Readiness> {
@@ -112,14 +114,16 @@ class TeeInference implements TeePath {
     }
   }
 
-  async infer(request: BoundRequest, { signal }: { readonly signal: AbortSignal }): Promise<PathAnswer> {
-    const envelope = request.sealedBy === "caller" ? parseEnvelope(request.body) : null;
+  async infer(request: BoundRequest, { signal, stages }: InferOptions): Promise<PathAnswer> {
+    const admitted = stages?.("admission");
+    const envelope = request.sealedBy === "caller" ? this.envelopeOf(request.body) : null;
     if (envelope !== null) assertDecided(envelope, request);
     const seated = this.choose(request, envelope?.keysetDigest ?? null);
     // From here on: a worker that is replaced meanwhile waits for this request.
     const release = seated.worker.hold();
+    admitted?.();
     try {
-      return await this.send(request, envelope, seated, signal);
+      return await this.send(request, envelope, seated, { signal, ...(stages === undefined ? {} : { stages }) });
     } finally {
       release();
     }
@@ -129,20 +133,23 @@ class TeeInference implements TeePath {
     request: BoundRequest,
     envelope: SealedEnvelope | null,
     { session, client, conduct }: SeatedSession,
-    signal: AbortSignal,
+    { signal, stages }: InferOptions,
   ): Promise<PathAnswer> {
-    const outgoing =
+    const seal = () =>
       envelope === null
-        ? await this.seal(request, session)
+        ? this.seal(request, session)
         : { envelope: request.body, mediaType: SEALED_TYPES[envelope.form], sealed: null };
+    const outgoing = await inStage(stages, "gateway seal", seal);
     const envelopeDigest = digestOf(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     let arrived = false;
     try {
-      const frame = await client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      const forward = () => client.infer(this.frame(request, outgoing.envelope), this.options.requestTimeoutMs, signal);
+      const frame = await inStage(stages, "worker", forward);
       arrived = true;
       const asked = { context: request.context, facts: request.facts, envelopeDigest, keyset: session.keyset };
-      const answer = await openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      const check = () => openChecked(request, session, outgoing, checkAnswer(frame, asked));
+      const answer = await inStage(stages, "check answer", check);
       conduct.answered();
       return answer;
     } catch (error) {
@@ -186,17 +193,24 @@ class TeeInference implements TeePath {
     for (const done of this.waiting) done();
   }
 
-  private backend({ seat, session }: SeatedSession): Backend {
+  private backend({ seat, session }: SeatedSession, at: UnixSeconds): Backend {
     const shown = [
-      { name: "evidence_age_seconds", origin: "evidence", value: this.options.clock() - session.establishedAt },
+      { name: "evidence_age_seconds", origin: "evidence", value: at - session.establishedAt },
       { name: "session_id", origin: "evidence", value: session.id },
     ] as const;
     return { id: backendId(seat), path: this.id, facts: [...session.facts, ...shown, ...seat.claimedFacts] };
   }
 
+  /** @throws TrisealError `SEALED_MALFORMED`. */
+  private envelopeOf(body: Uint8Array): SealedEnvelope {
+    const known = this.envelopes.get(body) ?? parseEnvelope(body);
+    this.envelopes.set(body, known);
+    return known;
+  }
+
   private holderOf(sealedBody: Uint8Array): SeatedSession | null {
     try {
-      const { keysetDigest } = parseEnvelope(sealedBody);
+      const { keysetDigest } = this.envelopeOf(sealedBody);
       return this.seats.flatMap((seat) => seat.byKeyset(keysetDigest) ?? [])[0] ?? null;
     } catch {
       // What is malformed is refused when it is to be sent, with its own code.
@@ -235,35 +249,6 @@ class TeeInference implements TeePath {
   }
 }
 
-async function openChecked(
-  request: BoundRequest,
-  session: AdmittedSession,
-  outgoing: Outgoing,
-  checked: CheckedAnswer,
-): Promise<PathAnswer> {
-  let { sealed: body } = checked;
-  let { mediaType } = outgoing;
-  if (outgoing.sealed !== null) {
-    body = await openAnswer(outgoing.sealed, checked.sealed);
-    assertOpened(checked.leg, request.body, body);
-    assertDeclared(request.model, body);
-    mediaType = messageType(body);
-  }
-  return {
-    body,
-    mediaType,
-    forwardedDigest: digestOf(outgoing.envelope),
-    leg: {
-      bytes: checked.legBytes,
-      mediaType: TEE_LEG_TYPE,
-      sessionId: session.id,
-      evidenceDigest: session.evidenceDigest,
-      evidenceMediaType: WORKER_EVIDENCE_TYPE,
-      requestGuessable: checked.requestGuessable,
-    },
-  };
-}
-
 function backendId(seat: WorkerSeat): string {
   return `tee:${seat.name}`;
 }
@@ -276,25 +261,6 @@ function assertDecided(envelope: SealedEnvelope, request: BoundRequest): void {
   if (factsDigest(envelope.facts) !== factsDigest(request.facts)) {
     throw teeError("SEALED_FACTS_MISMATCH", "the decided facts are not those of the envelope");
   }
-}
-
-async function openAnswer(sealed: SealedRequest, body: Uint8Array): Promise<Uint8Array> {
-  try {
-    return await sealed.openResponse(body);
-  } catch (cause) {
-    throw teeError("WORKER_ANSWER_INVALID", "the worker's answer does not open", { cause });
-  }
-}
-
-/** The error with what a receipt of the refusal needs: whether bytes left for the worker, and which. */
-function withForwarded(error: unknown, envelopeDigest: Sha256Digest): unknown {
-  if (!isTrisealError(error)) {
-    const details = { forwarded: true, forwardedDigest: envelopeDigest };
-    return new TrisealError("INTERNAL", "internal error", { cause: error, details });
-  }
-  const forwarded = error.details["forwarded"] !== false;
-  const details: Record<string, string | boolean> = { forwarded, ...(forwarded ? { forwardedDigest: envelopeDigest } : {}) };
-  return teeError(error.code as "WORKER_LOST", error.message, { cause: error.cause, details });
 }
 
 /** Starts the workers and returns the path at once; `ready` and `admitted` say when requests can be sent. */
