@@ -94,7 +94,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 
 async function start(options: StartOptions, started: Started): Promise<RunningGateway> {
   const { config, dev, clock, files } = options;
-  let adoptTls = (_: TlsPair): Promise<void> => Promise.reject(new Error("no keyset is in force yet"));
+  let adoptTls: (pair: TlsPair) => Promise<void> = () => Promise.reject(new Error("no keyset is in force yet"));
   const tls = await openTls(options, (pair) => adoptTls(pair), started);
   await makeDurableDirectory(files, config.dataDir);
   const store = new KeyStore(join(config.dataDir, "keys"), files);
