@@ -56,6 +56,10 @@ export const coreCodes = {
     action: "stage the successor, name its public key in the gateway's trust file, then rotate",
   },
   KEY_STAGED: { status: 409, retryable: false, action: "rotate to the staged key, or revoke it" },
+  JOB_CANCELLED: { status: 409, retryable: false, action: "nothing: you cancelled the job" },
+  JOB_EXPIRED: { status: 410, retryable: false, action: "send the request again: what the job was to answer was deleted" },
+  JOB_NOT_ENDED: { status: 409, retryable: true, action: "ask again later, or follow `/v1/jobs/{id}/events`" },
+  JOB_UNKNOWN: { status: 404, retryable: false, action: "use the id of a job that this API key made" },
   KEY_UNKNOWN: { status: 404, retryable: false, action: "list the keys with `triseal keys list`" },
   LOG_CORRUPT: { status: 500, retryable: false, action: "stop: restore the log folder from a copy; never rewrite it" },
   LOG_LOCKED: { status: 500, retryable: false, action: "stop the other process that holds this data folder" },
@@ -110,6 +114,12 @@ export const coreCodes = {
     retryable: false,
     action: "stop: whoever answers at this address does not hold a TLS key that the appraised service lists",
   },
+  STORE_FOREIGN: {
+    status: 500,
+    retryable: false,
+    action: "run `triseal store rebuild`: the database does not belong to this log",
+  },
+  STORE_UNAVAILABLE: { status: 503, retryable: true, action: "retry later: the database does not answer" },
   TRUST_FILE_INVALID: { status: 400, retryable: false, action: "correct the trust file" },
   UPSTREAM_NOT_VERIFIED: { status: 503, retryable: true, action: "retry later: no worker's evidence passes the policy" },
   VERIFICATION_FAILED: {

@@ -4,21 +4,26 @@ import { TrisealError } from "../core/errors.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { logFault } from "./fault.ts";
 import { InFlight } from "./in-flight.ts";
+import { InferService } from "./infer.ts";
+import { JobService } from "./job-service.ts";
 import type { GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf, retryHeaders } from "./problem.ts";
 import { newRequestId, type RequestState } from "./request-state.ts";
 import { addAciRoutes } from "./routes-aci.ts";
+import { addJobRoutes } from "./routes-jobs.ts";
 import { addLogRoutes } from "./routes-log.ts";
 import { addOipRoutes } from "./routes-oip.ts";
 
 /** Methods that routes are registered for. */
-const METHODS = ["GET", "POST"];
+const METHODS = ["GET", "POST", "DELETE"];
 
 /** A gateway that answers requests until it is drained. */
 export interface Gateway {
   /** Answers one request; `env.outgoing` is its connection, whose close frees the memory of the answer. */
   readonly fetch: (request: Request, env?: RequestState["Bindings"]) => Response | Promise<Response>;
-  /** Refuses new requests and resolves when the last one is answered. */
+  /** Takes jobs from now on: those that an earlier process left first. @throws TrisealError `STORE_UNAVAILABLE`. */
+  startJobs(): Promise<void>;
+  /** Refuses new requests and resolves when the last one is answered. Jobs under way are left to the next start. */
   drain(): Promise<void>;
 }
 
@@ -58,9 +63,23 @@ export function createGateway(options: GatewayOptions): Gateway {
     response.headers.set("allow", allowed.join(", "));
     return response;
   });
-  addOipRoutes(app, options, inFlight, memory);
+  const service = new InferService(options);
+  addOipRoutes(app, options, inFlight, memory, service);
   // Reads are bounded apart: whoever was answered while the gateway drains still gets the receipt.
-  addAciRoutes(app, options, new InFlight(bounds), memory);
+  const reads = new InFlight(bounds);
+  addAciRoutes(app, options, reads, memory);
   addLogRoutes(app, options);
-  return { fetch: (request, env = {}) => app.fetch(request, env), drain: () => inFlight.drain() };
+  const jobs = options.jobs === null ? null : new JobService(options, options.jobs, service);
+  if (jobs !== null) {
+    service.useJobs(jobs);
+    addJobRoutes(app, options, jobs, reads);
+  }
+  return {
+    fetch: (request, env = {}) => app.fetch(request, env),
+    startJobs: () => jobs?.start() ?? Promise.resolve(),
+    async drain() {
+      await jobs?.close();
+      await inFlight.drain();
+    },
+  };
 }

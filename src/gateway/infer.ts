@@ -2,48 +2,19 @@
 import { encodeHex, utf8 } from "../core/bytes.ts";
 import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
-import {
-  type CallerFacts,
-  callerFacts,
-  hasUnguessableId,
-  parseInferenceRequest,
-  parseInputs,
-  requestedOutputs,
-} from "../core/oip.ts";
-import { inStage, type Stages } from "../core/stage.ts";
+import { inStage } from "../core/stage.ts";
 import { holdsUntil, type UnixSeconds } from "../core/time.ts";
-import type { InferencePath, PathAnswer, PathId, ServedModel } from "../paths/path.ts";
+import type { InferOptions, PathAnswer, PathId, ServedModel } from "../paths/path.ts";
 import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
-import type { Caller } from "./authenticate.ts";
+import type { KeyUse } from "../store/receipt-index.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
 import { logFault } from "./fault.ts";
 import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
-import type { KeyUse } from "./ledger.ts";
-import { assertJsonLength, assertMessageType } from "./message-headers.ts";
+import { type JobAnswer, shouldRetry, stopReason } from "./job.ts";
+import type { JobService } from "./job-service.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
+import { essence, type InferCall, type ParsedCall, parseCall } from "./parse-call.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
-import type { ServiceIdentity } from "./service-identity.ts";
-
-/** One request as it came in. */
-export interface InferCall {
-  readonly caller: Caller;
-  /** The address without its query. */
-  readonly path: string;
-  readonly modelName: string;
-  readonly modelVersion: string | null;
-  readonly mediaType: string;
-  readonly body: Uint8Array;
-  /** The header `Inference-Header-Content-Length`, or null. */
-  readonly jsonLength: string | null;
-  /** The `Idempotency-Key` header, or null. */
-  readonly idempotencyKey: string | null;
-  readonly requestId: string;
-  /** Who signs the receipt. */
-  readonly identity: ServiceIdentity;
-  readonly signal: AbortSignal;
-  /** Told of the stages of this request; for measurements. */
-  readonly stages?: Stages;
-}
 
 /** What goes back to the caller. */
 export interface InferResult {
@@ -51,24 +22,13 @@ export interface InferResult {
   readonly mediaType: string;
   readonly body: Uint8Array;
   readonly receiptId: string;
+  /** The job that the request became; null for an answer. */
+  readonly jobId: string | null;
   /** Code of a refusal; null for an answer, and for a repeat of what was sent before. */
   readonly code: string | null;
   /** Whether this is the stored response to an earlier request. */
   readonly replayed: boolean;
 }
-
-interface ParsedCall {
-  readonly received: ReceivedRequest;
-  readonly facts: CallerFacts;
-  /** Path that the body is sealed for; null for a clear body. */
-  readonly sealedFor: InferencePath | null;
-  /** Checks a clear body's tensors against the model. */
-  readonly checkTensors: (model: CatalogModel) => void;
-}
-
-/** What a receipt can name as the requested model, whether it exists or not. Longer names are cut. */
-const MODEL_NAME = /^[\x21-\x7e]+$/;
-const MAX_MODEL_NAME = 128;
 
 /** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
 function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
@@ -86,10 +46,23 @@ export class InferService {
   /** Paths whose answers cite an attested session. */
   private readonly attestedPaths: ReadonlySet<PathId>;
   private readonly claims = new KeyClaims();
+  private jobs: JobService | null = null;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     this.attestedPaths = new Set(options.paths.filter((path) => path.attestedUpstream).map((path) => path.id));
+  }
+
+  /** Says who takes requests that are answered later. */
+  useJobs(jobs: JobService): void {
+    this.jobs = jobs;
+  }
+
+  /** Answers the request of a job. @throws TrisealError where it should be tried again, and `LOG_UNAVAILABLE`. */
+  async answerJob(call: InferCall, job: JobAnswer): Promise<InferResult> {
+    const parsed = parseCall(call, this.options);
+    if (job.refusal !== null) return this.refuse(job.receiptId, call, parsed.received, null, job.refusal, null);
+    return this.answer(call, parsed, null, job);
   }
 
   /**
@@ -102,30 +75,42 @@ export class InferService {
     const { caller, path, body } = call;
     const request = { tenant: caller.tenant.id, path, mediaType: essence(call.mediaType), body };
     const keyed = keyedRequest(call.idempotencyKey, request);
-    if (keyed === null) return this.answer(call, this.parse(call), null);
-    const used = this.options.ledger.keyUse(keyed.keyHash);
+    if (keyed === null) return this.answer(call, parseCall(call, this.options), null);
+    const used = await this.options.ledger.keyUse(keyed.keyHash);
     if (used !== null) return this.repeat(call, keyed, used);
     // No await from here to `hold`: between look and claim nobody else may come.
     const holder = this.claims.holder(keyed.keyHash);
     if (holder === keyed.requestHash)
       throw new TrisealError("IDEMPOTENCY_IN_FLIGHT", "the first request under this idempotency key is being answered");
-    const parsed = this.parse(call);
+    const parsed = parseCall(call, this.options);
     if (holder !== null) return this.refuse(newReceiptId(), call, parsed.received, null, keyReused(), null);
-    return this.claims.hold(keyed, () => this.answer(call, parsed, keyed));
+    return this.claims.hold(keyed, () => this.answerOnce(call, parsed, keyed));
+  }
+
+  /** Answers a request that holds its key, unless another one held it and was answered since the first look. */
+  private async answerOnce(call: InferCall, parsed: ParsedCall, keyed: KeyedRequest): Promise<InferResult> {
+    const used = await this.options.ledger.keyUse(keyed.keyHash);
+    return used === null ? this.answer(call, parsed, keyed) : this.repeat(call, keyed, used);
   }
 
   /** What a key gets that was used up before. Nothing here uses it again. */
   private async repeat(call: InferCall, keyed: KeyedRequest, used: KeyUse): Promise<InferResult> {
     const same = used.requestHash === keyed.requestHash;
     const stored = same ? await this.options.ledger.storedResponse(used) : null;
-    if (stored !== null) return { ...stored, code: null, replayed: true };
+    if (stored === "job" && this.jobs !== null) return this.jobs.repeat(used.leafIndex, call.caller.keyHash);
+    if (stored !== null && stored !== "job") return { ...stored, jobId: null, code: null, replayed: true };
     const gone = "the request was answered before, and the stored answer was deleted";
     const error = same ? new TrisealError("IDEMPOTENCY_EXPIRED", gone) : keyReused();
-    return this.refuse(newReceiptId(), call, this.parse(call).received, null, error, null);
+    return this.refuse(newReceiptId(), call, parseCall(call, this.options).received, null, error, null);
   }
 
-  private async answer(call: InferCall, parsed: ParsedCall, keyed: KeyedRequest | null): Promise<InferResult> {
-    const id = newReceiptId();
+  private async answer(
+    call: InferCall,
+    parsed: ParsedCall,
+    keyed: KeyedRequest | null,
+    job: JobAnswer | null = null,
+  ): Promise<InferResult> {
+    const id = job?.receiptId ?? newReceiptId();
     let made: Decided | null = null;
     let forwarded: Sha256Digest | null = null;
     try {
@@ -133,16 +118,25 @@ export class InferService {
       parsed.checkTensors(model);
       const bound = await inStage(call.stages, "policy", () => this.decide(parsed, model));
       made = bound;
-      const { path, answer } = await this.run(parsed, model, bound, call);
+      const later = call.respondAsync && bound.decision.effect !== "deny" ? (bound.decision.chosen[0]?.path ?? null) : null;
+      if (later !== null && this.jobs !== null) return await this.jobs.accept({ call, receiptId: id, path: later, keyed });
+      const { path, answer } = await this.run(parsed, model, bound, {
+        ...call,
+        ...(job === null ? {} : { progress: job.progress }),
+      });
       forwarded = answer.forwardedDigest;
       const servedAt = this.servedAt(bound);
       const sign = () => this.writer(call).answer(id, parsed.received, bound, path, answer, servedAt);
       const exchange = await inStage(call.stages, "sign", sign);
       const usedKey = keyed === null ? null : { ...keyed, status: 200 };
       await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
-      return { status: 200, mediaType: answer.mediaType, body: answer.body, receiptId: id, code: null, replayed: false };
+      const { mediaType, body } = answer;
+      return { status: 200, mediaType, body, receiptId: id, jobId: null, code: null, replayed: false };
     } catch (error) {
-      return this.refuse(id, call, parsed.received, made, withForwarded(codedError(error), forwarded), keyed);
+      const stopped = job === null ? null : stopReason(call.signal);
+      const coded = withForwarded(stopped ?? codedError(error), forwarded);
+      if (job !== null && shouldRetry(coded, job, this.options.codes)) throw coded;
+      return this.refuse(id, call, parsed.received, made, coded, keyed);
     }
   }
 
@@ -163,7 +157,7 @@ export class InferService {
     const { status } = problem;
     const usedKey = keyed === null || problem.retryable ? null : { ...keyed, status };
     await ledger.logExchange(this.writer(call).refusal(id, received, made, error, body, this.servedAt(made)), usedKey);
-    return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code, replayed: false };
+    return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, jobId: null, code: error.code, replayed: false };
   }
 
   private writer({ identity }: InferCall): ReceiptWriter {
@@ -174,29 +168,6 @@ export class InferService {
   private servedAt(made: Decided | null): UnixSeconds {
     const now = this.options.clock();
     return made !== null && made.decision.at > now ? made.decision.at : now;
-  }
-
-  private parse(call: InferCall): ParsedCall {
-    if (!MODEL_NAME.test(call.modelName)) throw new TrisealError("REQUEST_MALFORMED", "no model has such a name");
-    const type = essence(call.mediaType);
-    const sealedFor = this.options.paths.find((path) => path.sealed?.mediaTypes.includes(type));
-    if (sealedFor?.sealed) {
-      if (call.jsonLength !== null) throw new TrisealError("REQUEST_MALFORMED", "a sealed body has no JSON length to state");
-      return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body, type));
-    }
-    assertMessageType(type, call.jsonLength);
-    const request = parseInferenceRequest(call.body);
-    assertJsonLength(call.jsonLength, call.body, request);
-    const received = receivedRequest(call, "none", !hasUnguessableId(request.id));
-    return {
-      received,
-      facts: callerFacts(request.parameters),
-      sealedFor: null,
-      checkTensors: (model) => {
-        parseInputs(request, model.inputs, this.options.limits.maxTensorElements);
-        requestedOutputs(request, model.outputs);
-      },
-    };
   }
 
   private model({ modelName, modelVersion }: InferCall): CatalogModel {
@@ -249,7 +220,7 @@ export class InferService {
     parsed: ParsedCall,
     model: ServedModel,
     made: Decided,
-    { signal, stages }: Pick<InferCall, "signal" | "stages">,
+    { signal, stages, progress }: InferOptions,
   ): Promise<{ path: string; answer: PathAnswer }> {
     const { decision } = made;
     if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
@@ -269,15 +240,10 @@ export class InferService {
         sealedBy: parsed.received.sealedBy,
         body: parsed.received.body,
       },
-      { signal, ...(stages === undefined ? {} : { stages }) },
+      { signal, ...(stages === undefined ? {} : { stages }), ...(progress === undefined ? {} : { progress }) },
     );
     return { path: path.id, answer };
   }
-}
-
-/** A media type without its parameters, in lower case. */
-function essence(mediaType: string): string {
-  return mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
 function keyReused(): TrisealError {
@@ -289,19 +255,4 @@ function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): 
   const candidate = decision.candidates.find(({ id, path }) => id === chosen.backendId && path === chosen.path);
   const value = candidate?.facts.find(({ name }) => name === "backend.session_id")?.value;
   return typeof value === "string" ? value : null;
-}
-
-function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
-  const { caller, path, modelName, body } = call;
-  return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, MAX_MODEL_NAME), body, sealedBy, guessable };
-}
-
-function parseSealed(
-  call: InferCall,
-  path: InferencePath,
-  clear: { readonly model: string; readonly facts: CallerFacts },
-): ParsedCall {
-  if (clear.model !== call.modelName)
-    throw new TrisealError("REQUEST_MALFORMED", "the sealed envelope names another model than the address");
-  return { received: receivedRequest(call, "caller", false), facts: clear.facts, sealedFor: path, checkTensors: () => undefined };
 }

@@ -4,26 +4,14 @@ import { digestHex, digestOf, digestOfJson, type Sha256Digest } from "../core/di
 import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
-import { type LeafKind, SALT_LENGTH } from "../log/index.ts";
+import { SALT_LENGTH } from "../log/index.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
-import type { TransparencyLog } from "../log/store/transparency-log.ts";
+import type { AppendedLeaf, TransparencyLog } from "../log/store/transparency-log.ts";
 import { encodeBundle, type GatewayKeyset, type Receipt, receiptDigest } from "../receipt/index.ts";
-import { encodeRecord, type LogRecord, parseRecord, type ReceiptRecord, type UsedKey } from "./record.ts";
+import type { AcceptedJob } from "../store/job-table.ts";
+import type { IndexEntry, KeyUse, ListedReceipt, ReceiptIndex, ReceiptListing } from "../store/receipt-index.ts";
+import { encodeRecord, type JobRecord, type LogRecord, parseRecord, type ReceiptRecord, type UsedKey } from "./record.ts";
 import { openAnswer, type SealedAnswer, storeAnswer, type VaultKeys } from "./response-vault.ts";
-
-/** What the index keeps of one receipt. */
-interface IndexedReceipt {
-  readonly index: number;
-  readonly keyHash: string;
-}
-
-/** The place where an `Idempotency-Key` was used up. */
-export interface KeyUse {
-  /** The leaf of the receipt. */
-  readonly index: number;
-  /** Hash of the request that used it. */
-  readonly requestHash: string;
-}
 
 /** A response as it was first sent. */
 export interface StoredResponse {
@@ -46,6 +34,9 @@ export interface SignedExchange {
   readonly response: { readonly body: Uint8Array; readonly mediaType: string } | null;
 }
 
+/** A record before it has its salt. */
+type NewRecord = Omit<LogRecord, "v" | "salt">;
+
 /** Waits until witnesses cosigned a checkpoint that covers a leaf; resolves at a time limit too. */
 export type AwaitWitnesses = (index: number) => Promise<void>;
 
@@ -55,31 +46,26 @@ export class Ledger {
   private readonly blobs: BlobStore;
   private readonly vault: VaultKeys;
   private readonly keysets: (digest: Sha256Digest) => Promise<GatewayKeyset | null>;
-  private readonly receipts = new Map<string, IndexedReceipt>();
-  /** Used idempotency keys, by their hash. Entries stay when the answer is gone: the key must not get a second one. */
-  private readonly keyUses = new Map<string, KeyUse>();
-  /** Leaves of documents that receipts share, by digest. */
-  private readonly shared = new Map<Sha256Digest, number>();
+  private readonly receiptIndex: ReceiptIndex;
   private awaitWitnesses: AwaitWitnesses = () => Promise.resolve();
   private onAppend: () => void = () => undefined;
 
-  private constructor(log: TransparencyLog, blobs: BlobStore, vault: VaultKeys) {
+  private constructor(log: TransparencyLog, blobs: BlobStore, vault: VaultKeys, index: ReceiptIndex) {
     this.log = log;
     this.blobs = blobs;
     this.vault = vault;
+    this.receiptIndex = index;
     this.keysets = async (digest) => {
       const bytes = await blobs.get(digest);
       return bytes === null ? null : (parseJson(bytes) as unknown as GatewayKeyset);
     };
   }
 
-  /** Opens the ledger of a log and builds its index from the log's leaves and their records. */
-  static async open(log: TransparencyLog, blobs: BlobStore, vault: VaultKeys): Promise<Ledger> {
-    const ledger = new Ledger(log, blobs, vault);
-    for (let index = 0; index < log.size; index++) {
-      const record = await ledger.recordAt(index);
-      if (record !== null) ledger.index(record, index);
-    }
+  /** Opens the ledger of a log, and brings the index up to the log's end from leaves and records. */
+  static async open(log: TransparencyLog, blobs: BlobStore, vault: VaultKeys, index: ReceiptIndex): Promise<Ledger> {
+    const ledger = new Ledger(log, blobs, vault, index);
+    for (let leaf = index.size; leaf < log.size; leaf++)
+      index.add(indexEntry(leaf, log.leafHashAt(leaf), await ledger.recordAt(leaf)));
     return ledger;
   }
 
@@ -102,8 +88,8 @@ export class Ledger {
   /** Logs a document that receipts share, once. @throws TrisealError `LOG_UNAVAILABLE`. */
   async logShared(kind: "session" | "policy" | "key", bytes: Uint8Array): Promise<void> {
     const document = digestOf(bytes);
-    if (this.shared.has(document)) return;
-    await this.append(kind, document, [bytes]);
+    if ((await this.receiptIndex.sharedLeaf(document)) !== null) return;
+    await this.append({ kind, document, blobs: [bytes] });
   }
 
   /**
@@ -114,26 +100,37 @@ export class Ledger {
   async logExchange(exchange: SignedExchange, usedKey: UsedKey | null): Promise<void> {
     const { receipt, response } = exchange;
     const stored = response === null ? null : { ...(await this.storeAnswer(response.body)), mediaType: response.mediaType };
-    await this.append("receipt", receiptDigest(receipt), [encodeJcs(receipt.document), ...exchange.blobs], {
-      id: receipt.receipt_id,
-      tenant: exchange.tenant,
-      keyHash: exchange.keyHash,
-      servedAt: receipt.served_at,
-      cites: exchange.cites,
-      session: exchange.session,
-      response: stored,
-      ...(usedKey === null ? {} : { idempotency: usedKey }),
+    await this.append({
+      kind: "receipt",
+      document: receiptDigest(receipt),
+      blobs: [encodeJcs(receipt.document), ...exchange.blobs],
+      receipt: {
+        id: receipt.receipt_id,
+        tenant: exchange.tenant,
+        keyHash: exchange.keyHash,
+        servedAt: receipt.served_at,
+        cites: exchange.cites,
+        session: exchange.session,
+        response: stored,
+        ...(usedKey === null ? {} : { idempotency: usedKey }),
+      },
     });
   }
 
-  /** Where an idempotency key was used up, or null. */
-  keyUse(keyHash: string): KeyUse | null {
-    return this.keyUses.get(keyHash) ?? null;
+  /** Where an idempotency key was used up, or null. @throws TrisealError `STORE_UNAVAILABLE`. */
+  keyUse(keyHash: string): Promise<KeyUse | null> {
+    return this.receiptIndex.keyUse(keyHash);
   }
 
-  /** The response that a key got, or null once the vault's key or the record is deleted. */
-  async storedResponse({ index }: KeyUse): Promise<StoredResponse | null> {
-    const receipt = (await this.recordAt(index))?.receipt;
+  /** Receipts of one API key, a page of them. @throws TrisealError `STORE_UNAVAILABLE`. */
+  list(listing: ReceiptListing): Promise<readonly ListedReceipt[]> {
+    return this.receiptIndex.list(listing);
+  }
+
+  /** The response that a key got, `job` where it was a 202, or null once the vault's key or the record is deleted. */
+  async storedResponse({ leafIndex }: KeyUse): Promise<StoredResponse | "job" | null> {
+    const { receipt, job } = (await this.recordAt(leafIndex)) ?? {};
+    if (job !== undefined) return "job";
     if (receipt?.response == null || receipt.idempotency === undefined) return null;
     const body = await openAnswer(this.vault, receipt.response);
     const { mediaType } = receipt.response;
@@ -165,7 +162,8 @@ export class Ledger {
       const digest = `sha256:${receipt.session}` as Sha256Digest;
       sessions.set(receipt.session, await this.sharedDocument(digest, log));
     }
-    for (const digest of receipt.cites) if (this.shared.has(digest)) await this.sharedDocument(digest, log);
+    for (const digest of receipt.cites)
+      if ((await this.receiptIndex.sharedLeaf(digest)) !== null) await this.sharedDocument(digest, log);
     const keyset = await this.keysets(document["workload_keyset_digest"] as Sha256Digest);
     if (keyset === null) throw new TrisealError("LOG_CORRUPT", "the receipt's keyset is missing");
     return encodeBundle({
@@ -181,9 +179,9 @@ export class Ledger {
   /** A session document by its id, or null. */
   async session(id: string): Promise<JsonObject | null> {
     const digest = `sha256:${id}` as Sha256Digest;
-    const index = this.shared.get(digest);
+    const index = await this.receiptIndex.sharedLeaf(digest);
     // Policy statements and key events are shared documents, too, and no sessions.
-    const isSession = index !== undefined && (await this.recordAt(index))?.kind === "session";
+    const isSession = index !== null && (await this.recordAt(index))?.kind === "session";
     return isSession ? this.sharedDocument(digest, null) : null;
   }
 
@@ -196,33 +194,41 @@ export class Ledger {
     }
   }
 
-  private async append(
-    kind: LeafKind & LogRecord["kind"],
-    document: Sha256Digest,
-    blobs: readonly Uint8Array[],
-    receipt?: ReceiptRecord,
-  ): Promise<void> {
-    const salt = crypto.getRandomValues(new Uint8Array(SALT_LENGTH));
-    const record = { kind, document, salt, blobs, ...(receipt === undefined ? {} : { receipt }) };
-    const { index } = await this.log.append({ kind, document, salt, record: encodeRecord(record) });
-    this.indexed(kind, document, receipt, index);
+  /**
+   * Logs that a job was accepted; resolves with its leaf when that is durable, and only then may the 202 leave.
+   * @param document what is accepted, without content.
+   * @throws TrisealError `LOG_UNAVAILABLE`.
+   */
+  async logAccepted(document: Uint8Array, job: Omit<JobRecord, "call">, call: Uint8Array): Promise<number> {
+    return this.append({
+      kind: "accepted",
+      document: digestOf(document),
+      blobs: [document],
+      job: { ...job, call: await this.storeAnswer(call) },
+    });
+  }
+
+  /** An accepted job with its call, by its leaf. The call is null once its key was deleted. Null where there is no such job. */
+  async acceptedJob(leafIndex: number): Promise<{ readonly job: JobRecord; readonly call: Uint8Array | null } | null> {
+    const job = (await this.recordAt(leafIndex))?.job;
+    return job === undefined ? null : { job, call: await openAnswer(this.vault, job.call) };
+  }
+
+  /** Resolves when the index holds all that was logged. @throws TrisealError `STORE_UNAVAILABLE`. */
+  indexed(): Promise<void> {
+    return this.receiptIndex.flush();
+  }
+
+  /** Whether a receipt was logged, whoever may read it. @throws TrisealError `STORE_UNAVAILABLE`. */
+  async hasReceipt(id: string): Promise<boolean> {
+    return (await this.receiptIndex.receipt(id)) !== null;
+  }
+
+  private async append(record: NewRecord): Promise<number> {
+    const { index, leafHash } = await appendRecord(this.log, record);
+    this.receiptIndex.add(indexEntry(index, leafHash, record));
     this.onAppend();
-  }
-
-  private index(record: LogRecord, index: number): void {
-    this.indexed(record.kind, record.document, record.receipt, index);
-  }
-
-  private indexed(kind: LogRecord["kind"], document: Sha256Digest, receipt: ReceiptRecord | undefined, index: number): void {
-    if (receipt !== undefined) this.indexReceipt(receipt, index);
-    else if (kind !== "receipt") this.shared.set(document, index);
-  }
-
-  private indexReceipt({ id, keyHash, idempotency }: ReceiptRecord, index: number): void {
-    this.receipts.set(id, { index, keyHash });
-    // The first use stands, whatever was logged later.
-    if (idempotency === undefined || this.keyUses.has(idempotency.keyHash)) return;
-    this.keyUses.set(idempotency.keyHash, { index, requestHash: idempotency.requestHash });
+    return index;
   }
 
   private async recordAt(index: number): Promise<LogRecord | null> {
@@ -231,12 +237,12 @@ export class Ledger {
   }
 
   private async find(id: string, keyHash: string): Promise<{ record: LogRecord; receipt: ReceiptRecord; index: number }> {
-    const found = this.receipts.get(id);
-    const record = found === undefined || found.keyHash !== keyHash ? null : await this.recordAt(found.index);
+    const found = await this.receiptIndex.receipt(id);
+    const record = found === null || found.keyHash !== keyHash ? null : await this.recordAt(found.leafIndex);
     // A wrong key gets the answer of an unknown id (ACI section 7.6).
-    if (found === undefined || record?.receipt === undefined)
+    if (found === null || record?.receipt === undefined)
       throw new TrisealError("RECEIPT_UNKNOWN", "no such receipt for this key");
-    return { record, receipt: record.receipt, index: found.index };
+    return { record, receipt: record.receipt, index: found.leafIndex };
   }
 
   private proof(index: number, salt: Uint8Array): { readonly salt: string; readonly proof: string } {
@@ -248,10 +254,10 @@ export class Ledger {
     digest: Sha256Digest,
     log: Map<Sha256Digest, { salt: string; proof: string }> | null,
   ): Promise<JsonObject> {
-    const index = this.shared.get(digest);
-    const record = index === undefined ? null : await this.recordAt(index);
+    const index = await this.receiptIndex.sharedLeaf(digest);
+    const record = index === null ? null : await this.recordAt(index);
     const bytes = record?.blobs[0];
-    if (index === undefined || record === null || bytes === undefined)
+    if (index === null || record === null || bytes === undefined)
       throw new TrisealError("LOG_CORRUPT", `document ${digestHex(digest).slice(0, 16)}… is missing`);
     log?.set(digest, this.proof(index, record.salt));
     const document = parseJson(bytes);
@@ -272,4 +278,38 @@ function receiptDocument(record: LogRecord): JsonObject {
   if (!isJsonObject(document) || digestOfJson(document) !== record.document)
     throw new TrisealError("LOG_CORRUPT", "a stored receipt is damaged");
   return document;
+}
+
+function appendRecord(log: TransparencyLog, record: NewRecord): Promise<AppendedLeaf> {
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_LENGTH));
+  const { kind, document } = record;
+  return log.append({ kind, document, salt, record: encodeRecord({ ...record, salt }) });
+}
+
+/** Logs a key event while no gateway runs: the next one indexes it. @throws TrisealError `LOG_UNAVAILABLE`. */
+export async function logKeyEvent(log: TransparencyLog, bytes: Uint8Array): Promise<void> {
+  await appendRecord(log, { kind: "key", document: digestOf(bytes), blobs: [bytes] });
+}
+
+/** What the index keeps of a leaf. A leaf whose record was deleted keeps its number only. */
+function indexEntry(leafIndex: number, leafHash: string, record: Omit<LogRecord, "v" | "salt" | "blobs"> | null): IndexEntry {
+  const { kind, document, receipt, job } = record ?? {};
+  const used = receipt?.idempotency ?? job?.idempotency;
+  const keyUse = used === undefined ? null : { keyHash: used.keyHash, requestHash: used.requestHash };
+  const isShared = kind === "session" || kind === "policy" || kind === "key";
+  return {
+    leafIndex,
+    leafHash,
+    shared: isShared && document !== undefined ? document : null,
+    receipt:
+      receipt === undefined
+        ? null
+        : { id: receipt.id, keyHash: receipt.keyHash, tenant: receipt.tenant, servedAt: receipt.servedAt },
+    job: job === undefined ? null : acceptedJob(job, leafIndex),
+    keyUse,
+  };
+}
+
+function acceptedJob({ call: _, idempotency: __, ...job }: JobRecord, leafIndex: number): AcceptedJob {
+  return { ...job, leafIndex };
 }

@@ -6,6 +6,7 @@ import type { TensorSpec } from "../core/tensor.ts";
 import type { Clock } from "../core/time.ts";
 import type { InferencePath, ServedModel } from "../paths/path.ts";
 import type { Policy } from "../policy/index.ts";
+import type { JobOptions } from "./job-service.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
@@ -59,6 +60,8 @@ export interface GatewayOptions {
   /** What is wrong with the policy files, or null: the gateway is not ready then, and goes on deciding with the last good policy. */
   readonly policyProblem: () => string | null;
   readonly paths: readonly InferencePath[];
+  /** Where requests wait that are answered later; null answers every request at once. */
+  readonly jobs: JobOptions | null;
   readonly models: readonly CatalogModel[];
   /** Tenants by the SHA-256 of their API key, 64 hexadecimal digits. */
   readonly tenants: ReadonlyMap<string, Tenant>;

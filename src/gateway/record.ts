@@ -24,10 +24,15 @@ import { type JsonObject, parseJson } from "../core/json.ts";
 
 const MAX_BLOB_BYTES = 96 * 1024 * 1024;
 
+/** Something that only a key of the vault opens, until that key is deleted. */
+const decodeSealed = object({ keyName: text(32), sealed: base64Bytes(MAX_BLOB_BYTES) });
+
+const decodeKeyUse = object({ keyHash: hexText(32), requestHash: hexText(32), status: integer(200, 599) });
+
 const decodeRecordForm = object(
   {
     v: oneOf(1),
-    kind: oneOf("receipt", "session", "policy", "key"),
+    kind: oneOf("receipt", "session", "policy", "key", "accepted"),
     document: digest,
     salt: hexBytes(32),
     /** The document and what only it cites. Shared documents stand in the blob folder. */
@@ -49,8 +54,24 @@ const decodeRecordForm = object(
       },
       {
         /** The `Idempotency-Key` that this receipt used up, with the status of its response. */
-        idempotency: object({ keyHash: hexText(32), requestHash: hexText(32), status: integer(200, 599) }),
+        idempotency: decodeKeyUse,
       },
+    ),
+    /** A request that is answered later. */
+    job: object(
+      {
+        id: matching(/job-[0-9a-f]{32}/, "a job id"),
+        receiptId: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+        tenant: text(64),
+        keyHash: hexText(32),
+        path: text(32),
+        model: text(128),
+        acceptedAt: seconds,
+        deadlineAt: seconds,
+        /** The request as it came, for the worker that answers it. */
+        call: decodeSealed,
+      },
+      { idempotency: decodeKeyUse },
     ),
   },
 );
@@ -60,6 +81,9 @@ export type LogRecord = Decoded<typeof decodeRecordForm>;
 
 /** What an index keeps of a receipt. */
 export type ReceiptRecord = NonNullable<LogRecord["receipt"]>;
+
+/** What is kept of an accepted job. */
+export type JobRecord = NonNullable<LogRecord["job"]>;
 
 /** A key that a receipt used up. */
 export type UsedKey = NonNullable<ReceiptRecord["idempotency"]>;
@@ -76,8 +100,9 @@ export function encodeRecord(record: {
   readonly salt: Uint8Array;
   readonly blobs: readonly Uint8Array[];
   readonly receipt?: ReceiptRecord;
+  readonly job?: JobRecord;
 }): Uint8Array {
-  const { receipt } = record;
+  const { receipt, job } = record;
   const base: JsonObject = {
     v: 1,
     kind: record.kind,
@@ -85,6 +110,8 @@ export function encodeRecord(record: {
     salt: encodeHex(record.salt),
     blobs: record.blobs.map(encodeBase64),
   };
+  if (job !== undefined)
+    return encodeJcs({ ...base, job: { ...job, call: { ...job.call, sealed: encodeBase64(job.call.sealed) } } });
   if (receipt === undefined) return encodeJcs(base);
   const response = receipt.response === null ? null : { ...receipt.response, sealed: encodeBase64(receipt.response.sealed) };
   return encodeJcs({ ...base, receipt: { ...receipt, response } });

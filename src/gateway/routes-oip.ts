@@ -7,15 +7,22 @@ import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
 import type { InFlight } from "./in-flight.ts";
-import { type InferCall, type InferResult, InferService } from "./infer.ts";
+import type { InferResult, InferService } from "./infer.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
+import type { InferCall } from "./parse-call.ts";
 import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
 import type { App, RequestState } from "./request-state.ts";
+import { prefersAsync, RETRY_AFTER_SECONDS } from "./routes-jobs.ts";
 
 /** OIP v2: server and model metadata, health, inference. */
-export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlight, memory: BodyMemory): void {
-  const service = new InferService(options);
+export function addOipRoutes(
+  app: App,
+  options: GatewayOptions,
+  inFlight: InFlight,
+  memory: BodyMemory,
+  service: InferService,
+): void {
   const find = (c: Context): CatalogModel => {
     const model = options.models.find((candidate) => candidate.name === c.req.param("model"));
     const version = c.req.param("version");
@@ -63,6 +70,7 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
         receipt_id: result.receiptId,
         status: result.status,
         code: result.code,
+        ...(result.jobId === null ? {} : { job_id: result.jobId }),
         ...(result.replayed ? { replayed: true } : {}),
       });
       return responseOf(result);
@@ -83,12 +91,12 @@ export function addOipRoutes(app: App, options: GatewayOptions, inFlight: InFlig
   }
 }
 
-function responseOf({ body, mediaType, status, receiptId, replayed }: InferResult): Response {
+function responseOf({ body, mediaType, status, receiptId, jobId, replayed }: InferResult): Response {
   return bytesResponse(body, mediaType, status, {
     ...messageHeaders(body, mediaType),
     "x-receipt-id": receiptId,
     ...(replayed ? { "idempotency-replayed": "true" } : {}),
-    ...retryHeaders(status),
+    ...(jobId === null ? retryHeaders(status) : acceptedHeaders(jobId)),
   });
 }
 
@@ -105,6 +113,15 @@ function callOf(c: Context<RequestState>, caller: Caller, body: Uint8Array): Inf
     requestId: c.var.requestId,
     identity: c.var.identity,
     signal: c.req.raw.signal,
+    respondAsync: prefersAsync(c.req.header("prefer")),
+  };
+}
+
+function acceptedHeaders(jobId: string): Record<string, string> {
+  return {
+    location: `/v1/jobs/${jobId}`,
+    "retry-after": String(RETRY_AFTER_SECONDS),
+    "preference-applied": "respond-async",
   };
 }
 

@@ -171,6 +171,14 @@ const configForm = z.strictObject({
         .describe("log how long each stage of a request took, and the memory in use; with --dev only"),
     })
     .prefault({}),
+  jobs: z
+    .strictObject({
+      maxOpenPerTenant: z.int().min(1).max(100_000).default(64).describe("requests of one tenant that wait for a later answer"),
+      deadlineSeconds: z.int().min(1).max(86_400).default(900).describe("a job is refused when it takes longer"),
+      maxAttempts: z.int().min(1).max(16).default(3).describe("starts of one job, where a failure may pass or its process died"),
+      concurrency: z.int().min(1).max(64).default(1).describe("jobs of one path that are done at one time"),
+    })
+    .prefault({}),
   keysetLifetimeDays: z
     .int()
     .min(1)

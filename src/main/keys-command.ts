@@ -7,6 +7,7 @@ import { formatTime } from "../core/time.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import { KEY_PURPOSES, type KeyDescription, type KeyEvent, type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { makeDurableDirectory, nodeFiles } from "../log/store/files.ts";
+import { MemoryReceiptIndex } from "../store/index.ts";
 import { readConfig, TENANT_ID } from "./config.ts";
 import { effectsAtRest, isActive, KeyChanges, logHistory } from "./key-changes.ts";
 import { openLedger } from "./open-ledger.ts";
@@ -53,7 +54,16 @@ async function changeAtRest(
   const { store, dataDir, origin } = folder;
   await makeDurableDirectory(nodeFiles, dataDir);
   const signer = await store.signer("log", "any");
-  const { ledger } = await openLedger({ dataDir, origin, signer, retainDays: null, clock: systemClock, files: nodeFiles });
+  const openIndex = () => Promise.resolve(new MemoryReceiptIndex());
+  const { ledger } = await openLedger({
+    dataDir,
+    origin,
+    signer,
+    retainDays: null,
+    clock: systemClock,
+    files: nodeFiles,
+    openIndex,
+  });
   try {
     await logHistory(store, ledger);
     return await make(new KeyChanges(store, ledger, systemClock, effectsAtRest(ledger.log)));

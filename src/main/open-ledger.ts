@@ -8,6 +8,7 @@ import { BlobStore } from "../log/store/blob-store.ts";
 import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
 import { TransparencyLog } from "../log/store/transparency-log.ts";
 import { createWitnessClient, type WitnessClient } from "../log/store/witness-client.ts";
+import type { ReceiptIndex } from "../store/index.ts";
 import type { TrisealConfig } from "./config.ts";
 import type { Started } from "./started.ts";
 import { createVaultKeys, type VaultKeyFolder } from "./vault-keys.ts";
@@ -26,6 +27,8 @@ export interface LedgerPlace {
   readonly retainDays: number | null;
   readonly clock: Clock;
   readonly files: DurableFiles;
+  /** Opens the index of the log; it is brought up to the log's end then. */
+  readonly openIndex: (log: TransparencyLog) => Promise<ReceiptIndex>;
 }
 
 /**
@@ -33,14 +36,14 @@ export interface LedgerPlace {
  * @throws TrisealError `LOG_LOCKED`, `LOG_CORRUPT`, `FORMAT_INVALID` for a damaged record.
  */
 export async function openLedger(place: LedgerPlace): Promise<{ readonly ledger: Ledger; readonly vault: VaultKeyFolder }> {
-  const { dataDir, origin, signer, retainDays, clock, files } = place;
+  const { dataDir, origin, signer, retainDays, clock, files, openIndex } = place;
   const log = await TransparencyLog.open({ directory: join(dataDir, "log"), origin, signer, files });
   try {
     const blobs = join(dataDir, "blobs");
     await makeDurableDirectory(files, blobs);
     const vault = createVaultKeys(join(dataDir, "vault"), retainDays ?? Number.POSITIVE_INFINITY, clock, files);
     if (retainDays !== null) await vault.sweep();
-    return { ledger: await Ledger.open(log, new BlobStore(files, blobs), vault), vault };
+    return { ledger: await Ledger.open(log, new BlobStore(files, blobs), vault, await openIndex(log)), vault };
   } catch (error) {
     await log.close();
     throw error;

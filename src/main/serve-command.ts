@@ -59,7 +59,9 @@ async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(await readConfig(flags.config ?? null), flags);
   // Installed before anything starts: a signal during the start is kept until the gateway can end in order.
   const stopped = stopSignal();
-  const running = await startGateway({ config, dev: flags.dev === true, clock: systemClock, log: writeLog, files: nodeFiles });
+  const databaseUrl = process.env["DATABASE_URL"] ?? null;
+  const dev = flags.dev === true;
+  const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log: writeLog, files: nodeFiles });
   announce(running, flags);
   await stopped;
   await running.close();

@@ -8,6 +8,7 @@ import type { Ledger } from "../gateway/ledger.ts";
 import type { OperatorLog } from "../gateway/options.ts";
 import { type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
+import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import type { TeePath } from "../paths/tee/server/tee-path.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
@@ -18,6 +19,7 @@ import { KeyChanges, logHistory } from "./key-changes.ts";
 import { type ActiveKeys, type KeyedParts, RunningKeyEffects } from "./key-effects.ts";
 import { listen } from "./listen.ts";
 import { startLedger, startWitnesses } from "./open-ledger.ts";
+import { openJobs, openReceiptIndex, openStore } from "./open-store.ts";
 import { createOperatorApp, type OperatorActions, openOperatorChannel } from "./operator-channel.ts";
 import type { OperatorAnswer } from "./operator-message.ts";
 import { packageRoot } from "./package-root.ts";
@@ -33,6 +35,8 @@ export interface StartOptions {
   readonly config: TrisealConfig;
   /** Development: own keys, simulated evidence, marked receipts. */
   readonly dev: boolean;
+  /** Address of the PostgreSQL database; null embeds one in the data folder. */
+  readonly databaseUrl: string | null;
   readonly clock: Clock;
   readonly log: OperatorLog;
   /** The disk of keys, log, records, blobs and vault. */
@@ -100,9 +104,14 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const store = new KeyStore(join(config.dataDir, "keys"), files);
   const active = await openKeys(options, store);
   assertOwnRole(tls, active);
+  const database = openStore(config.dataDir, options.databaseUrl, options.log);
+  started.add(async () => (await database.catch(() => null))?.close());
+  // The embedded one is opened beside everything else: a new log needs it for nothing yet.
+  if (options.databaseUrl !== null) await database;
   const { dataDir, retainDays } = config;
-  const place = { dataDir, origin: config.log.origin, signer: active.log, retainDays, clock, files };
-  const ledger = await startLedger(place, started);
+  const { origin } = config.log;
+  const openIndex = (log: TransparencyLog) => openReceiptIndex(database, log, origin, started);
+  const ledger = await startLedger({ dataDir, origin, signer: active.log, retainDays, clock, files, openIndex }, started);
   await logHistory(store, ledger);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
@@ -127,6 +136,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     policy: policy.current,
     policyProblem: policy.problem,
     paths: [tee],
+    jobs: openJobs(config, database),
     models: catalog.models,
     tenants: tenantsOf(config, apiKey),
     codes: { ...coreCodes, ...teeCodes },
@@ -139,6 +149,9 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   await tee.admitted(AbortSignal.timeout(FIRST_ADMISSION_MS)).catch(() => undefined);
   const server = await listen(gateway.fetch, config, tls);
   started.add(() => server.close(() => gateway.drain()));
+  gateway
+    .startJobs()
+    .catch(() => options.log({ level: "error", event: "jobs", detail: "no job is taken: the store cannot be opened" }));
   const trustChanged = async () => {
     tee.reappraise();
     await policy.reload();

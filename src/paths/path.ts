@@ -106,6 +106,13 @@ export interface InferOptions {
   readonly stages?: Stages;
 }
 
+/** How a path answers one request. */
+export interface InferOptions {
+  readonly signal: AbortSignal;
+  /** Takes how far the work is, from 0 to 1, and what is being done, in a few words without content. */
+  readonly progress?: (fraction: number, stage: string) => void;
+}
+
 /** Server side: one way of answering an inference request. */
 export interface InferencePath {
   readonly id: PathId;

@@ -36,6 +36,7 @@ const config = await readConfig(configFile);
 await startGateway({
   config: { ...config, dataDir, listen: { ...config.listen, port: Number(port) } },
   dev: true,
+  databaseUrl: null,
   clock: () => Math.floor(Date.now() / 1000) as never,
   log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
   files: killingFiles(nodeFiles, executioner),

@@ -19,6 +19,7 @@ import { nodeFiles } from "../../src/log/store/files.ts";
 import { TransparencyLog } from "../../src/log/store/transparency-log.ts";
 import type { InferencePath } from "../../src/paths/path.ts";
 import { parsePolicy, signPolicyStatement } from "../../src/policy/index.ts";
+import { MemoryReceiptIndex } from "../../src/store/memory-receipt-index.ts";
 import { parseTrust, type Trust } from "../../src/trust/index.ts";
 import { testSigner } from "../fixtures/signer.ts";
 
@@ -99,7 +100,7 @@ export async function startGateway(options: {
   });
   await nodeFiles.makeDirectory(`${folder}/blobs`);
   const vault = memoryVault();
-  const openLedger = () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault);
+  const openLedger = () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault, new MemoryReceiptIndex());
   const ledger = await openLedger();
   const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
   const policy = activePolicy(options.rules);
@@ -113,6 +114,7 @@ export async function startGateway(options: {
     policy: () => policy,
     policyProblem: () => null,
     paths: options.paths,
+    jobs: null,
     models: options.models,
     tenants: new Map([
       [hashApiKey(API_KEY), { id: "acme", tier: "gold", jurisdiction: "EU" }],

@@ -32,6 +32,7 @@ beforeAll(async () => {
   running = await startGateway({
     config: { ...config, dataDir: join(folder, "data"), listen: { host: "127.0.0.1", port: 0, tls: null } },
     dev: true,
+    databaseUrl: null,
     clock: () => unixSeconds(realClock() + time.offset),
     log: (line) => lines.push(line),
     files: nodeFiles,

@@ -266,10 +266,10 @@ describe("a used key", () => {
     const [first] = logged.mock.calls;
     if (first === undefined) throw new Error("nothing was logged");
     const usedFirst = () => gateway.ledger.keyUse(first[1]?.keyHash ?? "");
-    const before = usedFirst();
+    const before = await usedFirst();
     expect(before).not.toBeNull();
     await gateway.ledger.logExchange(...first);
-    expect(usedFirst()).toEqual(before);
+    expect(await usedFirst()).toEqual(before);
     const rebuilt = await gateway.reopenLedger();
     for (const [key, body, { receiptId, status, type, text }] of [
       ["k-1", bodyOf(1, 2), answer],
@@ -277,12 +277,12 @@ describe("a used key", () => {
     ] as const) {
       const request = { tenant: "acme", path: ADDRESS, mediaType: "application/json", body: utf8(body) };
       const keyed = keyedRequest(key, request);
-      const use = rebuilt.keyUse(keyed?.keyHash ?? "");
-      expect(use).toEqual(gateway.ledger.keyUse(keyed?.keyHash ?? ""));
+      const use = await rebuilt.keyUse(keyed?.keyHash ?? "");
+      expect(use).toEqual(await gateway.ledger.keyUse(keyed?.keyHash ?? ""));
       if (use === null) throw new Error("the key is not known");
       expect(use.requestHash).toBe(keyed?.requestHash);
       expect(await rebuilt.storedResponse(use)).toEqual({ receiptId, status, mediaType: type, body: utf8(text) });
     }
-    expect(rebuilt.keyUse("00".repeat(32))).toBeNull();
+    expect(await rebuilt.keyUse("00".repeat(32))).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ import { unixSeconds } from "../../../src/core/time.ts";
 import { newReceiptId, ReceiptWriter } from "../../../src/gateway/exchange.ts";
 import { createServiceIdentity } from "../../../src/gateway/service-identity.ts";
 import { openLedger } from "../../../src/main/open-ledger.ts";
+import { MemoryReceiptIndex } from "../../../src/store/index.ts";
 import { testSigner } from "../../fixtures/signer.ts";
 import { diskError, MemoryFiles } from "../log-store/memory-files.ts";
 import { code, logSigner, ORIGIN, temporaryFolder } from "../log-store/store-fixture.ts";
@@ -22,7 +23,15 @@ async function ledgerOn() {
     if (state.fails(operation, path)) throw diskError("ENOSPC");
   });
   const clock = () => unixSeconds(FIRST_DAY + state.day * 86_400);
-  const { ledger } = await openLedger({ dataDir: base, origin: ORIGIN, signer: logSigner, retainDays: 7, clock, files });
+  const { ledger } = await openLedger({
+    dataDir: base,
+    origin: ORIGIN,
+    signer: logSigner,
+    retainDays: 7,
+    clock,
+    files,
+    openIndex: async () => new MemoryReceiptIndex(),
+  });
   const identity = createServiceIdentity(testSigner("gateway-1", 21), {
     notAfter: unixSeconds(FIRST_DAY * 2),
     dev: false,

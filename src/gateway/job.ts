@@ -1,0 +1,54 @@
+/** A job's document, and how the request of a job differs from one that is answered at once. */
+import { type ErrorTable, isTrisealError, type TrisealError } from "../core/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { formatTime, unixSeconds } from "../core/time.ts";
+import type { Job } from "../store/index.ts";
+
+/** A job as its owner sees it. */
+export function jobDocument(job: Job): JsonObject {
+  return {
+    id: job.id,
+    state: job.state,
+    model: job.model,
+    path: job.path,
+    progress: job.progress,
+    stage: job.stage,
+    attempts: job.attempts,
+    accepted_at: formatTime(unixSeconds(job.acceptedAt)),
+    deadline_at: formatTime(unixSeconds(job.deadlineAt)),
+    finished_at: job.finishedAt === null ? null : formatTime(unixSeconds(job.finishedAt)),
+    receipt_id: job.receiptId,
+    code: job.code,
+    links: { self: `/v1/jobs/${job.id}`, result: `/v1/jobs/${job.id}/result`, events: `/v1/jobs/${job.id}/events` },
+  };
+}
+
+/** How a job's request is answered. */
+export interface JobAnswer {
+  /** Id that the receipt was promised. */
+  readonly receiptId: string;
+  /** Why the request is refused without being run, or null. */
+  readonly refusal: TrisealError | null;
+  /** Whether a failure that may pass is thrown, to be tried again, and not receipted. */
+  readonly mayRetry: boolean;
+  readonly progress: (fraction: number, stage: string) => void;
+}
+
+/** The code of a receipt's `request.refused`, or null for an answer. */
+export function refusalCode(receipt: JsonObject): string | null {
+  const events: readonly JsonValue[] = Array.isArray(receipt["event_log"]) ? receipt["event_log"] : [];
+  const codes = events.flatMap((event) => (isJsonObject(event) && event["type"] === "request.refused" ? [event["code"]] : []));
+  return typeof codes[0] === "string" ? codes[0] : null;
+}
+
+/** Why a run was stopped, where one of ours stopped it. */
+export function stopReason(signal: AbortSignal): TrisealError | null {
+  return signal.aborted && isTrisealError(signal.reason) ? signal.reason : null;
+}
+
+/** A job is done again after a failure that may pass, unless its caller or its deadline ended it. A draining gateway leaves it to the next. */
+export function shouldRetry({ code }: TrisealError, job: JobAnswer, codes: ErrorTable): boolean {
+  if (code === "SHUTTING_DOWN" || code === "LOG_UNAVAILABLE") return true;
+  if (code === "JOB_CANCELLED" || code === "DEADLINE_EXCEEDED") return false;
+  return job.mayRetry && codes[code]?.retryable === true;
+}

@@ -1,0 +1,102 @@
+/** An inference request as it comes in, and what of it can be read before anything is decided. */
+
+import { TrisealError } from "../core/errors.ts";
+import {
+  type CallerFacts,
+  callerFacts,
+  hasUnguessableId,
+  parseInferenceRequest,
+  parseInputs,
+  requestedOutputs,
+} from "../core/oip.ts";
+import type { Stages } from "../core/stage.ts";
+import type { InferencePath } from "../paths/path.ts";
+import type { Caller } from "./authenticate.ts";
+import type { ReceivedRequest } from "./exchange.ts";
+import { assertJsonLength, assertMessageType } from "./message-headers.ts";
+import type { CatalogModel, GatewayOptions } from "./options.ts";
+import type { ServiceIdentity } from "./service-identity.ts";
+
+/** One request as it came in. */
+export interface InferCall {
+  readonly caller: Caller;
+  /** The address without its query. */
+  readonly path: string;
+  readonly modelName: string;
+  readonly modelVersion: string | null;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+  /** The header `Inference-Header-Content-Length`, or null. */
+  readonly jsonLength: string | null;
+  /** The `Idempotency-Key` header, or null. */
+  readonly idempotencyKey: string | null;
+  readonly requestId: string;
+  /** Who signs the receipt. */
+  readonly identity: ServiceIdentity;
+  readonly signal: AbortSignal;
+  /** Told of the stages of this request; for measurements. */
+  readonly stages?: Stages;
+  /** Whether the caller asks for 202 and an answer later (`Prefer: respond-async`, RFC 7240 section 4.1). */
+  readonly respondAsync: boolean;
+}
+
+/** A parsed request. */
+export interface ParsedCall {
+  readonly received: ReceivedRequest;
+  readonly facts: CallerFacts;
+  /** Path that the body is sealed for; null for a clear body. */
+  readonly sealedFor: InferencePath | null;
+  /** Checks a clear body's tensors against the model. */
+  readonly checkTensors: (model: CatalogModel) => void;
+}
+
+/** What a receipt can name as the requested model, whether it exists or not. Longer names are cut. */
+const MODEL_NAME = /^[\x21-\x7e]+$/;
+const MAX_MODEL_NAME = 128;
+
+/**
+ * Parses a request: a clear body, or the clear part of one that is sealed for one of the paths.
+ * @throws TrisealError `REQUEST_MALFORMED`, `REQUEST_MEDIA_TYPE`, and as `SealedReader.read`.
+ */
+export function parseCall(call: InferCall, { paths, limits }: Pick<GatewayOptions, "paths" | "limits">): ParsedCall {
+  if (!MODEL_NAME.test(call.modelName)) throw new TrisealError("REQUEST_MALFORMED", "no model has such a name");
+  const type = essence(call.mediaType);
+  const sealedFor = paths.find((path) => path.sealed?.mediaTypes.includes(type));
+  if (sealedFor?.sealed) {
+    if (call.jsonLength !== null) throw new TrisealError("REQUEST_MALFORMED", "a sealed body has no JSON length to state");
+    return parseSealed(call, sealedFor, sealedFor.sealed.read(call.body, type));
+  }
+  assertMessageType(type, call.jsonLength);
+  const request = parseInferenceRequest(call.body);
+  assertJsonLength(call.jsonLength, call.body, request);
+  const received = receivedRequest(call, "none", !hasUnguessableId(request.id));
+  return {
+    received,
+    facts: callerFacts(request.parameters),
+    sealedFor: null,
+    checkTensors: (model) => {
+      parseInputs(request, model.inputs, limits.maxTensorElements);
+      requestedOutputs(request, model.outputs);
+    },
+  };
+}
+
+/** A media type without its parameters, in lower case. */
+export function essence(mediaType: string): string {
+  return mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
+  const { caller, path, modelName, body } = call;
+  return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, MAX_MODEL_NAME), body, sealedBy, guessable };
+}
+
+function parseSealed(
+  call: InferCall,
+  path: InferencePath,
+  clear: { readonly model: string; readonly facts: CallerFacts },
+): ParsedCall {
+  if (clear.model !== call.modelName)
+    throw new TrisealError("REQUEST_MALFORMED", "the sealed envelope names another model than the address");
+  return { received: receivedRequest(call, "caller", false), facts: clear.facts, sealedFor: path, checkTensors: () => undefined };
+}

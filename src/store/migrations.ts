@@ -1,0 +1,82 @@
+/** Migrations, in order. One that was released is never edited: a change is a further one. */
+import { type Kysely, type Migration, Migrator, sql } from "kysely";
+import { TrisealError } from "../core/errors.ts";
+import type { Tables } from "./schema.ts";
+
+const migrations: Readonly<Record<string, Migration>> = {
+  "0001-receipts-and-jobs": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("shards")
+        .addColumn("shard", "text", (column) => column.primaryKey())
+        .addColumn("size", "bigint", (column) => column.notNull())
+        .addColumn("last_leaf", "text", (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createTable("receipts")
+        .addColumn("id", "text", (column) => column.notNull())
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("leaf_index", "bigint", (column) => column.notNull())
+        .addColumn("key_hash", "text", (column) => column.notNull())
+        .addColumn("tenant", "text", (column) => column.notNull())
+        .addColumn("served_at", "bigint", (column) => column.notNull())
+        .addPrimaryKeyConstraint("receipts_key", ["shard", "id"])
+        .execute();
+      await db.schema.createIndex("receipts_by_key").on("receipts").columns(["shard", "key_hash", "leaf_index"]).execute();
+      await db.schema
+        .createTable("key_uses")
+        .addColumn("key_hash", "text", (column) => column.notNull())
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("leaf_index", "bigint", (column) => column.notNull())
+        .addColumn("request_hash", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("key_uses_key", ["shard", "key_hash"])
+        .execute();
+      await db.schema
+        .createTable("shared_documents")
+        .addColumn("digest", "text", (column) => column.notNull())
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("leaf_index", "bigint", (column) => column.notNull())
+        .addPrimaryKeyConstraint("shared_documents_key", ["shard", "digest"])
+        .execute();
+      await db.schema
+        .createTable("jobs")
+        .addColumn("id", "text", (column) => column.primaryKey())
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("tenant", "text", (column) => column.notNull())
+        .addColumn("key_hash", "text", (column) => column.notNull())
+        .addColumn("path", "text", (column) => column.notNull())
+        .addColumn("model", "text", (column) => column.notNull())
+        .addColumn("state", "text", (column) => column.notNull())
+        .addColumn("progress", "double precision", (column) => column.notNull().defaultTo(0))
+        .addColumn("stage", "text", (column) => column.notNull().defaultTo(""))
+        .addColumn("accepted_at", "bigint", (column) => column.notNull())
+        .addColumn("deadline_at", "bigint", (column) => column.notNull())
+        .addColumn("finished_at", "bigint")
+        .addColumn("leaf_index", "bigint", (column) => column.notNull())
+        .addColumn("receipt_id", "text", (column) => column.notNull().unique())
+        .addColumn("code", "text")
+        .addColumn("attempts", "integer", (column) => column.notNull().defaultTo(0))
+        .execute();
+      await db.schema.createIndex("jobs_by_state").on("jobs").columns(["shard", "state"]).execute();
+    },
+  },
+};
+
+/** Brings the tables to this program's version; two processes may do so at once. @throws TrisealError `STORE_UNAVAILABLE`. */
+export async function migrate(db: Kysely<Tables>): Promise<readonly string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...migrations }) } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error !== undefined)
+    throw new TrisealError("STORE_UNAVAILABLE", "the store could not be migrated: it may be of a newer version", {
+      cause: error,
+    });
+  return (results ?? []).filter(({ status }) => status === "Success").map(({ migrationName }) => migrationName);
+}
+
+/** Deletes everything that log and records can bring back. Jobs come back as they were accepted. */
+export async function emptyTables(db: Kysely<Tables>, shard: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    for (const table of ["receipts", "key_uses", "shared_documents", "jobs", "shards"] as const)
+      await tx.deleteFrom(table).where(sql.ref("shard"), "=", shard).execute();
+  });
+}
