@@ -23,7 +23,7 @@ const matrix = {
   signing: { own: ["core"], packages: [], node: true },
   keys: { own: ["core", "log/store", "signing"], packages: [], node: true },
   trust: { own: ["core"], packages: ["yaml", "zod"] },
-  model: { own: ["core"], packages: [] },
+  model: { own: ["core"], packages: ["@bufbuild/protobuf"] },
   "model/read": { own: ["core", "model"], packages: [], node: true },
   policy: { own: ["core", "receipt", "path"], packages: ["@marcbachmann/cel-js", "yaml", "zod"] },
   path: { own: ["core"], packages: [] },
