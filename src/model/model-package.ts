@@ -2,7 +2,7 @@
 import { array, type Decoded, digest, finite, integer, matching, object, oneOf, text } from "../core/decode.ts";
 import { TrisealError } from "../core/errors.ts";
 import { type JsonValue, parseJson } from "../core/json.ts";
-import { decodeTensorSpec, type Tensor, type TensorSpec } from "../core/tensor.ts";
+import { decodeTensorSpec, elementCount, type Tensor, type TensorSpec } from "../core/tensor.ts";
 
 /** Largest `model.json`, in bytes. */
 export const MAX_MODEL_JSON_BYTES = 1024 * 1024;
@@ -59,10 +59,11 @@ function checkTensors(model: ModelPackage): void {
   }
 }
 
-/** Length of the last axis of the model's first input, or null where it is free or there is none. */
+/** Numbers in one row (one sample) of the model's first input, or null where an axis behind the first is free or there is none. */
 function rowLength(model: ModelPackage): number | null {
-  const length = model.inputs[0]?.shape.at(-1);
-  return length === undefined || length === -1 ? null : length;
+  const shape = model.inputs[0]?.shape ?? [];
+  const row = shape.length > 1 ? shape.slice(1) : shape;
+  return row.length === 0 || row.includes(-1) ? null : elementCount(row);
 }
 
 function checkColumns(model: ModelPackage): void {

@@ -169,7 +169,7 @@ export interface ValueBounds {
 /** Largest magnitude of any intermediate number: int32. */
 export const MAX_MAGNITUDE = 2 ** 31 - 1;
 
-/** Values that `op` reads. */
-export function operandsOf(op: IntegerOp): readonly number[] {
-  return op.op === "add" || op.op === "concat" ? op.x : [op.x];
+/** Values that `op` reads, in its order. */
+export function operandsOf(op: { readonly x: number | readonly number[] }): readonly number[] {
+  return typeof op.x === "number" ? [op.x] : op.x;
 }

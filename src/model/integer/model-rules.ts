@@ -35,16 +35,17 @@ function checkWeights(place: string, bits: number, weights: Int8Array): void {
 function checkTree(place: string, { feature, threshold, yes, no }: Tree): void {
   const size = feature.length;
   if ([threshold, yes, no].some((list) => list.length !== size)) invalid(`${place}: a tree's lists differ in length`);
+  const targets = [yes, no].flatMap((list) => list.map((target, from) => ({ target, from })));
+  const exists = ({ target, from }: { target: number; from: number }) =>
+    target >= 0 ? target > from && target < size : -1 - target <= size;
+  if (!targets.every(exists)) invalid(`${place}: a tree has an edge to nowhere`);
+  if (new Set(targets.map(({ target }) => target)).size !== targets.length)
+    invalid(`${place}: a tree has two edges to one place`);
   const depth = new Array<number>(size).fill(0);
-  const seen = new Set<number>();
-  feature.forEach((_, at) => {
-    for (const target of [yes[at] ?? 0, no[at] ?? 0]) {
-      const exists = target >= 0 ? target > at && target < size : -1 - target <= size;
-      if (!exists || seen.has(target)) invalid(`${place}: a tree has an edge to nowhere, or two to one place`);
-      seen.add(target);
-      if (target >= 0) depth[target] = (depth[at] ?? 0) + 1;
-    }
-  });
+  // A node stands after the one that leads to it, so that depths are known in this order.
+  for (const { target, from } of targets.toSorted((left, right) => left.from - right.from)) {
+    if (target >= 0) depth[target] = (depth[from] ?? 0) + 1;
+  }
   if (depth.some((levels) => levels >= MAX_TREE_DEPTH)) invalid(`${place}: a tree is deeper than ${MAX_TREE_DEPTH}`);
 }
 
@@ -77,6 +78,7 @@ function checkOutput({ meaning, scale, offset }: IntegerModel["output"]): void {
 export function checkModelRules(model: IntegerModel): void {
   checkInput(model.input);
   checkOutput(model.output);
+  if (model.input.name === model.output.name) invalid("input and output have one name");
   model.ops.forEach((op, index) => {
     const place = `operation ${index}`;
     if (operandsOf(op).some((at) => at > index)) invalid(`${place}: reads a value that is not made yet`);

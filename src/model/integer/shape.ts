@@ -1,14 +1,49 @@
 /** Shapes of the values of an integer model, and what each operation demands of its operands. SPEC section 4. */
 import { TrisealError } from "../../core/errors.ts";
 import { elementCount } from "../../core/tensor.ts";
-import type { ConcatOp, ConvOp, IntegerOp, Shape, TreesOp, Window } from "./integer-model.ts";
+import type { Shape, Window } from "./integer-model.ts";
 import { windowOutput } from "./window.ts";
 
 /** Most elements of one value. */
 export const MAX_VALUE_ELEMENTS = 2 ** 22;
 
+interface Sized {
+  readonly length: number;
+}
+
+interface ShapedConv extends Window {
+  readonly op: "conv";
+  readonly channels: number;
+  readonly groups: number;
+  readonly dilation: readonly [number, number];
+  readonly weights: Sized;
+  readonly bias: Sized;
+}
+
+interface ShapedConcat {
+  readonly op: "concat";
+  readonly axis: number;
+}
+
+interface ShapedTrees {
+  readonly op: "trees";
+  readonly base: Sized;
+  readonly trees: readonly { readonly feature: Sized; readonly leaves: Sized }[];
+}
+
+/** What of an operation, over integers or over reals, its shape depends on. */
+export type ShapedOp =
+  | { readonly op: "linear"; readonly rows: number; readonly weights: Sized; readonly bias: Sized }
+  | ShapedConv
+  | { readonly op: "add"; readonly x: Sized; readonly multipliers: Sized }
+  | (Window & { readonly op: "sum-pool" | "average-pool" | "max-pool" })
+  | ShapedConcat
+  | { readonly op: "reshape"; readonly shape: Shape }
+  | { readonly op: "requant" | "clip" | "arg-max" }
+  | ShapedTrees;
+
 function invalid(place: string, reason: string): never {
-  throw new TrisealError("MODEL_INVALID", `integer model: ${place}: ${reason}`);
+  throw new TrisealError("MODEL_INVALID", `model: ${place}: ${reason}`);
 }
 
 function image(place: string, shape: Shape): void {
@@ -19,7 +54,7 @@ function pooled(shape: Shape, window: Window): Shape {
   return [shape[0] ?? 0, ...windowOutput(shape, window, [1, 1])];
 }
 
-function convShape(place: string, op: ConvOp, shape: Shape): Shape {
+function convShape(place: string, op: ShapedConv, shape: Shape): Shape {
   image(place, shape);
   const channels = shape[0] ?? 0;
   if (channels % op.groups !== 0 || op.channels % op.groups !== 0) invalid(place, "groups do not divide the channels");
@@ -29,7 +64,7 @@ function convShape(place: string, op: ConvOp, shape: Shape): Shape {
   return [op.channels, ...windowOutput(shape, op, op.dilation)];
 }
 
-function concatShape(place: string, op: ConcatOp, shapes: readonly Shape[]): Shape {
+function concatShape(place: string, op: ShapedConcat, shapes: readonly Shape[]): Shape {
   const [first = []] = shapes;
   if (op.axis >= first.length) invalid(place, "no such axis");
   const fits = shapes.every(
@@ -39,7 +74,7 @@ function concatShape(place: string, op: ConcatOp, shapes: readonly Shape[]): Sha
   return first.map((length, axis) => (axis === op.axis ? shapes.reduce((sum, shape) => sum + (shape[axis] ?? 0), 0) : length));
 }
 
-function treesShape(place: string, op: TreesOp): Shape {
+function treesShape(place: string, op: ShapedTrees): Shape {
   if (op.trees.some((tree) => tree.leaves.length !== (tree.feature.length + 1) * op.base.length)) {
     invalid(place, "a tree has another number of leaf values than its nodes need");
   }
@@ -50,13 +85,13 @@ function treesShape(place: string, op: TreesOp): Shape {
  * The shape of the value that `op` makes of operands with `shapes`.
  * @throws TrisealError `MODEL_INVALID` where they do not fit, or the value is larger than `MAX_VALUE_ELEMENTS`.
  */
-export function shapeOf(place: string, op: IntegerOp, shapes: readonly Shape[]): Shape {
+export function shapeOf(place: string, op: ShapedOp, shapes: readonly Shape[]): Shape {
   const shape = resultShape(place, op, shapes);
   if (elementCount(shape) > MAX_VALUE_ELEMENTS) invalid(place, `more than ${MAX_VALUE_ELEMENTS} elements`);
   return shape;
 }
 
-function resultShape(place: string, op: IntegerOp, shapes: readonly Shape[]): Shape {
+function resultShape(place: string, op: ShapedOp, shapes: readonly Shape[]): Shape {
   const [first = []] = shapes;
   switch (op.op) {
     case "linear":
@@ -70,6 +105,7 @@ function resultShape(place: string, op: IntegerOp, shapes: readonly Shape[]): Sh
       if (shapes.some((shape) => shape.join() !== first.join())) invalid(place, "operands have different shapes");
       return first;
     case "sum-pool":
+    case "average-pool":
     case "max-pool":
       image(place, first);
       return pooled(first, op);

@@ -1,161 +1,21 @@
-/**
- * ONNX's protobuf messages, as far as they are read: field numbers of onnx.proto3. The wire format is the library's; what is
- * here are the messages, and bounds that hold before anything is allocated.
- */
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+/** Field numbers of onnx.proto3, and the reader of a whole file. */
+import { WireType } from "@bufbuild/protobuf/wire";
 import { TrisealError } from "../../core/errors.ts";
-
-/** A field's reader: consumes one value of `wire` type into the message. */
-type Field<Message> = readonly [wire: WireType, read: (message: Message, reader: BinaryReader, wire: WireType) => void];
-
-/** Fields of one message by number. Fields that are not listed are skipped. */
-type Fields<Message> = Readonly<Record<number, Field<Message>>>;
-
-/** A tensor as the file holds it. */
-export interface RawTensorProto {
-  dims: number[];
-  dataType: number;
-  name: string;
-  external: boolean;
-  raw: Uint8Array | null;
-  floats: number[];
-  ints: number[];
-  longs: number[];
-  doubles: number[];
-}
-
-/** An attribute of a node. */
-export interface AttributeProto {
-  name: string;
-  f: number;
-  i: number;
-  s: string;
-  t: RawTensorProto | null;
-  floats: number[];
-  ints: number[];
-  strings: string[];
-  /** Holds a subgraph or another kind that no supported operation has. */
-  foreign: boolean;
-}
-
-/** An operation of the graph. */
-export interface NodeProto {
-  inputs: string[];
-  outputs: string[];
-  name: string;
-  opType: string;
-  domain: string;
-  attributes: AttributeProto[];
-}
-
-/** A declared input or output. */
-export interface ValueProto {
-  name: string;
-  elementType: number;
-  /** Null for a length that is named or not stated. */
-  dims: (number | null)[] | null;
-}
-
-/** The graph. */
-export interface GraphProto {
-  nodes: NodeProto[];
-  initializers: RawTensorProto[];
-  inputs: ValueProto[];
-  outputs: ValueProto[];
-  sparse: boolean;
-}
-
-/** The model. */
-export interface ModelProto {
-  irVersion: number;
-  opsets: { domain: string; version: number }[];
-  graph: GraphProto | null;
-  functions: boolean;
-}
-
-/** Most nodes, initialisers, attributes and other repeated messages. */
-const MAX_REPEATED = 65_536;
-
-/** Most numbers in a list of an attribute or a tensor that is not raw: each takes a byte of the file at least. */
-const MAX_NUMBERS = 2 ** 25;
-
-const VARINT = WireType.Varint;
-const LENGTH = WireType.LengthDelimited;
-
-function malformed(reason: string): never {
-  throw new TrisealError("MODEL_INVALID", `ONNX: ${reason}`);
-}
-
-function readMessage<Message>(bytes: Uint8Array, fields: Fields<Message>, message: Message): Message {
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [number, wire] = reader.tag();
-    const field = fields[number];
-    if (field === undefined) {
-      reader.skip(wire, number, 8);
-      continue;
-    }
-    if (wire !== field[0] && wire !== LENGTH) malformed(`field ${number} has another type than the format says`);
-    field[1](message, reader, wire);
-  }
-  return message;
-}
-
-function push<T>(list: T[], item: T, most = MAX_REPEATED): void {
-  if (list.length >= most) malformed(`more than ${most} items in a list`);
-  list.push(item);
-}
-
-function safe(value: bigint | string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) malformed("an integer is beyond 2^53");
-  return number;
-}
-
-const text = <M>(set: (message: M, value: string) => void): Field<M> => [
+import {
+  type Fields,
   LENGTH,
-  (message, reader) => {
-    const value = reader.string(true);
-    if (value.length > 4096) malformed("a name is longer than 4096 characters");
-    set(message, value);
-  },
-];
-
-const long = <M>(set: (message: M, value: number) => void): Field<M> => [
+  long,
+  malformed,
+  nested,
+  numbers,
+  present,
+  push,
+  readMessage,
+  safe,
+  text,
   VARINT,
-  (message, reader, wire) => {
-    if (wire !== VARINT) malformed("a number has another type than the format says");
-    set(message, safe(reader.int64()));
-  },
-];
-
-const nested = <M, N>(fields: Fields<N>, empty: () => N, set: (message: M, value: N) => void): Field<M> => [
-  LENGTH,
-  (message, reader) => set(message, readMessage(reader.bytes(), fields, empty())),
-];
-
-const present = <M>(set: (message: M) => void): Field<M> => [
-  LENGTH,
-  (message, reader) => {
-    reader.bytes();
-    set(message);
-  },
-];
-
-/** A repeated number: packed, or one value per tag. */
-function numbers<M>(wire: WireType, list: (message: M) => number[], read: (reader: BinaryReader) => number): Field<M> {
-  return [
-    wire,
-    (message, reader, got) => {
-      if (got === wire) {
-        push(list(message), read(reader), MAX_NUMBERS);
-        return;
-      }
-      const packed = new BinaryReader(reader.bytes());
-      while (packed.pos < packed.len) push(list(message), read(packed), MAX_NUMBERS);
-    },
-  ];
-}
+} from "./field.ts";
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, RawTensorProto, ValueProto } from "./messages.ts";
 
 const emptyTensor = (): RawTensorProto => ({
   dims: [],
@@ -217,6 +77,7 @@ const TENSOR: Fields<RawTensorProto> = {
 
 const emptyAttribute = (): AttributeProto => ({
   name: "",
+  type: 0,
   f: 0,
   i: 0,
   s: "",
@@ -265,6 +126,9 @@ const ATTRIBUTE: Fields<AttributeProto> = {
   9: text((m, value) => push(m.strings, value)),
   10: foreign,
   11: foreign,
+  20: long((m, value) => {
+    m.type = value;
+  }),
   21: text((m) => {
     m.foreign = true;
   }),
