@@ -71,6 +71,8 @@ export function readScoreForm(builder: GraphBuilder, node: NodeProto): void {
   if (held.kind !== "value" || (from !== "linear" && from !== "trees")) {
     return unsupported(node, "is only supported on the scores of a classifier");
   }
-  builder.result(node, held.value, held.final ?? nodePlace(node), held.offset);
+  // A dictionary has the same numbers; a share of the sum has the same order only.
+  const final = node.opType === "ZipMap" ? held.final : (held.final ?? nodePlace(node));
+  builder.result(node, held.value, final, held.offset);
   builder.notes.push(`${nodePlace(node)} only changes the form of the scores and is not computed`);
 }
