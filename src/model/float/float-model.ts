@@ -102,6 +102,8 @@ export interface FloatModel {
     readonly meaning: "logits" | "scores" | "class";
     /** What is to be added to the value to give the source model's number. */
     readonly offset: number;
+    /** What the source file declares: ONNX's element type (0: no tensor), and lengths behind the batch if all are stated. */
+    readonly declared: { readonly elementType: number; readonly shape: Shape | null };
   };
   /** What was left out or is returned in another form, one line each, for a person. */
   readonly notes: readonly string[];

@@ -41,7 +41,7 @@ function checkTree(place: string, { feature, threshold, yes, no }: Tree): void {
   if (!targets.every(exists)) invalid(`${place}: a tree has an edge to nowhere`);
   if (new Set(targets.map(({ target }) => target)).size !== targets.length)
     invalid(`${place}: a tree has two edges to one place`);
-  const depth = new Array<number>(size).fill(0);
+  const depth = Array.from({ length: size }, () => 0);
   // A node stands after the one that leads to it, so that depths are known in this order.
   for (const { target, from } of targets.toSorted((left, right) => left.from - right.from)) {
     if (target >= 0) depth[target] = (depth[from] ?? 0) + 1;

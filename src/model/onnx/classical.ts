@@ -112,7 +112,7 @@ export function readTreeClassifier(builder: GraphBuilder, node: NodeProto): void
 }
 
 function baseValues(node: NodeProto, given: readonly number[], columns: number): readonly number[] {
-  if (given.length === 0) return new Array<number>(columns).fill(0);
+  if (given.length === 0) return Array.from({ length: columns }, () => 0);
   return given.length === columns ? given : unsupported(node, `\`base_values\` needs ${columns} numbers`);
 }
 

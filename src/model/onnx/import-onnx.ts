@@ -128,14 +128,27 @@ function inputOf(graph: GraphProto): ValueProto {
   return input;
 }
 
-type FinalValue = { readonly name: string; readonly value: number; readonly final: string | null; readonly offset: number };
+interface FinalValue {
+  readonly source: ValueProto;
+  readonly value: number;
+  readonly final: string | null;
+  readonly offset: number;
+}
+
+/** What the file itself says of its output. */
+function declaredOutput({ elementType, dims }: ValueProto): FloatModel["output"]["declared"] {
+  const lengths = (dims ?? []).slice(1);
+  const isStated = lengths.length > 0 && lengths.every((length) => length !== null && length >= 1);
+  return { elementType, shape: isStated ? lengths.map(Number) : null };
+}
 
 /** The one output that counts: labels beside scores follow from them. */
 function outputOf(builder: GraphBuilder, graph: GraphProto): FinalValue {
   const finals: FinalValue[] = [];
-  for (const { name } of graph.outputs) {
+  for (const source of graph.outputs) {
+    const { name } = source;
     const held = builder.held(name) ?? invalid(`output ${shown(name)} is made by no node`);
-    if (held.kind === "value") finals.push({ name, ...held });
+    if (held.kind === "value") finals.push({ source, ...held });
     else if (held.kind === "constant") invalid(`output ${shown(name)} is constant`);
   }
   const [first] = finals;
@@ -188,7 +201,7 @@ export function importOnnx(bytes: Uint8Array): FloatModel {
     builder.hold(tensor.name, { kind: "constant", constant: parseConstant(tensor) });
   }
   for (const node of graph.nodes) readerOf(node)(builder, node, opset);
-  const { name, value, final, offset } = outputOf(builder, graph);
+  const { source, value, final, offset } = outputOf(builder, graph);
   const { ops, shapes } = needed(builder, value);
   if (ops.length === 0) invalid("the output is the input");
   const isClass = ops.at(-1)?.op === "arg-max";
@@ -197,7 +210,7 @@ export function importOnnx(bytes: Uint8Array): FloatModel {
     input: { name: input.name, shape: shapes[0] ?? [] },
     ops,
     shapes,
-    output: { name, meaning, offset },
+    output: { name: source.name, meaning, offset, declared: declaredOutput(source) },
     notes: builder.notes,
   };
 }

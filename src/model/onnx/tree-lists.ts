@@ -105,7 +105,7 @@ class TreeReader {
       const column = leafColumns[at] ?? -1;
       if (!(column >= 0 && column < this.columns)) this.refuse("a leaf adds to no column");
       const key = `${tree}:${leafNodeIds[at]}`;
-      const leaf = weights.get(key) ?? new Array<number>(this.columns).fill(0);
+      const leaf = weights.get(key) ?? this.nothing();
       leaf[column] = (leaf[column] ?? 0) + (leafWeights[at] ?? 0);
       weights.set(key, leaf);
     });
@@ -138,9 +138,13 @@ class TreeReader {
     return this.places.get(`${tree}:${target}`) ?? this.refuse("a node leads to nowhere");
   }
 
+  private nothing(): number[] {
+    return Array.from({ length: this.columns }, () => 0);
+  }
+
   private leaf(draft: Draft, key: string): number {
     const leaf = draft.leaves.length / this.columns;
-    draft.leaves.push(...(this.weights.get(key) ?? new Array<number>(this.columns).fill(0)));
+    draft.leaves.push(...(this.weights.get(key) ?? this.nothing()));
     return -1 - leaf;
   }
 }

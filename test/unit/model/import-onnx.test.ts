@@ -13,7 +13,7 @@ const unsupported = expect.objectContaining({ code: "MODEL_UNSUPPORTED" });
 const load = (draft: Partial<Draft>) => importOnnx(draftOnnx({ ...dense, ...draft }));
 const output = (draft: Partial<Draft>, sample: number[]) => [...(traceFloat(load(draft), sample).at(-1) ?? [])];
 const tensor =
-  (write: Parameters<typeof message>[0]): Draft["extra"] =>
+  (write: Parameters<typeof message>[0]): NonNullable<Draft["extra"]> =>
   (graph) =>
     part(graph, 5, message(write));
 
@@ -169,15 +169,15 @@ describe("an ONNX file", () => {
 
   it("folds constants into the layer before: sums, products and batch normalisation", () => {
     const constants = { ...dense.constants, two: { shape: [], data: [2] } };
-    const after = (op: string, inputs: string[]) => ({
+    const behind = (op: string, inputs: string[]) => ({
       nodes: [...dense.nodes.map((node) => ({ ...node, output: "h" })), { op, inputs, output: "y" }],
       constants,
     });
-    expect(load(after("Add", ["h", "two"])).ops).toHaveLength(1);
-    expect(output(after("Add", ["h", "two"]), [1, 1])).toEqual([8]);
-    expect(output(after("Sub", ["two", "h"]), [1, 1])).toEqual([-4]);
-    expect(output(after("Mul", ["h", "two"]), [1, 1])).toEqual([12]);
-    expect(output(after("Div", ["h", "two"]), [1, 1])).toEqual([3]);
+    expect(load(behind("Add", ["h", "two"])).ops).toHaveLength(1);
+    expect(output(behind("Add", ["h", "two"]), [1, 1])).toEqual([8]);
+    expect(output(behind("Sub", ["two", "h"]), [1, 1])).toEqual([-4]);
+    expect(output(behind("Mul", ["h", "two"]), [1, 1])).toEqual([12]);
+    expect(output(behind("Div", ["h", "two"]), [1, 1])).toEqual([3]);
     const norm = {
       g: { shape: [1], data: [3] },
       s: { shape: [1], data: [1] },
@@ -185,7 +185,7 @@ describe("an ONNX file", () => {
       v: { shape: [1], data: [4] },
     };
     const [value = 0] = output(
-      { ...after("BatchNormalization", ["h", "g", "s", "m", "v"]), constants: { ...constants, ...norm } },
+      { ...behind("BatchNormalization", ["h", "g", "s", "m", "v"]), constants: { ...constants, ...norm } },
       [1, 1],
     );
     expect(value).toBeCloseTo((3 * (6 - 2)) / Math.sqrt(4 + 1e-5) + 1, 9);

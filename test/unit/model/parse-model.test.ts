@@ -66,7 +66,7 @@ describe("the file of an integer model", () => {
   it("sends an input down its trees by rank", () => {
     const checked = parse(forest);
     const leaf = (x: number) => [...runInteger(checked, encodeInput(checked.model.input, [x, 0]))];
-    expect([-1, 0, 0.25, 0.5, 0.75, 9].map(leaf).flat()).toEqual([18, 18, 18, 18, 28, 28]);
+    expect([-1, 0, 0.25, 0.5, 0.75, 9].flatMap(leaf)).toEqual([18, 18, 18, 18, 28, 28]);
   });
 
   it("takes the first of equal elements as the largest", () => {
