@@ -7,7 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import type { ExecutionProvider } from "./config.ts";
 import type { ElementType, RawTensor } from "./element-type.ts";
-import type { KnownRun } from "./integer-run.ts";
+import { assertKnownAnswers, type KnownRun, WrongAnswer } from "./integer-run.ts";
 
 /** What a thread is given to start with. */
 export interface ThreadStart {
@@ -55,16 +55,6 @@ export type ThreadMessage =
 
 type Sessions = ReadonlyMap<string, InferenceSession>;
 
-/** An integer model that computes wrongly here. No provider of lower preference hides it. */
-class WrongAnswer extends Error {}
-
-async function assertAnswer(session: InferenceSession, name: string, { feed, output, data }: KnownRun): Promise<void> {
-  const outputs = await session.run({ [feed.name]: new Tensor("int32", feed.data as Int32Array, feed.dims) }, [output]);
-  const got = outputs[output]?.data;
-  const isSame = got instanceof Int32Array && got.length === data.length && got.every((item, at) => item === data[at]);
-  if (!isSame) throw new WrongAnswer(`model \`${name}\`: the runtime does not give the known answers on this machine`);
-}
-
 async function openSessions(start: ThreadStart, provider: ExecutionProvider): Promise<Sessions> {
   const sessions = new Map<string, InferenceSession>();
   for (const { name, onnx, answers } of start.models) {
@@ -73,7 +63,7 @@ async function openSessions(start: ThreadStart, provider: ExecutionProvider): Pr
       logSeverityLevel: 4,
       ...(start.intraOpThreads === 0 ? {} : { intraOpNumThreads: start.intraOpThreads }),
     });
-    for (const answer of answers ?? []) await assertAnswer(session, name, answer);
+    if (answers !== null) await assertKnownAnswers(session, name, answers);
     sessions.set(name, session);
   }
   return sessions;

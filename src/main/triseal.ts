@@ -8,6 +8,7 @@ import { addDemoCommand } from "./demo-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
 import { addKeysCommand } from "./keys-command.ts";
 import { addLogCommand } from "./log-command.ts";
+import { addModelCommand } from "./model-command.ts";
 import { addPolicyCommand } from "./policy-command.ts";
 import { addServeCommand } from "./serve-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
@@ -29,6 +30,7 @@ for (const add of [
   addTrustCommand,
   addKeysCommand,
   addWorkersCommand,
+  addModelCommand,
   addPolicyCommand,
   addLogCommand,
   addConfigCommand,
