@@ -6,6 +6,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { compareModels } from "../../../src/model/compare.ts";
 import { parseData } from "../../../src/model/data/parse-data.ts";
+import { largestAt, traceFloat } from "../../../src/model/float/run-float.ts";
 import { encodeInput } from "../../../src/model/integer/encode-input.ts";
 import type { CheckedModel } from "../../../src/model/integer/integer-model.ts";
 import { runInteger } from "../../../src/model/integer/run.ts";
@@ -67,6 +68,25 @@ describe.each(forms)("the integer form of $name", ({ name, model, checked, graph
     expect(refused).toBe(0);
     expect(Number(((right?.integer ?? 0) / samples.length).toFixed(4))).toBe(model.accuracy?.heldBack);
     expect(Math.abs((right?.float ?? 0) - (right?.integer ?? 0)) / samples.length).toBeLessThanOrEqual(0.005);
+  });
+
+  it("comes from an import that chooses as onnxruntime does on the source file", async () => {
+    const { samples } = rows(name, "heldback.json", source.model);
+    const session = await InferenceSession.create(source.onnx, { logSeverityLevel: 4, intraOpNumThreads: 1 });
+    const [input, output] = [source.model.inputs[0], source.model.outputs[0]];
+    const feed = new Tensor("float32", Float32Array.from(samples.flat()), [samples.length, ...(input?.shape.slice(1) ?? [])]);
+    const got = (await session.run({ [input?.name ?? ""]: feed }, [output?.name ?? ""]))[output?.name ?? ""];
+    await session.release();
+    const columns = output?.shape.at(-1) ?? 1;
+    const scores = [...((got?.data ?? []) as Float32Array)];
+    const float = importOnnx(source.onnx);
+    const same = samples.filter((sample, at) => {
+      const row = scores.slice(at * columns, (at + 1) * columns);
+      const own = traceFloat(float, sample).at(-1) ?? [];
+      const chosen = own.length === 1 ? Number((own[0] ?? 0) >= 0) : largestAt(own);
+      return chosen === (columns === 1 ? Number((row[0] ?? 0) >= 0.5) : largestAt(row));
+    });
+    expect(same.length).toBe(samples.length);
   });
 
   it("is made again, with the same digest, from model.onnx and calibration.json", () => {
