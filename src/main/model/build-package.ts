@@ -76,9 +76,13 @@ function newCard({ model, source }: QuantisedSource, name: string, licence: stri
   };
 }
 
+function nameOf({ name, folder }: BuildRequest): string {
+  return name ?? basename(resolve(folder));
+}
+
 function cardOf(quantised: QuantisedSource, request: BuildRequest): JsonObject {
   const { card } = quantised.source;
-  const name = request.name ?? basename(resolve(request.folder));
+  const name = nameOf(request);
   if (card === null) return newCard(quantised, name, request.licence ?? "unstated");
   const { integer: _, ...kept } = card.document;
   return { ...kept, name, ...(request.licence === null ? {} : { licence: request.licence }) };
@@ -117,7 +121,7 @@ export async function buildPackage(quantised: QuantisedSource, request: BuildReq
   const card = cardOf(quantised, request);
   const { data, range, samples, percentile } = calibration;
   const form: JsonObject = {
-    name: `${String(card["name"])}-int`,
+    name: `${nameOf(request)}-int`,
     digest: checked.digest,
     knownAnswers: digestOf(known),
     paths: request.paths,
