@@ -55,7 +55,7 @@ describe("a worker that serves an integer form", () => {
       const samples = rows.map((row) => standardizeRow(model, row.x));
       const { outputs } = parseInferenceResponse((await infer(model, samples)).body);
       const want = samples.flatMap((sample) => [...runInteger(checked, encodeInput(checked.model.input, sample))]);
-      expect(outputs[0]).toMatchObject({ datatype: "INT32", data: want });
+      expect(outputs[0]).toMatchObject({ datatype: "INT32", data: Int32Array.from(want) });
       const right = rows.filter((row, at) => labelOf(model, outputs, at)?.label === row.label).length;
       expect(right).toBeGreaterThanOrEqual(60);
     },

@@ -110,13 +110,15 @@ describe("an integer form", () => {
 
   it("labels by sign, by the largest integer, or by its class", () => {
     const two = { ...parse({ ...least, labels: ["no", "yes"], outputs: [{ name: "p", datatype: "INT32", shape: [-1, 1] }] }) };
-    const integers = (data: number[]): Tensor[] => [{ name: "p", datatype: "INT32", shape: [data.length, 1], data }];
+    const integers = (data: number[]): Tensor[] => [
+      { name: "p", datatype: "INT32", shape: [data.length, 1], data: Int32Array.from(data) },
+    ];
     expect(labelOf({ ...two, meaning: "logits" }, integers([0]))).toEqual({ label: "yes", index: 1, score: 0 });
     expect(labelOf({ ...two, meaning: "scores" }, integers([-1]))).toEqual({ label: "no", index: 0, score: -1 });
     expect(labelOf({ ...two, meaning: "class" }, integers([1]))?.label).toBe("yes");
     expect(labelOf({ ...two, meaning: "class" }, integers([2]))).toBe(null);
     const many = { ...parse({ ...least, labels: ["a", "b", "c"] }), meaning: "logits" as const };
-    expect(labelOf(many, [{ name: "p", datatype: "INT32", shape: [1, 3], data: [-5, -2, -9] }])?.label).toBe("b");
+    expect(labelOf(many, [{ name: "p", datatype: "INT32", shape: [1, 3], data: Int32Array.of(-5, -2, -9) }])?.label).toBe("b");
   });
 });
 
