@@ -78,7 +78,7 @@ describe("known answers", () => {
 
 describe("a request tensor of an integer model", () => {
   it("is encoded sample by sample, and refused as a whole when one number is out of range", () => {
-    const tensor = (data: number[]) => ({ name: "x", datatype: "FP32" as const, shape: [2, 2], data });
+    const tensor = (data: number[]) => ({ name: "x", datatype: "FP32" as const, shape: [2, 2], data: Float32Array.from(data) });
     expect([...(packInteger(model, tensor([0, 1, -8, 7])).data as Int32Array)]).toEqual([8, 9, 0, 15]);
     expect(() => packInteger(model, tensor([0, 1, 8, 7]))).toThrow(expect.objectContaining({ code: "INPUT_OUT_OF_RANGE" }));
   });
