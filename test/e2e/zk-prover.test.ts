@@ -1,5 +1,6 @@
 /** Both prover programs, as real processes behind the pool, and the verifier against them. */
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
 import { openProverPool, type PoolLimits, type Prover } from "../../src/paths/zk/server/prover-pool.ts";
 import type { ProverProgram } from "../../src/paths/zk/server/prover-process.ts";
 import { isBuilt, rustProgram, snarkjsProgram } from "../../src/paths/zk/server/prover-programs.ts";
+import { ConstraintBuilder } from "../../src/paths/zk/wire/constraint-system.ts";
 import { parseVerificationKey, proofDocument, verificationKeyDocument } from "../../src/paths/zk/wire/documents.ts";
 import { FIELD_ORDER } from "../../src/paths/zk/wire/field.ts";
 import { encodeR1cs } from "../../src/paths/zk/wire/r1cs.ts";
@@ -141,6 +143,62 @@ describe.skipIf(!cargo)("the Rust prover", () => {
       expect(verifier.verify(proof, [12n, 0n])).toBe(false);
       await pool.close();
     }
+  });
+
+  describe("key generation from powers of tau", () => {
+    const POWERS = at("test/vectors/zk/small.ptau");
+    const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+    const run = (...args: string[]) => execFileSync(proverProgram, args, { stdio: "pipe", encoding: "utf8" });
+    const [r1cs, prepared, contributed] = ["p.r1cs", "p.zkey", "q.zkey"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const prepare = (powers: string, digest: string, circuit = r1cs) =>
+      run("prepare", "--r1cs", circuit, "--ptau", powers, "--ptau-sha256", digest, "--zkey", prepared);
+    const digest = sha256(readFileSync(POWERS));
+    beforeAll(() => writeFileSync(r1cs, encodeR1cs(smallCircuit())));
+
+    it("gives the bytes that `snarkjs zkey new` gives, apart from its hash of the ceremony", () => {
+      prepare(POWERS, digest);
+      const key = readFileSync(prepared);
+      // Made once with snarkjs 0.7.6 from the same circuit and powers.
+      expect(sha256(key.subarray(0, -68))).toBe("720e75c7f4156958bc29927700381c5ce4effa2f705cc90360f5fb6efdd46cf6");
+    });
+
+    it("gives a key that is refused until somebody contributed, and that both provers take then", async () => {
+      prepare(POWERS, digest);
+      await expect(openProverPool(rustProgram(proverProgram, prepared, 1024), LIMITS)).rejects.toThrow(code("ZK_KEY_INVALID"));
+      const vk = join(folder, "q.vk.json");
+      run("contribute", "--from", prepared, "--to", contributed);
+      run("verification-key", "--zkey", contributed, "--vk", vk);
+      const verifier = openVerifier(parseVerificationKey(readFileSync(vk)));
+      for (const program of [rustProgram(proverProgram, contributed, 1024), snarkjsProgram(SCRIPT, contributed)]) {
+        const pool = await openProverPool(program, LIMITS);
+        const { proof, publicSignals } = await pool.prove(GOOD, { signal, progress });
+        expect(verifier.verify(proof, publicSignals)).toBe(true);
+        expect(verifier.verify(proof, publicSignals.with(1, 78n))).toBe(false);
+        await pool.close();
+      }
+    });
+
+    it("refuses powers of another digest, powers that are no powers of one number, and too few of them", () => {
+      expect(() => prepare(POWERS, digest.replace(/^./, "0"))).toThrow(/ZK_SETUP_INVALID.*digest/);
+      const mixed = readFileSync(POWERS);
+      // Two powers of tau trade places: every point is valid.
+      const start = 12 + 12 + 44 + 12;
+      const [second, third] = [1, 2].map((index) => Buffer.from(mixed.subarray(start + 64 * index, start + 64 * (index + 1))));
+      third?.copy(mixed, start + 64);
+      second?.copy(mixed, start + 128);
+      const file = join(folder, "mixed.ptau");
+      writeFileSync(file, mixed);
+      expect(() => prepare(file, sha256(mixed))).toThrow(/ZK_SETUP_INVALID.*one number/);
+      const builder = new ConstraintBuilder(0);
+      builder.padRows(20);
+      const large = join(folder, "large.r1cs");
+      writeFileSync(large, encodeR1cs(builder.build()));
+      expect(() => prepare(POWERS, digest, large)).toThrow(/ZK_SETUP_INVALID.*too few/);
+    });
   });
 
   proverSuite((keyFile) => rustProgram(proverProgram, keyFile, 1024));

@@ -5,6 +5,8 @@ pub mod container;
 pub mod dev_setup;
 pub mod document;
 pub mod failure;
+pub mod powers;
+pub mod prepare;
 pub mod progress;
 pub mod prove;
 pub mod r1cs;

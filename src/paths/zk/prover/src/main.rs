@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use triseal_prover::dev_setup::dev_setup;
 use triseal_prover::document::{key_document, parse_key, parse_proof, proof_document, signals_document};
 use triseal_prover::failure::{Failure, Outcome};
+use triseal_prover::prepare::{contribute, prepare};
 use triseal_prover::progress::report;
 use triseal_prover::prove::prove;
 use triseal_prover::r1cs::R1cs;
@@ -21,6 +22,9 @@ use triseal_prover::zkey::ProvingKey;
 
 const USAGE: &str = "usage: triseal-prover COMMAND [--threads N] [--memory-mib N]
   dev-setup --r1cs FILE --zkey FILE --vk FILE   makes an insecure development key
+  prepare --r1cs FILE --ptau FILE --ptau-sha256 HEX --zkey FILE   makes a key without a second phase
+  contribute --from FILE --to FILE              adds a contribution to the second phase
+  verification-key --zkey FILE --vk FILE        writes the part for verifiers
   prove --zkey FILE --wtns FILE --proof FILE --public FILE
   serve --zkey FILE                             proves what arrives on standard input
   verify --vk FILE --proof FILE --public FILE   prints `accepted` or `rejected`";
@@ -83,6 +87,21 @@ fn run(command: &str, options: &Options) -> Outcome<ExitCode> {
             let [r1cs, zkey, vk] = take(options, ["r1cs", "zkey", "vk"])?;
             let circuit = R1cs::open(r1cs)?;
             write_document(vk, &key_document(&dev_setup(&circuit, zkey)?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "prepare" => {
+            let [r1cs, ptau, sha256, zkey] = take(options, ["r1cs", "ptau", "ptau-sha256", "zkey"])?;
+            prepare(&R1cs::open(r1cs)?, ptau, &sha256.to_string_lossy(), zkey)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "contribute" => {
+            let [from, to] = take(options, ["from", "to"])?;
+            contribute(from, to)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "verification-key" => {
+            let [zkey, vk] = take(options, ["zkey", "vk"])?;
+            write_document(vk, &key_document(&ProvingKey::open(zkey)?.vk))?;
             Ok(ExitCode::SUCCESS)
         }
         "prove" => prove_once(take(options, ["zkey", "wtns", "proof", "public"])?),
