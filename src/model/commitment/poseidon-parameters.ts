@@ -14,6 +14,8 @@ export const FULL_ROUNDS = 8;
 export const MAX_POSEIDON_INPUTS = 16;
 
 const FIELD_BITS = 254;
+/** Bits that are collected before they become a BigInt. */
+const WORD_BITS = 48;
 /** Partial rounds for 2, 3, ... 17 state elements (circomlib). */
 const PARTIAL_ROUNDS: readonly number[] = [56, 57, 56, 60, 60, 63, 64, 63, 60, 66, 60, 65, 70, 60, 64, 68];
 
@@ -53,35 +55,46 @@ const inverse = (value: bigint): bigint => power(value, POSEIDON_FIELD - 2n);
 
 /** Draws numbers from the Grain generator in its self-shrinking mode. */
 class Grain {
-  private readonly state: number[];
+  private readonly state: Uint8Array;
   private start = 0;
 
   constructor(width: number, partialRounds: number) {
     const bits = (value: number, length: number) => Array.from({ length }, (_, index) => (value >> (length - 1 - index)) & 1);
     const ones = Array.from({ length: 30 }, () => 1);
     const sizes = [bits(FIELD_BITS, 12), bits(width, 12), bits(FULL_ROUNDS, 10), bits(partialRounds, 10)];
-    this.state = [...bits(1, 2), ...bits(0, 4), ...sizes.flat(), ...ones];
+    this.state = Uint8Array.from([...bits(1, 2), ...bits(0, 4), ...sizes.flat(), ...ones]);
     for (let step = 0; step < 160; step++) this.step();
   }
 
   private step(): number {
-    const { state, start } = this;
-    const at = (offset: number) => state[(start + offset) % 80] ?? 0;
-    const bit = at(62) ^ at(51) ^ at(38) ^ at(23) ^ at(13) ^ at(0);
-    state[start] = bit;
-    this.start = (start + 1) % 80;
+    const { start } = this;
+    const bit = this.at(62) ^ this.at(51) ^ this.at(38) ^ this.at(23) ^ this.at(13) ^ this.at(0);
+    this.state[start] = bit;
+    this.start = start === 79 ? 0 : start + 1;
     return bit;
+  }
+
+  private at(offset: number): number {
+    const place = this.start + offset;
+    return this.state[place < 80 ? place : place - 80] ?? 0;
   }
 
   /** 254 bits as a number, most significant first. */
   number(): bigint {
-    let text = "0b";
-    while (text.length < FIELD_BITS + 2) {
-      const keep = this.step() === 1;
-      const bit = this.step();
-      if (keep) text += bit;
+    let number = 0n;
+    for (let left = FIELD_BITS; left > 0; left -= Math.min(left, WORD_BITS)) {
+      const length = Math.min(left, WORD_BITS);
+      let word = 0;
+      for (let kept = 0; kept < length; ) {
+        const keep = this.step();
+        const bit = this.step();
+        if (keep === 0) continue;
+        word = word * 2 + bit;
+        kept++;
+      }
+      number = (number << BigInt(length)) | BigInt(word);
     }
-    return BigInt(text);
+    return number;
   }
 
   /** A number below the field order. */
@@ -121,10 +134,34 @@ function inverted(matrix: Matrix): Matrix {
   return rows.map((row) => row.slice(size));
 }
 
+/** The inverses of numbers that are not zero, for the price of one inversion: that of their product. */
+function inverses(numbers: Vector): Vector {
+  const prefixes = [1n];
+  for (const number of numbers) prefixes.push(mod((prefixes.at(-1) ?? 1n) * number));
+  let rest = inverse(prefixes.at(-1) ?? 1n);
+  const found: bigint[] = [];
+  for (let at = numbers.length - 1; at >= 0; at--) {
+    found[at] = mod(rest * (prefixes[at] ?? 1n));
+    rest = mod(rest * (numbers[at] ?? 1n));
+  }
+  return found;
+}
+
 function cauchyMatrix(grain: Grain, width: number): Matrix {
   const drawn = Array.from({ length: 2 * width }, () => mod(grain.number()));
   const [left, right] = [drawn.slice(0, width), drawn.slice(width)];
-  return left.map((x) => right.map((y) => inverse(x + y)));
+  const found = inverses(left.flatMap((x) => right.map((y) => mod(x + y))));
+  return left.map((_, row) => found.slice(row * width, (row + 1) * width));
+}
+
+function matrixPower(matrix: Matrix, exponent: number): Matrix {
+  let result: Matrix = matrix.map((_, at) => matrix.map((__, other) => (at === other ? 1n : 0n)));
+  let square = matrix;
+  for (let left = exponent; left > 0; left >>= 1) {
+    if ((left & 1) === 1) result = times(result, square);
+    square = times(square, square);
+  }
+  return result;
 }
 
 /**
@@ -140,7 +177,6 @@ function sparsePartialRounds(mds: Matrix, constants: Matrix, partialRounds: numb
   let pushed = (mds[0] ?? []).map(() => 0n);
   let row: Vector = (mds[0] ?? []).slice(1);
   let column: Vector = mds.slice(1).map((line) => line[0] ?? 0n);
-  let closing: Matrix = block.map((_, at) => block.map((__, other) => (at === other ? 1n : 0n)));
   for (let round = 0; round < partialRounds; round++) {
     const full = pushed.map((item, at) => mod(item + (constants[round]?.[at] ?? 0n)));
     partialConstants.push(full[0] ?? 0n);
@@ -149,9 +185,8 @@ function sparsePartialRounds(mds: Matrix, constants: Matrix, partialRounds: numb
     rows.push(row);
     columns.push(column);
     row = timesVector(blockTransposed, row);
-    closing = times(block, closing);
   }
-  return { partialConstants, rows, columns, closing, pushed };
+  return { partialConstants, rows, columns, closing: matrixPower(block, partialRounds), pushed };
 }
 
 function derive(width: number): PoseidonParameters {
