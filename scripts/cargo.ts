@@ -8,7 +8,7 @@ const CRATE = fileURLToPath(new URL("../src/paths/zk/prover/", import.meta.url))
 /** The program that `build` leaves. */
 export const proverProgram: string = `${CRATE}target/release/triseal-prover`;
 
-/** Multiplication with two carry chains is about a fifth faster, where this machine has it. */
+/** arkworks multiplies with two carry chains where the compiler may use them: only where this machine can. */
 function processorFlags(): string {
   try {
     const [, flags = ""] = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
