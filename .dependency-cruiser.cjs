@@ -35,6 +35,7 @@ const matrix = {
   "paths/*/client": CLIENT,
   "paths/*/compile": { own: ["core", "model"], packages: [] },
   "paths/*/server": SERVER,
+  "paths/zk/snarkjs": { own: [], packages: ["snarkjs"], node: true },
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path"], packages: ["hono", "zod"], node: true },
   verify: { own: ["core", "receipt", "log", "trust", "policy", "path", "paths/*/evidence"], packages: [] },
   client: { own: ["core", "receipt", "trust", "path", "verify", "paths/*/client"], packages: [] },
