@@ -33,7 +33,7 @@ const matrix = {
   "paths/*/evidence": EVIDENCE,
   "paths/tee/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },
   "paths/*/client": CLIENT,
-  "paths/*/compile": { own: ["core", "model"], packages: [] },
+  "paths/*/compile": { own: ["core", "model", "paths/$1/wire"], packages: [] },
   "paths/*/server": SERVER,
   "paths/zk/snarkjs": { own: [], packages: ["snarkjs"], node: true },
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path"], packages: ["hono", "zod"], node: true },

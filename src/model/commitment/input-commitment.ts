@@ -3,7 +3,7 @@
  * circuit, and whoever knows input and salt can compute it. Without the salt, inputs of few possible values could be guessed.
  */
 import { TrisealError } from "../../core/errors.ts";
-import { poseidon } from "./poseidon.ts";
+import { type PowerRecorder, poseidon } from "./poseidon.ts";
 import { MAX_POSEIDON_INPUTS } from "./poseidon-parameters.ts";
 
 /** Bits that surely fit in one field element. */
@@ -64,14 +64,14 @@ export function hashCalls(elements: number): readonly number[] {
   return calls;
 }
 
-/** The hash of any number of field elements, in the calls of `hashCalls`. */
-export function hashElements(elements: readonly bigint[]): bigint {
+/** The hash of any number of field elements, in the calls of `hashCalls`. `record` is that of `poseidon`. */
+export function hashElements(elements: readonly bigint[], record?: PowerRecorder): bigint {
   let hash = 0n;
   let next = 0;
   hashCalls(elements.length).forEach((inputs, call) => {
     const taken = call === 0 ? inputs : inputs - 1;
     const chunk = elements.slice(next, next + taken);
-    hash = poseidon(call === 0 ? chunk : [hash, ...chunk]);
+    hash = poseidon(call === 0 ? chunk : [hash, ...chunk], record);
     next += taken;
   });
   return hash;

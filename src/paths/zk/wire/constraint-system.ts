@@ -49,12 +49,30 @@ class Uint32List {
 }
 
 class MatrixBuilder {
-  readonly starts = new Uint32List();
-  readonly wires = new Uint32List();
-  readonly values = new Uint32List();
+  private starts = new Uint32List();
+  wires = new Uint32List();
+  values = new Uint32List();
 
   constructor() {
     this.starts.push(0);
+  }
+
+  /** What was collected; the builder is empty again. */
+  takeAll(): SparseMatrix {
+    const taken = this.build();
+    this.starts = new Uint32List();
+    this.wires = new Uint32List();
+    this.values = new Uint32List();
+    this.starts.push(0);
+    return taken;
+  }
+
+  /** Adds the rows of `other` after those here. */
+  append(other: SparseMatrix): void {
+    const offset = this.wires.length;
+    for (const start of other.starts.subarray(1)) this.starts.push(offset + start);
+    for (const wire of other.wires) this.wires.push(wire);
+    for (const value of other.values) this.values.push(value);
   }
 
   endRow(): void {
@@ -66,10 +84,13 @@ class MatrixBuilder {
   }
 }
 
-/** A linear combination: pairs of wire and coefficient. A wire may stand in it only once. */
+/** A linear combination: pairs of wire and coefficient. Several terms of one wire add up. */
 export type LinearTerms = readonly (readonly [wire: number, coefficient: number | bigint])[];
 
-/** Collects rows. Terms are added to the row at hand with `a`, `b` and `c`; `endRow` closes it. */
+/**
+ * Collects rows. Terms are added to the row at hand with `a`, `b` and `c`; `endRow` closes it. Head rows, which stand before
+ * all others, are given as wholes at the end, when the wires that they name are there.
+ */
 export class ConstraintBuilder {
   readonly publicSignals: number;
   private wireCount: number;
@@ -126,6 +147,20 @@ export class ConstraintBuilder {
     for (const [wire, coefficient] of b) this.b(wire, coefficient);
     for (const [wire, coefficient] of c) this.c(wire, coefficient);
     return this.endRow();
+  }
+
+  /**
+   * Puts `rows` before all others. Called with every row closed.
+   */
+  prependRows(rows: readonly (readonly [LinearTerms, LinearTerms, LinearTerms])[]): void {
+    const bodies = this.matrices.map((matrix) => matrix.takeAll());
+    this.rowCount = 0;
+    for (const [a, b, c] of rows) this.addRow(a, b, c);
+    this.matrices.forEach((matrix, at) => {
+      const body = bodies[at];
+      if (body !== undefined) matrix.append(body);
+    });
+    this.rowCount += (bodies[0]?.starts.length ?? 1) - 1;
   }
 
   /** Adds empty rows until there are `rows`. */
