@@ -32,12 +32,14 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_validate, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skl2onnx import to_onnx
 
 sys.dont_write_bytecode = True  # leave no __pycache__ beside the models
 from check import measure
@@ -241,6 +243,30 @@ def breast_cancer(out):
         model, WDBC_SOURCE, ("features", 30), ("probabilities", 2), names), model)
 
 
+def forest(out):
+    data = load_breast_cancer()
+    x, y = data.data.astype(np.float32), 1 - data.target  # the model compares FP32
+    names = ["benign", "malignant"]
+    labels = [names[k] for k in y]
+    train, held, sample = split(x, y)
+
+    name = "breast-cancer-forest"
+    print(name)
+    fit = RandomForestClassifier(20, max_depth=6, random_state=SEED).fit(x[train], y[train])
+    exported = to_onnx(fit, x[:1], options={"zipmap": False}, target_opset={"": OPSET, "ai.onnx.ml": 3})
+    exported.graph.name = name  # the exporter makes a random one
+    exported.ir_version = IR_VERSION
+    checker.check_model(exported)
+    model = exported.SerializeToString(deterministic=True)
+    card = card_of(
+        name, "Breast cancer, decision trees",
+        "Random forest of 20 trees of depth 6 over 30 measurements of cell nuclei in a breast mass, as "
+        "they are; gives the probabilities of benign and malignant. An example, not a medical device.",
+        model, WDBC_SOURCE, ("X", 30), ("probabilities", 2), names)
+    card["features"] = [str(n) for n in data.feature_names]
+    publish(out, card, model, rows_of(data.data, labels, held), rows_of(data.data, labels, sample))
+
+
 def digits(out):
     data = load_digits()
     x, y = data.data, data.target
@@ -270,6 +296,7 @@ def main():
     # A fit that stops before it has converged is a mistake here, not a warning.
     warnings.simplefilter("error", ConvergenceWarning)
     breast_cancer(out)
+    forest(out)
     digits(out)
 
 

@@ -26,6 +26,7 @@ export const plantedTargets: ReadonlyMap<string, string> = new Map([
   ["src/paths/tee/evidence/planted.ts", TARGET],
   ["src/paths/tee/client/planted.ts", TARGET],
   ["src/paths/tee/server/planted.ts", TARGET],
+  ["src/paths/zk/snarkjs/planted.ts", TARGET],
   ["src/paths/planted/evidence/planted.ts", TARGET],
   ["src/paths/planted/wire/planted.ts", TARGET],
   ["enclave/worker/planted.ts", TARGET],
@@ -118,6 +119,30 @@ export const plantedImports: readonly PlantedImport[] = [
   ),
   plant("verifier to a path's client", "src/verify/a2.ts", 'export * from "../paths/tee/client/planted.ts";', "matrix: verify"),
   plant("SDK to the gateway", "src/client/a1.ts", 'export * from "../gateway/planted.ts";', "matrix: client"),
+  plant(
+    "snarkjs outside its program",
+    "src/paths/zk/server/a1.ts",
+    'import { groth16 } from "snarkjs";\nexport const a = groth16;',
+    "matrix: paths/*/server",
+  ),
+  plant(
+    "snarkjs in a portable folder",
+    "src/paths/zk/evidence/a1.ts",
+    'import { groth16 } from "snarkjs";\nexport const a = groth16;',
+    "matrix: paths/*/evidence",
+  ),
+  plant(
+    "snarkjs program into the server",
+    "src/paths/zk/server/a2.ts",
+    'export * from "../snarkjs/planted.ts";',
+    "matrix: paths/*/server",
+  ),
+  plant(
+    "core in the snarkjs program",
+    "src/paths/zk/snarkjs/a1.ts",
+    'export * from "../../../core/planted.ts";',
+    "matrix: paths/zk/snarkjs",
+  ),
   plant("somebody imports main", "src/gateway/a4.ts", 'export * from "../main/planted.ts";', "matrix: gateway"),
   plant("main to the worker", "src/main/a2.ts", 'export * from "../../enclave/worker/planted.ts";', "matrix: main"),
   plant(

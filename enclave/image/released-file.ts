@@ -22,7 +22,7 @@ async function packageRoot(start: string): Promise<string> {
 /**
  * Path (from the package's root, with `/`) and SHA-256 of every module of the worker, sorted by path in code unit order.
  * From sources these are `.ts` files, from a build the `.js` files under `dist`: two forms, two digests. Packages that the
- * worker imports (onnxruntime-node, hpke, @panva/hpke-noble, @noble) are not in the list; the measured image has to cover them.
+ * worker imports (onnxruntime-node, hpke, @panva/hpke-noble, @noble, @bufbuild/protobuf) are not in the list; the measured image has to cover them.
  */
 export async function listReleasedFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
   const self = fileURLToPath(moduleUrl);

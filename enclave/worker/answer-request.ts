@@ -17,12 +17,14 @@ import {
 import { inStage, type Stages } from "../../src/core/stage.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import type { Clock } from "../../src/core/time.ts";
+import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
 import type { ModelPackage } from "../../src/model/model-package.ts";
 import { teeError } from "../../src/paths/tee/wire/codes.ts";
 import { MAX_SEAL_SECONDS, openRequest, parseEnvelope, type SealedEnvelope } from "../../src/paths/tee/wire/envelope.ts";
 import { decodeInferHead, encodeFrame, type InferHead, parseFrame } from "../../src/paths/tee/wire/frame.ts";
 import { signTeeLeg } from "../../src/paths/tee/wire/leg.ts";
 import { packTensor, type RawTensor, unpackTensor } from "./element-type.ts";
+import { packInteger } from "./integer-run.ts";
 import type { KeyGeneration, KeyRing } from "./key-ring.ts";
 import type { ModelLanes } from "./model-lane.ts";
 import type { ReplayGuard } from "./replay-guard.ts";
@@ -33,6 +35,8 @@ const CLOCK_SKEW_S = 5;
 /** What answering needs of the worker. */
 export interface WorkerParts {
   readonly models: ReadonlyMap<string, ModelPackage>;
+  /** Integer models by name: their inputs are encoded before they run. */
+  readonly integers: ReadonlyMap<string, CheckedModel>;
   readonly keys: KeyRing;
   readonly guard: ReplayGuard;
   readonly lanes: ModelLanes;
@@ -78,6 +82,8 @@ function publicMessage(code: string, model: ModelPackage): string | null {
   switch (code) {
     case "REQUEST_MALFORMED":
       return "the sealed body is no Open Inference Protocol request in strict JSON";
+    case "INPUT_OUT_OF_RANGE":
+      return "an input of the sealed request is outside the range that the integer model was built for";
     case "REQUEST_NOT_FINITE":
       return "an input or an output of the sealed request is not finite";
     case "REQUEST_TENSOR_INVALID":
@@ -116,6 +122,13 @@ function readContent(plaintext: Uint8Array, model: ModelPackage, maxTensorElemen
       asked: requestedOutputs(request, model.outputs),
     };
   });
+}
+
+/** Inputs as the runtime takes them: encoded as integers, and refused out of range, where the model is an integer form. */
+function packInputs(worker: WorkerParts, model: ModelPackage, inputs: readonly Tensor[]): readonly RawTensor[] {
+  const checked = worker.integers.get(model.name);
+  if (checked === undefined) return inputs.map(packTensor);
+  return onContent(model, () => inputs.map((tensor) => packInteger(checked, tensor)));
 }
 
 function claimOnce(accepted: AcceptedFrame, worker: WorkerParts): void {
@@ -183,7 +196,7 @@ async function answerInPlace(
     throw teeError("SEALED_FACTS_MISMATCH", "the facts inside the sealed body are not those outside");
   }
   const fetches = content.asked.map(({ name }) => name);
-  const message = { model: model.name, feeds: content.inputs.map(packTensor), fetches };
+  const message = { model: model.name, feeds: packInputs(worker, model, content.inputs), fetches };
   const outputs = readOutputs(await inStage(stages, "compute", () => place.run(message, signal)), model, fetches);
   const id = content.request.id ?? null;
   const binary = new Set(content.asked.flatMap((output) => (output.binary ? [output.name] : [])));

@@ -14,6 +14,7 @@ import { createSimulatedAttester } from "../attester/simulated.ts";
 import { listReleasedFiles } from "../image/released-file.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { createWorkerServer } from "./http-server.ts";
+import { knownRuns } from "./integer-run.ts";
 import { KeyRing } from "./key-ring.ts";
 import { createLog } from "./log-line.ts";
 import { ModelLanes } from "./model-lane.ts";
@@ -62,7 +63,7 @@ async function readConfigLine(): Promise<WorkerConfig> {
 async function loadPackages(config: WorkerConfig): Promise<readonly LoadedPackage[]> {
   const packages: LoadedPackage[] = [];
   if (config.modelsFolder !== undefined) packages.push(...(await readPackages(config.modelsFolder)));
-  for (const folder of config.packageFolders ?? []) packages.push(await readPackage(folder));
+  for (const folder of config.packageFolders ?? []) packages.push(...(await readPackage(folder)));
   if (packages.length === 0) throw new TrisealError("CONFIG_INVALID", "worker config: no model package");
   if (new Set(packages.map(({ model }) => model.name)).size !== packages.length) {
     throw new TrisealError("MODEL_INVALID", "two model packages have one name");
@@ -81,7 +82,11 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
   isRuntimeBusy = () => true;
   const lanes = await ModelLanes.open(
     {
-      models: packages.map(({ model, onnx }) => ({ name: model.name, onnx })),
+      models: packages.map(({ model, onnx, integer }) => ({
+        name: model.name,
+        onnx,
+        answers: integer === null ? null : knownRuns(integer),
+      })),
       executionProviders: config.executionProviders,
       intraOpThreads: config.intraOpThreads,
     },
@@ -97,6 +102,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
   const server = createWorkerServer({
     worker: {
       models: new Map(models.map((model) => [model.name, model])),
+      integers: new Map(packages.flatMap(({ model, integer }) => (integer === null ? [] : [[model.name, integer.checked]]))),
       keys,
       guard: new ReplayGuard(config.replayCapacity),
       lanes,

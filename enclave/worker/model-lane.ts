@@ -172,10 +172,10 @@ async function openLane(start: ThreadStart): Promise<{ lane: Lane; ready: Extrac
   throw new TrisealError("MODEL_INVALID", message.kind === "unusable" ? message.reason : "a model thread does not start");
 }
 
-function sameTensors(model: ModelPackage, kind: "inputs" | "outputs", loaded: readonly LoadedTensor[]): void {
+function sameTensors(model: ModelPackage, kind: "inputs" | "outputs", loaded: readonly LoadedTensor[], type?: string): void {
   for (const spec of model[kind]) {
     const found = loaded.find((tensor) => tensor.name === spec.name);
-    if (found?.type !== ELEMENT_TYPES[spec.datatype]) {
+    if (found?.type !== (type ?? ELEMENT_TYPES[spec.datatype])) {
       throw new TrisealError(
         "MODEL_INVALID",
         `model \`${model.name}\`: model.onnx has no ${spec.datatype} tensor \`${spec.name}\` in its ${kind}`,
@@ -187,7 +187,8 @@ function sameTensors(model: ModelPackage, kind: "inputs" | "outputs", loaded: re
 function checkModel(model: ModelPackage, loaded: readonly LoadedModel[]): void {
   const found = loaded.find((item) => item.name === model.name);
   if (found === undefined) throw new TrisealError("MODEL_INVALID", `model \`${model.name}\` did not load`);
-  sameTensors(model, "inputs", found.inputs);
+  // An integer form takes real numbers, which the worker encodes: its graph takes int32.
+  sameTensors(model, "inputs", found.inputs, model.meaning === undefined ? undefined : "int32");
   sameTensors(model, "outputs", found.outputs);
   if (found.inputs.length !== model.inputs.length) {
     throw new TrisealError("MODEL_INVALID", `model \`${model.name}\`: model.onnx takes other inputs than model.json states`);

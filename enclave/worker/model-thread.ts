@@ -7,10 +7,16 @@ import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import type { ExecutionProvider } from "./config.ts";
 import type { ElementType, RawTensor } from "./element-type.ts";
+import { assertKnownAnswers, type KnownRun, WrongAnswer } from "./integer-run.ts";
 
 /** What a thread is given to start with. */
 export interface ThreadStart {
-  readonly models: readonly { readonly name: string; readonly onnx: Uint8Array }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly onnx: Uint8Array;
+    /** Runs of an integer model that must give these integers before it serves; null for a float model. */
+    readonly answers: readonly KnownRun[] | null;
+  }[];
   readonly executionProviders: readonly ExecutionProvider[];
   readonly intraOpThreads: number;
 }
@@ -51,12 +57,13 @@ type Sessions = ReadonlyMap<string, InferenceSession>;
 
 async function openSessions(start: ThreadStart, provider: ExecutionProvider): Promise<Sessions> {
   const sessions = new Map<string, InferenceSession>();
-  for (const { name, onnx } of start.models) {
+  for (const { name, onnx, answers } of start.models) {
     const session = await InferenceSession.create(onnx, {
       executionProviders: [provider],
       logSeverityLevel: 4,
       ...(start.intraOpThreads === 0 ? {} : { intraOpNumThreads: start.intraOpThreads }),
     });
+    if (answers !== null) await assertKnownAnswers(session, name, answers);
     sessions.set(name, session);
   }
   return sessions;
@@ -74,6 +81,7 @@ async function openFirstUsable(start: ThreadStart): Promise<Opened> {
     try {
       return { provider, passedOver, sessions: await openSessions(start, provider) };
     } catch (error) {
+      if (error instanceof WrongAnswer) throw error;
       // Loading happens before any request: the message is about the model file or the machine's libraries.
       const reason = error instanceof Error ? error.message : "unknown";
       passedOver.push(`\`${provider}\`: ${reason.replace(/\s+/g, " ").slice(0, 200)}`);

@@ -47,6 +47,11 @@ export const coreCodes = {
     retryable: false,
     action: "send a new request under a new key: this one belongs to other bytes",
   },
+  INPUT_OUT_OF_RANGE: {
+    status: 400,
+    retryable: false,
+    action: "send numbers in the range that the integer model was built for; nothing is clamped",
+  },
   INTERNAL: { status: 500, retryable: false, action: "report the request id to the operator" },
   KEY_FILE_INVALID: { status: 500, retryable: false, action: "restore the key file, or make a new one with `triseal keys init`" },
   KEY_IN_USE: { status: 409, retryable: false, action: "rotate the key first: it signs now" },
@@ -66,6 +71,11 @@ export const coreCodes = {
   LOG_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the log proof does not verify" },
   LOG_UNAVAILABLE: { status: 503, retryable: true, action: "retry later: the answer could not be logged and was withheld" },
   MODEL_INVALID: { status: 500, retryable: false, action: "correct the model package" },
+  MODEL_UNSUPPORTED: {
+    status: 500,
+    retryable: false,
+    action: "run the model on the tee path as it is, or export it with the operations that the message names",
+  },
   MODEL_UNKNOWN: { status: 404, retryable: false, action: "choose a model that `GET /v2/models/{name}` knows" },
   NOT_FOUND: { status: 404, retryable: false, action: "check the address" },
   OPERATOR_UNREACHABLE: {

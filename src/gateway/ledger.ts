@@ -310,6 +310,7 @@ function indexEntry(leafIndex: number, leafHash: string, record: Omit<LogRecord,
   };
 }
 
-function acceptedJob({ call: _, idempotency: __, ...job }: JobRecord, leafIndex: number): AcceptedJob {
-  return { ...job, leafIndex };
+function acceptedJob(record: JobRecord, leafIndex: number): AcceptedJob {
+  const { id, tenant, keyHash, path, model, acceptedAt, deadlineAt, receiptId } = record;
+  return { id, tenant, keyHash, path, model, acceptedAt, deadlineAt, receiptId, leafIndex };
 }

@@ -5,6 +5,7 @@ import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { messageHeaders } from "../core/oip-body.ts";
 import type { SessionRecord } from "../paths/path.ts";
+import type { ReceiptListing } from "../store/receipt-index.ts";
 import { authenticate } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
@@ -42,6 +43,14 @@ export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight,
       mediaType: "application/json",
     })),
   );
+  app.get("/v1/receipts", (c) =>
+    read(c, async (keyHash) => {
+      const page = await ledger.list({ keyHash, ...listingOf(c.req.query()) });
+      const receipts = page.map(({ id, leafIndex, servedAt }) => ({ id, leaf_index: leafIndex, served_at: servedAt }));
+      const next = page.length < PAGE ? null : (page.at(-1)?.leafIndex ?? null);
+      return { body: utf8(JSON.stringify({ receipts, next })), mediaType: "application/json" };
+    }),
+  );
   app.get("/v1/receipts/:id/bundle", (c) =>
     read(c, async (keyHash) => ({ body: await ledger.bundle(c.req.param("id"), keyHash), mediaType: BUNDLE_TYPE })),
   );
@@ -60,6 +69,20 @@ export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight,
     if (document === null) throw new TrisealError("SESSION_UNKNOWN", "no such session");
     return c.json(document);
   });
+}
+
+/** Receipts of one page of a list. */
+const PAGE = 1000;
+
+/** The period and place of a list. @throws TrisealError `REQUEST_MALFORMED`. */
+function listingOf({ from, to, after, ...others }: Record<string, string>): Omit<ReceiptListing, "keyHash"> {
+  const number = (text: string | undefined, otherwise: number): number => {
+    if (text === undefined) return otherwise;
+    if (!/^\d{1,12}$/.test(text)) throw new TrisealError("REQUEST_MALFORMED", "from, to and after are whole numbers");
+    return Number(text);
+  };
+  if (Object.keys(others).length > 0) throw new TrisealError("REQUEST_MALFORMED", "a list takes from, to and after");
+  return { from: number(from, 0), to: number(to, 1e12), after: number(after, -1), limit: PAGE };
 }
 
 /** A list entry: the bulky evidence is dropped, so that it does not hash to its id (ACI section 8.1). */

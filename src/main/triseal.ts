@@ -8,8 +8,10 @@ import { addDemoCommand } from "./demo-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
 import { addKeysCommand } from "./keys-command.ts";
 import { addLogCommand } from "./log-command.ts";
+import { addModelCommand } from "./model-command.ts";
 import { addPolicyCommand } from "./policy-command.ts";
 import { addServeCommand } from "./serve-command.ts";
+import { addStoreCommand } from "./store-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
 import { addWorkersCommand } from "./workers-command.ts";
@@ -29,8 +31,10 @@ for (const add of [
   addTrustCommand,
   addKeysCommand,
   addWorkersCommand,
+  addModelCommand,
   addPolicyCommand,
   addLogCommand,
+  addStoreCommand,
   addConfigCommand,
 ]) {
   add(program);

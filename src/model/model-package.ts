@@ -1,8 +1,9 @@
 /** The model package: what `model.json` says, and the few computations that it defines for a caller. */
-import { array, type Decoded, digest, finite, integer, matching, object, oneOf, text } from "../core/decode.ts";
+import { array, type Decoded, digest, finite, integer, matching, nullable, object, oneOf, text } from "../core/decode.ts";
 import { TrisealError } from "../core/errors.ts";
 import { type JsonValue, parseJson } from "../core/json.ts";
-import { decodeTensorSpec, type Tensor, type TensorSpec } from "../core/tensor.ts";
+import { decodeTensorSpec, elementCount, type Tensor, type TensorSpec } from "../core/tensor.ts";
+import type { CheckedModel, IntegerOutput } from "./integer/integer-model.ts";
 
 /** Largest `model.json`, in bytes. */
 export const MAX_MODEL_JSON_BYTES = 1024 * 1024;
@@ -18,6 +19,27 @@ const fraction = (value: JsonValue | undefined, place: string): number => {
   if (number < 0 || number > 1) throw new TrisealError("FORMAT_INVALID", `${place}: expected a number from 0 to 1`);
   return number;
 };
+
+/** What `triseal model build` adds: the integer form, served under a name of its own. */
+const decodeIntegerForm = object(
+  {
+    name: decodeModelName,
+    /** SHA-256 of `integer.json`, which is canonical. */
+    digest,
+    /** SHA-256 of `known-answers.json`. */
+    knownAnswers: digest,
+    /** Ids of the paths that the integer form can take. */
+    paths: array(matching(/[a-z][a-z0-9-]{0,31}/, "a path id"), 8),
+    /** What the ranges come from: data by digest, or a range of inputs that somebody stated. */
+    calibration: object({
+      data: nullable(digest),
+      range: nullable(object({ lo: finite, hi: finite })),
+      samples: integer(1),
+      percentile: finite,
+    }),
+  },
+  { accuracy: object({ heldBack: fraction, n: integer(1), refused: integer() }) },
+);
 
 const decodePackage = object(
   {
@@ -42,11 +64,15 @@ const decodePackage = object(
     features: array(text(256), MAX_NAMES),
     /** Share of right answers on `n` rows that the model was not trained on. */
     accuracy: object({ heldBack: fraction, n: integer(1) }, { auc: fraction }),
+    integer: decodeIntegerForm,
   },
 );
 
-/** A parsed `model.json`. */
-export type ModelPackage = Decoded<typeof decodePackage>;
+/** A parsed `model.json`, or what it says of its integer form (`integerPackage`). */
+export type ModelPackage = Decoded<typeof decodePackage> & {
+  /** What the integers of an integer form mean; absent for a float model. */
+  readonly meaning?: IntegerOutput["meaning"];
+};
 
 function invalid(reason: string, cause?: unknown): never {
   throw new TrisealError("MODEL_INVALID", reason, { cause });
@@ -59,10 +85,11 @@ function checkTensors(model: ModelPackage): void {
   }
 }
 
-/** Length of the last axis of the model's first input, or null where it is free or there is none. */
+/** Numbers in one row (one sample) of the model's first input, or null where an axis behind the first is free or there is none. */
 function rowLength(model: ModelPackage): number | null {
-  const length = model.inputs[0]?.shape.at(-1);
-  return length === undefined || length === -1 ? null : length;
+  const shape = model.inputs[0]?.shape ?? [];
+  const row = shape.length > 1 ? shape.slice(1) : shape;
+  return row.length === 0 || row.includes(-1) ? null : elementCount(row);
 }
 
 function checkColumns(model: ModelPackage): void {
@@ -76,6 +103,40 @@ function checkColumns(model: ModelPackage): void {
   if (model.features !== undefined && columns !== null && model.features.length !== columns) {
     invalid(`model.json: \`features\` needs ${columns} names`);
   }
+}
+
+function checkIntegerForm(model: ModelPackage, form: NonNullable<ModelPackage["integer"]>): void {
+  if (form.name === model.name) invalid("model.json: the integer form needs a name of its own");
+  if (new Set(form.paths).size !== form.paths.length) invalid("model.json: a path of the integer form stands twice");
+  const [input, ...others] = model.inputs;
+  const isSamples =
+    input?.datatype === "FP32" && input.shape[0] === -1 && input.shape.length > 1 && !input.shape.slice(1).includes(-1);
+  if (!isSamples || others.length > 0) invalid("model.json: an integer form needs one FP32 input of shape [-1, ...]");
+}
+
+/**
+ * The package of the integer form: its own name and digest, the inputs of the float model, integers as output.
+ * @throws TrisealError `MODEL_INVALID` where `model.json` describes no integer form, or other inputs or another model than `checked`.
+ */
+export function integerPackage(model: ModelPackage, checked: CheckedModel): ModelPackage {
+  const { integer: form, accuracy: _, ...shared } = model;
+  if (form === undefined) return invalid("model.json: no integer form");
+  if (form.digest !== checked.digest) invalid("`integer.json` has not the digest that model.json states");
+  const { input, output } = checked.model;
+  const [declared] = model.inputs;
+  if (declared?.name !== input.name || declared.shape.slice(1).join() !== input.shape.join()) {
+    invalid("`integer.json` takes another input than model.json states");
+  }
+  const shape = checked.values.at(-1)?.shape ?? [];
+  return {
+    ...shared,
+    name: form.name,
+    digest: form.digest,
+    paths: form.paths,
+    outputs: [{ name: output.name, datatype: "INT32", shape: [-1, ...shape] }],
+    meaning: output.meaning,
+    ...(form.accuracy === undefined ? {} : { accuracy: { heldBack: form.accuracy.heldBack, n: form.accuracy.n } }),
+  };
 }
 
 function checkLabels(model: ModelPackage): void {
@@ -102,6 +163,7 @@ export function parseModelPackage(bytes: Uint8Array): ModelPackage {
   checkColumns(model);
   checkLabels(model);
   if (new Set(model.paths).size !== model.paths.length) invalid("model.json: a path stands twice");
+  if (model.integer !== undefined) checkIntegerForm(model, model.integer);
   return model;
 }
 
@@ -133,13 +195,14 @@ export interface Answer {
   readonly label: string;
   /** Position of the label in `labels`. */
   readonly index: number;
-  /** The model's score for the label. With one output column: that column, or one minus it for `labels[0]`. */
+  /** The model's score for the label. With one output column: that column, or one minus it for `labels[0]`. An integer form's own integer. */
   readonly score: number;
 }
 
 /**
- * The label of row `row` of the first output. One column: 0.5 or more means `labels[1]`. Several: the largest wins, the
- * first of equals. Null where the package names no labels, or the answer has no such row, or is not numeric.
+ * The label of row `row` of the first output. A class is its own label. One column: 0.5 or more (logits and integers: 0 or
+ * more) means `labels[1]`. Several: the largest wins, the first of equals. Null where the package names no labels, or the
+ * answer has no such row, or is not numeric.
  */
 export function labelOf(model: ModelPackage, outputs: readonly Tensor[], row = 0): Answer | null {
   const spec: TensorSpec | undefined = model.outputs[0];
@@ -147,10 +210,27 @@ export function labelOf(model: ModelPackage, outputs: readonly Tensor[], row = 0
   const columns = output?.shape.at(-1);
   if (model.labels === undefined || output === undefined || columns === undefined) return null;
   const scores = Array.from<unknown, number>(output.data.slice(row * columns, (row + 1) * columns), Number);
-  const [first] = scores;
-  if (row < 0 || scores.length !== columns || first === undefined || !scores.every(Number.isFinite)) return null;
-  const index = columns === 1 ? (first >= 0.5 ? 1 : 0) : scores.indexOf(Math.max(...scores));
+  if (row < 0 || scores.length !== columns || scores.length === 0 || !scores.every(Number.isFinite)) return null;
+  const { index, score } = model.meaning === undefined ? bestShare(scores) : bestInteger(scores, model.meaning);
   const label = model.labels[index];
-  const score = columns === 1 && index === 0 ? 1 - first : (scores[columns === 1 ? 0 : index] ?? Number.NaN);
   return label === undefined ? null : { label, index, score };
+}
+
+type Best = Omit<Answer, "label">;
+
+function bestShare(scores: readonly number[]): Best {
+  const [first = Number.NaN] = scores;
+  if (scores.length > 1) return largest(scores);
+  return first >= 0.5 ? { index: 1, score: first } : { index: 0, score: 1 - first };
+}
+
+function bestInteger(scores: readonly number[], meaning: IntegerOutput["meaning"]): Best {
+  const [first = Number.NaN] = scores;
+  if (meaning === "class") return { index: first, score: first };
+  return scores.length > 1 ? largest(scores) : { index: first >= 0 ? 1 : 0, score: first };
+}
+
+function largest(scores: readonly number[]): Best {
+  const score = Math.max(...scores);
+  return { index: scores.indexOf(score), score };
 }

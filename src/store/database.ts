@@ -15,6 +15,8 @@ export interface StoreDatabase {
   readonly db: Kysely<Tables>;
   /** Whether this process alone owns it; it does not sync to disk then, and is never the only copy of anything. */
   readonly embedded: boolean;
+  /** Names of the migrations that opening it made. */
+  readonly migrated: readonly string[];
   /** Runs SQL as it is; several statements where there are no parameters. */
   execute(sql: string, parameters?: readonly unknown[]): Promise<SqlResult>;
   close(): Promise<void>;
@@ -26,7 +28,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** No statement of ours takes longer on a database that works. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-async function openEmbedded(start: PgliteStart): Promise<Omit<StoreDatabase, "close">> {
+async function openEmbedded(start: PgliteStart): Promise<Omit<StoreDatabase, "close" | "migrated">> {
   const connection = await openPglite(start);
   const db = new Kysely<Tables>({ dialect: pgliteDialect(connection) });
   return {
@@ -44,7 +46,7 @@ async function openEmbedded(start: PgliteStart): Promise<Omit<StoreDatabase, "cl
   };
 }
 
-function openPostgres(url: string): Omit<StoreDatabase, "close"> {
+function openPostgres(url: string): Omit<StoreDatabase, "close" | "migrated"> {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,
@@ -73,12 +75,12 @@ function openPostgres(url: string): Omit<StoreDatabase, "close"> {
 export async function openDatabase(location: DatabaseLocation): Promise<StoreDatabase> {
   const opened = "url" in location ? openPostgres(location.url) : await openEmbedded(location.embedded).catch(unavailable);
   try {
-    await migrate(opened.db);
+    const migrated = await migrate(opened.db);
+    return { ...opened, migrated, close: () => opened.db.destroy() };
   } catch (cause) {
     await opened.db.destroy().catch(() => undefined);
     return unavailable(cause);
   }
-  return { ...opened, close: () => opened.db.destroy() };
 }
 
 function unavailable(cause: unknown): never {

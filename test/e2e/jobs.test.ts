@@ -13,7 +13,7 @@ import {
   verdictOn,
   workerOf,
 } from "./gateway-harness.ts";
-import { until } from "./gateway-process.ts";
+import { runCli, until } from "./gateway-process.ts";
 import { loggedReceipts } from "./logged-receipt.ts";
 
 let service: Service;
@@ -158,6 +158,17 @@ describe("a request that may be answered later", () => {
     await until(async () => (await submit(digitsBody())).status === 202, "room for another job");
   });
 
+  it("stands in the list of its API key's receipts, by time and page", async () => {
+    const { receiptId } = await infer(service, digitsBody());
+    const list = await get(service, "/v1/receipts?from=0");
+    const ids = (list.json["receipts"] as { id: string; leaf_index: number }[]).map(({ id }) => id);
+    expect(ids.at(-1)).toBe(receiptId);
+    expect((await get(service, "/v1/receipts?to=1000")).json).toEqual({ receipts: [], next: null });
+    expect((await get(service, "/v1/receipts", other.key)).json).toEqual({ receipts: [], next: null });
+    for (const query of ["from=x", "to=-1", "limit=5"])
+      expect((await get(service, `/v1/receipts?${query}`)).json["code"]).toBe("REQUEST_MALFORMED");
+  });
+
   it("is answered by the next process where its own was killed, once", async () => {
     const accepted = await whileWorkerStands(async () => {
       const jobs = [await submit(digitsBody()), await submit(digitsBody())];
@@ -170,5 +181,20 @@ describe("a request that may be answered later", () => {
       expect(loggedReceipts(service.dataDir).filter(({ id }) => id === receiptId)).toHaveLength(1);
       expect((await verdictOn(service, await bundleOf(service, receiptId))).outcome).toBe("accepted");
     }
+  });
+
+  it("is found again after the database was made anew from the log, with its end", async () => {
+    const accepted = await submit(digitsBody(), { "idempotency-key": "rebuilt-1" });
+    const before = await ended(idOf(accepted));
+    const rebuild = () => runCli(["store", "rebuild", "--config", service.configFile, "--data", service.dataDir, "--json"]);
+    expect((await rebuild()).stderr).toContain("LOG_LOCKED");
+    await service.program.stop();
+    expect(await rebuild()).toMatchObject({ code: 0 });
+    await service.restart();
+    const { progress: _, attempts: __, finished_at: ___, ...same } = before;
+    expect(await ended(idOf(accepted))).toMatchObject({ ...same, finished_at: expect.any(String) as string });
+    const again = await submit(digitsBody(), { "idempotency-key": "rebuilt-1" });
+    expect([again.status, again.receiptId]).toEqual([202, accepted.receiptId]);
+    expect((await verdictOn(service, await bundleOf(service, accepted.receiptId))).outcome).toBe("accepted");
   });
 });

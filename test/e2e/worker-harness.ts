@@ -89,7 +89,7 @@ export async function createWorkplace(): Promise<Workplace> {
   await writeFile(join(folder, "platform.seed"), `${encodeHex(randomBytes(32))}\n`, { mode: 0o600 });
   const names = ["echo", "half", "slow", "pick", "root", ...shipped];
   const packages = new Map<string, ModelPackage>();
-  for (const name of names) packages.set(name, (await readPackage(join(models, name))).model);
+  for (const name of names) for (const { model } of await readPackage(join(models, name))) packages.set(model.name, model);
   const config = (overrides: JsonObject = {}): JsonObject => ({
     v: 1,
     name: "worker-a",

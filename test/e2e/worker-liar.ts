@@ -205,13 +205,14 @@ async function open(config: WorkerConfig) {
   const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
   const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock });
   const load = {
-    models: packages.map(({ model, onnx }) => ({ name: model.name, onnx })),
+    models: packages.map(({ model, onnx }) => ({ name: model.name, onnx, answers: null })),
     executionProviders: ["cpu"],
     intraOpThreads: 1,
   } as const;
   const lanes = await ModelLanes.open(load, models, config, () => process.exit(1));
   const worker: WorkerParts = {
     models: new Map(models.map((model) => [model.name, model])),
+    integers: new Map(),
     keys,
     guard: new ReplayGuard(config.replayCapacity),
     lanes,

@@ -25,7 +25,7 @@ export interface HeldBackRecord {
 /** The record in row `row` of a shipped model's held-back set. */
 export async function readHeldBack(name: string, row: number): Promise<HeldBackRecord> {
   const folder = join(packageRoot, "models", name);
-  const { model } = await readPackage(folder);
+  const [{ model }] = await readPackage(folder);
   const set = decodeHeldBack(parseJson(new Uint8Array(await readFile(join(folder, "heldback.json")))), name);
   const record = set.rows[row];
   if (record === undefined) throw new RangeError(`${name} has no held-back row ${row}`);

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import type { Tensor } from "../../../src/core/tensor.ts";
-import { labelOf, parseModelPackage, standardizeRow } from "../../../src/model/model-package.ts";
+import { checkIntegerModel } from "../../../src/model/integer/parse-model.ts";
+import { integerPackage, labelOf, parseModelPackage, standardizeRow } from "../../../src/model/model-package.ts";
 
 const least = {
   v: 1,
@@ -62,6 +63,62 @@ describe("a model package", () => {
     expect(() => parseModelPackage(utf8(`{"v":1,"v":1}`))).toThrow(invalid);
     expect(() => parseModelPackage(utf8("null"))).toThrow(invalid);
     expect(() => parseModelPackage(new Uint8Array(1024 * 1024 + 1))).toThrow(invalid);
+  });
+});
+
+describe("an integer form", () => {
+  const form = {
+    name: "a-model-int",
+    digest: digestOf(utf8("integer")),
+    knownAnswers: digestOf(utf8("answers")),
+    paths: ["tee"],
+    calibration: { data: null, range: { lo: -8, hi: 8 }, samples: 256, percentile: 100 },
+  };
+  const checked = checkIntegerModel({
+    v: 1,
+    input: { name: "x", shape: [2], encoding: { kind: "affine", multiplier: 1, zero: 8, max: 15 } },
+    ops: [{ op: "linear", x: 0, rows: 3, bits: 2, weights: new Int8Array(6), bias: [1, 2, 3] }],
+    output: { name: "p", meaning: "logits", scale: 1, offset: 0 },
+  });
+  const fitting = { ...form, digest: checked.digest };
+
+  it("is a model of its own: name, digest, integers as output", () => {
+    const served = integerPackage(parse({ ...least, labels: ["a", "b", "c"], integer: fitting }), checked);
+    expect(served).toMatchObject({ name: "a-model-int", digest: checked.digest, meaning: "logits", labels: ["a", "b", "c"] });
+    expect(served.outputs).toEqual([{ name: "p", datatype: "INT32", shape: [-1, 3] }]);
+    expect(served.integer).toBeUndefined();
+  });
+
+  it.each([
+    ["the name of the float model", { ...form, name: "a-model" }],
+    ["a path named twice", { ...form, paths: ["tee", "tee"] }],
+    ["a member that nobody knows", { ...form, more: 1 }],
+    ["no known answers", { ...form, knownAnswers: null }],
+  ])("is refused for %s", (_, integer) => {
+    expect(() => parse({ ...least, integer })).toThrow(invalid);
+  });
+
+  it("is refused for inputs that it cannot encode, another digest, or another input", () => {
+    const integers = [{ name: "x", datatype: "INT64", shape: [-1, 2] }];
+    const two = [least.inputs[0], { name: "z", datatype: "FP32", shape: [-1, 2] }];
+    for (const inputs of [integers, two]) expect(() => parse({ ...least, inputs, integer: form })).toThrow(invalid);
+    expect(() => integerPackage(parse({ ...least, integer: form }), checked)).toThrow(invalid);
+    expect(() => integerPackage(parse(least), checked)).toThrow(invalid);
+    const other = { ...least, inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }], integer: fitting };
+    expect(() => integerPackage(parse(other), checked)).toThrow(invalid);
+  });
+
+  it("labels by sign, by the largest integer, or by its class", () => {
+    const two = { ...parse({ ...least, labels: ["no", "yes"], outputs: [{ name: "p", datatype: "INT32", shape: [-1, 1] }] }) };
+    const integers = (data: number[]): Tensor[] => [
+      { name: "p", datatype: "INT32", shape: [data.length, 1], data: Int32Array.from(data) },
+    ];
+    expect(labelOf({ ...two, meaning: "logits" }, integers([0]))).toEqual({ label: "yes", index: 1, score: 0 });
+    expect(labelOf({ ...two, meaning: "scores" }, integers([-1]))).toEqual({ label: "no", index: 0, score: -1 });
+    expect(labelOf({ ...two, meaning: "class" }, integers([1]))?.label).toBe("yes");
+    expect(labelOf({ ...two, meaning: "class" }, integers([2]))).toBe(null);
+    const many = { ...parse({ ...least, labels: ["a", "b", "c"] }), meaning: "logits" as const };
+    expect(labelOf(many, [{ name: "p", datatype: "INT32", shape: [1, 3], data: Int32Array.of(-5, -2, -9) }])?.label).toBe("b");
   });
 });
 

@@ -31,7 +31,8 @@ async function write(name: string, onnx = "onnx", change: object = {}): Promise<
 describe("reading model packages", () => {
   it("reads every shipped model, and each has the digest that it states", async () => {
     const names = (await readPackages(shipped)).map(({ model }) => model.name);
-    expect(names).toEqual(["breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp"]);
+    const folders = ["breast-cancer-forest", "breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp", "mnist-lenet5"];
+    expect(names).toEqual(folders.flatMap((name) => [name, `${name}-int`]));
   });
 
   it("passes over folders that are no packages, and sorts the rest by name", async () => {

@@ -27,6 +27,7 @@ const WORKER_CODES: ReadonlySet<string> = new Set([
   ...Object.keys(codes),
   "DEADLINE_EXCEEDED",
   "FORMAT_INVALID",
+  "INPUT_OUT_OF_RANGE",
   "INTERNAL",
   "MODEL_UNKNOWN",
   "REQUEST_MALFORMED",

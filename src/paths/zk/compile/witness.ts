@@ -1,0 +1,204 @@
+/** The witness of a compiled model: every wire's value, in the order in which circuit.ts and emit-op.ts make the wires. */
+
+import { TrisealError } from "../../../core/errors.ts";
+import { hashElements, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
+import type {
+  CheckedModel,
+  IntegerOp,
+  MaxPoolOp,
+  RequantOp,
+  Tree,
+  TreesOp,
+  ValueBounds,
+} from "../../../model/integer/integer-model.ts";
+import { operandsOf } from "../../../model/integer/integer-model.ts";
+import { traceInteger } from "../../../model/integer/run.ts";
+import { gatherWindow, planWindows } from "../../../model/integer/window.ts";
+import { FIELD_ORDER, toField } from "../wire/field.ts";
+import { createWitness } from "../wire/wtns.ts";
+import { type Circuit, inputPacking } from "./circuit.ts";
+import { bitLength, type ClipPlan, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
+import { WireWriter } from "./wire-writer.ts";
+
+/** A witness and the public signals that it shows. */
+export interface Witness {
+  /** A `.wtns` file. Holds the input in the clear. */
+  readonly file: Uint8Array;
+  readonly publicSignals: readonly bigint[];
+  readonly outputs: Int32Array;
+}
+
+function writeInput(wires: WireWriter, value: number, hi: number): void {
+  if (hi === 0) return;
+  const bits = bitLength(hi);
+  wires.small(value);
+  wires.bits(value, bits - 1);
+  if (hi !== 2 ** bits - 1) wires.bits(hi - value, bits - 1);
+}
+
+function writeClip(wires: WireWriter, q: number, plan: ClipPlan, max: number): number {
+  if (plan.kind === "none") return q;
+  if (plan.kind === "compare") {
+    wires.bits(q - max + 2 ** plan.bits, plan.bits + 1);
+    const product = q >= max ? max - q : 0;
+    wires.small(product);
+    return q + product;
+  }
+  const low = q % 2 ** plan.low;
+  const high = Math.floor(q / 2 ** plan.low);
+  let any = high & 1;
+  for (let at = 1; at < plan.high; at++) {
+    any |= (high >>> at) & 1;
+    wires.small(any);
+  }
+  const product = any === 1 ? max - low : 0;
+  wires.small(product);
+  return low + product;
+}
+
+function writeRequant(wires: WireWriter, op: RequantOp, x: Int32Array, { lo, hi }: ValueBounds): void {
+  for (let at = 0; at < x.length; at++) {
+    const plan = planRequant(lo[at] ?? 0, hi[at] ?? 0, op);
+    if (plan.kind === "constant") continue;
+    const value = (x[at] ?? 0) + op.offset;
+    const shifted = value + (plan.signed ? 2 ** plan.magnitude : 0);
+    wires.bits(shifted, plan.magnitude + (plan.signed ? 1 : 0));
+    const q = Math.floor((shifted % 2 ** plan.magnitude) / 2 ** op.shift);
+    const clipped = writeClip(wires, q, plan.clip, op.max);
+    wires.small(plan.signed && value < 0 ? 0 : clipped);
+  }
+}
+
+/** Writes the bits that say whether `x`, from `lo` to `hi`, is 0 or more. */
+function writeSign(wires: WireWriter, x: number, lo: number, hi: number): void {
+  const plan = planSign(lo, hi);
+  if (plan.kind === "bits") wires.bits(x + 2 ** plan.bits, plan.bits + 1);
+}
+
+interface Bounded {
+  readonly value: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+function writeLarger(wires: WireWriter, next: Bounded, best: Bounded): Bounded {
+  writeSign(wires, next.value - best.value - 1, next.lo - best.hi - 1, next.hi - best.lo - 1);
+  const larger = Math.max(next.value, best.value);
+  wires.small(larger);
+  return { value: larger, lo: Math.max(next.lo, best.lo), hi: Math.max(next.hi, best.hi) };
+}
+
+function boundedAt(x: Int32Array, { lo, hi }: ValueBounds, at: number): Bounded {
+  return { value: x[at] ?? 0, lo: lo[at] ?? 0, hi: hi[at] ?? 0 };
+}
+
+function writeArgMax(wires: WireWriter, x: Int32Array, bounds: ValueBounds): void {
+  let best = boundedAt(x, bounds, 0);
+  let index = 0;
+  for (let at = 1; at < x.length; at++) {
+    const next = boundedAt(x, bounds, at);
+    if (next.value > best.value) index = at;
+    best = writeLarger(wires, next, best);
+    wires.small(index);
+  }
+}
+
+function writeMaxPool(wires: WireWriter, op: MaxPoolOp, x: Int32Array, bounds: ValueBounds): void {
+  const plan = planWindows(bounds.shape, op);
+  const indices = Int32Array.from({ length: x.length }, (_, at) => at);
+  const patch = new Int32Array(plan.size);
+  for (let at = 0; at < plan.channels * plan.positions; at++) {
+    gatherWindow(plan, at % plan.positions, Math.floor(at / plan.positions), indices, -1, patch);
+    let best: Bounded | null = null;
+    for (const index of patch) {
+      if (index < 0) continue;
+      const next = boundedAt(x, bounds, index);
+      best = best === null ? next : writeLarger(wires, next, best);
+    }
+  }
+}
+
+function writeTree(wires: WireWriter, tree: Tree, x: Int32Array, ask: (node: number) => void): void {
+  const reached = new Set([0]);
+  tree.feature.forEach((feature, node) => {
+    const isYes = (x[feature] ?? 0) <= (tree.threshold[node] ?? 0);
+    ask(node);
+    if (node !== 0) wires.small(reached.has(node) && isYes ? 1 : 0);
+    if (reached.has(node)) reached.add((isYes ? tree.yes[node] : tree.no[node]) ?? 0);
+  });
+}
+
+function writeTrees(wires: WireWriter, op: TreesOp, x: Int32Array, { lo, hi }: ValueBounds): void {
+  const asked = new Set<string>();
+  for (const tree of op.trees) {
+    writeTree(wires, tree, x, (node) => {
+      const [feature, threshold] = [tree.feature[node] ?? 0, tree.threshold[node] ?? 0];
+      const key = `${feature}:${threshold}`;
+      if (asked.has(key)) return;
+      asked.add(key);
+      writeSign(wires, threshold - (x[feature] ?? 0), threshold - (hi[feature] ?? 0), threshold - (lo[feature] ?? 0));
+    });
+  }
+}
+
+function writeOp(wires: WireWriter, op: IntegerOp, x: Int32Array, bounds: ValueBounds): void {
+  if (op.op === "requant") writeRequant(wires, op, x, bounds);
+  else if (op.op === "max-pool") writeMaxPool(wires, op, x, bounds);
+  else if (op.op === "arg-max") writeArgMax(wires, x, bounds);
+  else if (op.op === "trees") writeTrees(wires, op, x, bounds);
+}
+
+function writeModel(wires: WireWriter, checked: CheckedModel, values: readonly Int32Array[]): void {
+  const plain = [true];
+  for (const op of checked.model.ops) {
+    const operands = operandsOf(op);
+    for (const at of operands) {
+      if (!needsWires(op.op) || plain[at] === true) continue;
+      for (const item of values[at] ?? []) wires.small(item);
+      plain[at] = true;
+    }
+    const [first = 0] = operands;
+    const [x, bounds] = [values[first], checked.values[first]];
+    if (x !== undefined && bounds !== undefined) writeOp(wires, op, x, bounds);
+    plain.push(
+      makesWires(
+        op.op,
+        operands.every((at) => plain[at]),
+      ),
+    );
+  }
+}
+
+/**
+ * The witness of one run.
+ * @param input the encoded input, as `encodeInput` makes it.
+ * @param salt 16 to 31 bytes; `context` is from 0 to below the field order.
+ * @throws TrisealError `INPUT_OUT_OF_RANGE` for an input outside the model's range, `FORMAT_INVALID` for a salt of another
+ *   size or a context beyond the field, `INTERNAL` where circuit and model do not belong together.
+ */
+export function generateWitness(
+  circuit: Circuit,
+  checked: CheckedModel,
+  run: { readonly input: Int32Array; readonly salt: Uint8Array; readonly context: bigint },
+): Witness {
+  const { input, context } = run;
+  if (circuit.modelDigest !== checked.digest) throw new TrisealError("INTERNAL", "the circuit is not that of the model");
+  if (context < 0n || context >= FIELD_ORDER) throw new TrisealError("FORMAT_INVALID", "the context is beyond the field");
+  const values = traceInteger(checked, input);
+  const outputs = values.at(-1) ?? input;
+  const salt = saltElement(run.salt);
+  const powers: bigint[] = [];
+  const elements = [salt, ...packInput(inputPacking(checked), input)];
+  const commitment = hashElements(elements, (...recorded) => powers.push(...recorded));
+  const publicSignals = [commitment, ...Array.from(outputs, toField), context];
+  const { bytes, values: view } = createWitness(circuit.system.wires);
+  const wires = new WireWriter(view);
+  for (const value of [1n, ...publicSignals, 1n, context, salt]) wires.field(value);
+  input.forEach((value, at) => {
+    writeInput(wires, value, checked.values[0]?.hi[at] ?? 0);
+  });
+  for (const power of powers) wires.field(power);
+  writeModel(wires, checked, values);
+  if (wires.count !== circuit.system.wires) throw new TrisealError("INTERNAL", "the witness has another number of wires");
+  return { file: bytes, publicSignals, outputs };
+}

@@ -1,0 +1,19 @@
+import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
+
+/** Error codes that only the zk path can give. */
+export const codes = {
+  ZK_KEY_INVALID: {
+    status: 500,
+    retryable: false,
+    action: "make the key anew: it is truncated, foreign, or has no second phase",
+  },
+  ZK_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the proof does not hold for these public signals" },
+  ZK_PROVER_LOST: { status: 503, retryable: true, action: "retry: the prover died while it held the job" },
+  ZK_PROVER_MEMORY: { status: 500, retryable: false, action: "raise the provers' memory limit, or take a smaller model" },
+  ZK_PROVER_OVERLOADED: { status: 503, retryable: true, action: "retry later: the provers' queue is full" },
+  ZK_SETUP_INVALID: { status: 500, retryable: false, action: "stop: the setup's transcript does not lead to this key" },
+  ZK_WITNESS_INVALID: { status: 400, retryable: false, action: "check the input: its witness does not satisfy the circuit" },
+} as const satisfies ErrorTable;
+
+/** Makes an error with a code of the zk path. */
+export const zkError = pathErrors(codes);
