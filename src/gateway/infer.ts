@@ -10,25 +10,11 @@ import type { KeyUse } from "../store/receipt-index.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
 import { logFault } from "./fault.ts";
 import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
+import type { InferCall, InferResult, JobAcceptor } from "./infer-call.ts";
 import { type JobAnswer, shouldRetry, stopReason } from "./job.ts";
-import type { JobService } from "./job-service.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
-import { essence, type InferCall, type ParsedCall, parseCall } from "./parse-call.ts";
+import { essence, type ParsedCall, parseCall } from "./parse-call.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
-
-/** What goes back to the caller. */
-export interface InferResult {
-  readonly status: number;
-  readonly mediaType: string;
-  readonly body: Uint8Array;
-  readonly receiptId: string;
-  /** The job that the request became; null for an answer. */
-  readonly jobId: string | null;
-  /** Code of a refusal; null for an answer, and for a repeat of what was sent before. */
-  readonly code: string | null;
-  /** Whether this is the stored response to an earlier request. */
-  readonly replayed: boolean;
-}
 
 /** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
 function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
@@ -46,7 +32,7 @@ export class InferService {
   /** Paths whose answers cite an attested session. */
   private readonly attestedPaths: ReadonlySet<PathId>;
   private readonly claims = new KeyClaims();
-  private jobs: JobService | null = null;
+  private jobs: JobAcceptor | null = null;
 
   constructor(options: GatewayOptions) {
     this.options = options;
@@ -54,7 +40,7 @@ export class InferService {
   }
 
   /** Says who takes requests that are answered later. */
-  useJobs(jobs: JobService): void {
+  useJobs(jobs: JobAcceptor): void {
     this.jobs = jobs;
   }
 

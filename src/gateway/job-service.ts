@@ -6,39 +6,11 @@ import { encodeJcs } from "../core/jcs.ts";
 import { unixSeconds } from "../core/time.ts";
 import type { Job, JobQueue, JobTable } from "../store/index.ts";
 import type { Caller } from "./authenticate.ts";
-import type { InferResult, InferService } from "./infer.ts";
-import { jobDocument, refusalCode } from "./job.ts";
+import type { InferService } from "./infer.ts";
+import type { AcceptableCall, InferCall, InferResult, JobAcceptor } from "./infer-call.ts";
+import { type JobOptions, jobDocument, refusalCode } from "./job.ts";
 import type { GatewayOptions } from "./options.ts";
-import type { InferCall } from "./parse-call.ts";
-import type { UsedKey } from "./record.ts";
 import { encodeCall, parseStoredCall, type StoredCall } from "./stored-call.ts";
-
-/** Bounds on jobs. */
-export interface JobLimits {
-  /** Jobs of one tenant that are not ended. */
-  readonly maxOpenPerTenant: number;
-  /** Time from acceptance to the end at most, in seconds. */
-  readonly deadlineSeconds: number;
-  /** How often a job is started at most: again only where the path failed in a way that may pass, or its process died. */
-  readonly maxAttempts: number;
-  /** Jobs of one path that this process does at one time. */
-  readonly concurrency: number;
-}
-
-/** What jobs stand on. */
-export interface JobOptions {
-  /** The store is opened beside the gateway: whoever needs it waits for it. */
-  readonly store: Promise<{ readonly table: JobTable; readonly queue: JobQueue }>;
-  readonly limits: JobLimits;
-}
-
-/** A request that passed policy and may wait. */
-export interface AcceptableCall {
-  readonly call: InferCall;
-  readonly receiptId: string;
-  readonly path: string;
-  readonly keyed: Omit<UsedKey, "status"> | null;
-}
 
 /** The response to a job's request, as it would have been sent at once. */
 export interface JobResult {
@@ -61,7 +33,7 @@ function newJobId(): string {
 }
 
 /** The jobs of one gateway. */
-export class JobService {
+export class JobService implements JobAcceptor {
   private readonly options: GatewayOptions;
   private readonly jobs: JobOptions;
   private readonly infer: InferService;

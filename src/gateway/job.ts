@@ -2,7 +2,26 @@
 import { type ErrorTable, isTrisealError, type TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { formatTime, unixSeconds } from "../core/time.ts";
-import type { Job } from "../store/index.ts";
+import type { Job, JobQueue, JobTable } from "../store/index.ts";
+
+/** Bounds on jobs. */
+export interface JobLimits {
+  /** Jobs of one tenant that are not ended. */
+  readonly maxOpenPerTenant: number;
+  /** Time from acceptance to the end at most, in seconds. */
+  readonly deadlineSeconds: number;
+  /** How often a job is started at most: again only where the path failed in a way that may pass, or its process died. */
+  readonly maxAttempts: number;
+  /** Jobs of one path that this process does at one time. */
+  readonly concurrency: number;
+}
+
+/** What jobs stand on. */
+export interface JobOptions {
+  /** The store is opened beside the gateway: whoever needs it waits for it. */
+  readonly store: Promise<{ readonly table: JobTable; readonly queue: JobQueue }>;
+  readonly limits: JobLimits;
+}
 
 /** A job as its owner sees it. */
 export function jobDocument(job: Job): JsonObject {

@@ -286,11 +286,6 @@ function appendRecord(log: TransparencyLog, record: NewRecord): Promise<Appended
   return log.append({ kind, document, salt, record: encodeRecord({ ...record, salt }) });
 }
 
-/** Logs a key event while no gateway runs: the next one indexes it. @throws TrisealError `LOG_UNAVAILABLE`. */
-export async function logKeyEvent(log: TransparencyLog, bytes: Uint8Array): Promise<void> {
-  await appendRecord(log, { kind: "key", document: digestOf(bytes), blobs: [bytes] });
-}
-
 /** What the index keeps of a leaf. A leaf whose record was deleted keeps its number only. */
 function indexEntry(leafIndex: number, leafHash: string, record: Omit<LogRecord, "v" | "salt" | "blobs"> | null): IndexEntry {
   const { kind, document, receipt, job } = record ?? {};

@@ -6,7 +6,7 @@ import type { TensorSpec } from "../core/tensor.ts";
 import type { Clock } from "../core/time.ts";
 import type { InferencePath, ServedModel } from "../paths/path.ts";
 import type { Policy } from "../policy/index.ts";
-import type { JobOptions } from "./job-service.ts";
+import type { JobOptions } from "./job.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 

@@ -9,36 +9,11 @@ import {
   parseInputs,
   requestedOutputs,
 } from "../core/oip.ts";
-import type { Stages } from "../core/stage.ts";
 import type { InferencePath } from "../paths/path.ts";
-import type { Caller } from "./authenticate.ts";
 import type { ReceivedRequest } from "./exchange.ts";
+import type { InferCall } from "./infer-call.ts";
 import { assertJsonLength, assertMessageType } from "./message-headers.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
-import type { ServiceIdentity } from "./service-identity.ts";
-
-/** One request as it came in. */
-export interface InferCall {
-  readonly caller: Caller;
-  /** The address without its query. */
-  readonly path: string;
-  readonly modelName: string;
-  readonly modelVersion: string | null;
-  readonly mediaType: string;
-  readonly body: Uint8Array;
-  /** The header `Inference-Header-Content-Length`, or null. */
-  readonly jsonLength: string | null;
-  /** The `Idempotency-Key` header, or null. */
-  readonly idempotencyKey: string | null;
-  readonly requestId: string;
-  /** Who signs the receipt. */
-  readonly identity: ServiceIdentity;
-  readonly signal: AbortSignal;
-  /** Told of the stages of this request; for measurements. */
-  readonly stages?: Stages;
-  /** Whether the caller asks for 202 and an answer later (`Prefer: respond-async`, RFC 7240 section 4.1). */
-  readonly respondAsync: boolean;
-}
 
 /** A parsed request. */
 export interface ParsedCall {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobOptions } from "../gateway/job-service.ts";
+import type { JobOptions } from "../gateway/job.ts";
 import type { OperatorLog } from "../gateway/options.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import { JobQueue, JobTable, openDatabase, type ReceiptIndex, SqlReceiptIndex, type StoreDatabase } from "../store/index.ts";
