@@ -115,7 +115,7 @@ describe.each([
 
 describe("the SDK's retry of an envelope that the worker had opened", () => {
   it("seals anew under the same key, and one answer is logged under it", async () => {
-    const envelopes = { "content-type": "application/vnd.triseal.sealed+json" };
+    const envelopes = { "content-type": "application/vnd.triseal.sealed" };
     proxy.before = async ({ body }) => {
       if (proxy.passed.length > 1) return false;
       // Under no key: the worker opens it, and nothing is stored for the caller's.

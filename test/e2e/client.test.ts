@@ -195,10 +195,11 @@ describe("the SDK behind a proxy that tampers", () => {
   it("gives nothing where one bit of a sealed answer was changed", async () => {
     proxy.tamper = (said, request) => {
       if (!isInfer(request)) return;
-      const sealed = JSON.parse(said.body.toString()) as { ct: string };
-      const bytes = Buffer.from(sealed.ct, "base64");
-      bytes[9] = (bytes[9] ?? 0) ^ 1;
-      said.body = Buffer.from(JSON.stringify({ ...sealed, ct: bytes.toString("base64") }));
+      // The ciphertext stands at the end of the binary form (SPEC 3.2).
+      const bytes = Buffer.from(said.body);
+      const place = bytes.length - 9;
+      bytes[place] = (bytes[place] ?? 0) ^ 1;
+      said.body = bytes;
     };
     await expect(clientOf(proxy.url).infer(callOf())).rejects.toEqual(code("SEALED_UNOPENABLE"));
   });
