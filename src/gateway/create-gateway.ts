@@ -78,8 +78,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     fetch: (request, env = {}) => app.fetch(request, env),
     startJobs: () => jobs?.start() ?? Promise.resolve(),
     async drain() {
-      await jobs?.close();
-      await inFlight.drain();
+      // New requests are refused from here on; jobs under way end before their turn is over.
+      await Promise.all([inFlight.drain(), jobs?.close()]);
     },
   };
 }
