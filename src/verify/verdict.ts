@@ -1,5 +1,6 @@
 /** What a verification answers. */
 import type { Basis, Check } from "../core/check.ts";
+import type { Sha256Digest } from "../core/digest.ts";
 import type { UnixSeconds } from "../core/time.ts";
 import type { Waiver } from "../trust/trust-file.ts";
 
@@ -44,4 +45,6 @@ export interface VerifyOptions {
   readonly response: Uint8Array | null;
   /** Accept a leg that is still pending before its deadline. */
   readonly allowPending: boolean;
+  /** What the auditor compiled itself from models it has: by path, program digests by model digest. None by default. */
+  readonly programs?: ReadonlyMap<string, ReadonlyMap<Sha256Digest, Sha256Digest>>;
 }

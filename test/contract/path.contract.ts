@@ -76,6 +76,7 @@ function inputsFor(subject: PathUnderTest, answer: PathAnswer, change: Partial<A
     revoked: { keys: new Set(), measurements: new Set() },
     model: subject.model.name,
     session: session?.document ?? null,
+    programs: new Map(),
     blob: (digest) => blobs.get(digest) ?? null,
     at,
     answeredAt: at,

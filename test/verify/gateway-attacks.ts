@@ -4,6 +4,7 @@ import { falseBackends, falseDecisions, oldPolicies } from "./decision-attacks.t
 import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
+import { zkAttacks } from "./zk-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
 export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
@@ -17,4 +18,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a false story": falseStories,
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
+  "a false proof": zkAttacks,
 };
