@@ -139,7 +139,10 @@ const attacks: readonly ZkAttack[] = [
     check: "zk.setup-accepted",
     code: "ZK_SETUP_NOT_ACCEPTED",
     section: (section) => {
-      section.setups = [{ state: "single-party", because: "a test" }, { state: "ceremony", accept: "any", because: "a test" }];
+      section.setups = [
+        { state: "single-party", because: "a test" },
+        { state: "ceremony", accept: "any", because: "a test" },
+      ];
     },
   },
   {
