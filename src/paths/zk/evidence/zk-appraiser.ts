@@ -134,7 +134,7 @@ function claimsOf(leg: ZkLeg, stated: StatedSignals, setup: Setup, correctness: 
     factsDigest: null,
     evidence: { digest: leg.setupDigest, mediaType: ZK_SETUP_TYPE },
     wire: null,
-    inputCommitment: stated.inputCommitment.toString(),
+    inputCommitment: stated.inputCommitment.toString(16).padStart(64, "0"),
     outputs: stated.outputs,
     outputCommitment: null,
     backendFacts: { evidence_type: evidenceTypeOf(setup.state) },
