@@ -89,7 +89,7 @@ describe("a request for a proof", () => {
 
   it("has a circuit that the model compiles to, for an auditor who has the model", async () => {
     const bundle = await bundleOf(service, (await ask(body())).receiptId);
-    const options = { now: clock(), at: null, request: null, response: null, allowPending: false };
+    const options = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
     const circuit = digestOf(encodeR1cs(compileCircuit(checked).system));
     const judged = async (digest: typeof circuit) => {
       const programs = new Map([["zk", new Map([[checked.digest, digest]])]]);
@@ -105,7 +105,7 @@ describe("a request for a proof", () => {
     const bundle = await bundleOf(service, one.receiptId);
     const text = readFileSync(service.trustFile, "utf8");
     const strict = parseTrust(Buffer.from(text.replace(/setups:\n( +)- state: dev-insecure\n +because: .*\n/, "setups: []\n")));
-    const options = { now: clock(), at: null, request: null, response: null, allowPending: false };
+    const options = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
     expect(await verifyBundle(bundle, strict, options)).toMatchObject({ outcome: "rejected", code: "ZK_SETUP_NOT_ACCEPTED" });
     const document = JSON.parse(new TextDecoder().decode(bundle)) as { blobs: Record<string, string> };
     const legOf = (bytes: Uint8Array) =>

@@ -9,32 +9,32 @@ export const zkChecks = {
   },
   "zk.leg-readable": {
     code: "LEG_MALFORMED",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the leg is well-formed and its numbers are canonical",
   },
   "zk.setup-readable": {
     code: "EVIDENCE_MALFORMED",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the setup document is in the bundle and well-formed",
   },
   "zk.key-readable": {
     code: "EVIDENCE_MALFORMED",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the verification key is in the bundle and well-formed",
   },
   "zk.key-sound": {
     code: "ZK_KEY_INVALID",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the key's points are in their groups and its second phase is there",
   },
   "zk.setup-sound": {
     code: "ZK_SETUP_INVALID",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the setup's transcript holds and leads to this key",
   },
   "zk.setup-fits": {
     code: "ZK_SETUP_MISMATCH",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the setup document is about the leg's circuit and model",
   },
   "zk.setup-accepted": {
@@ -62,8 +62,8 @@ export const zkChecks = {
   },
   "zk.context-bound": {
     code: "ZK_CONTEXT_MISMATCH",
-    spec: "SPEC 3.6",
+    spec: "SPEC 3.8",
     states: "the proof's context is that of the leg's binding",
   },
-  "zk.proof": { code: "ZK_PROOF_INVALID", spec: "SPEC 3.6", states: "the proof holds for the public signals under the key" },
+  "zk.proof": { code: "ZK_PROOF_INVALID", spec: "SPEC 3.8", states: "the proof holds for the public signals under the key" },
 } as const satisfies CheckTable;

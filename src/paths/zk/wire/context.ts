@@ -1,4 +1,4 @@
-/** The context of a proof: a public signal that ties it to one decision about one request (receipt/SPEC.md section 3.6). */
+/** The context of a proof: a public signal that ties it to one decision about one request (receipt/SPEC.md section 3.8). */
 import type { Binding } from "../../../core/binding.ts";
 import { concatBytes, encodeHex, utf8 } from "../../../core/bytes.ts";
 import { sha256Bytes } from "../../../core/digest.ts";

@@ -1,4 +1,4 @@
-/** The zk leg: a proof, what it proves, and under which key (receipt/SPEC.md section 3.6). */
+/** The zk leg: a proof, what it proves, and under which key (receipt/SPEC.md section 3.8). */
 import { decodeBinding } from "../../../core/binding.ts";
 import { type Decoded, type Decoder, digest, object, oneOf } from "../../../core/decode.ts";
 import { TrisealError } from "../../../core/errors.ts";
