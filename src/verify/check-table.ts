@@ -132,6 +132,16 @@ export const verifyChecks = {
     states: "the caller got the response that the leg produced",
   },
   "binding.legs-agree": { code: "BINDING_LEGS_DISAGREE", spec: "SPEC 5.3", states: "all legs are about one exchange" },
+  "binding.inputs-agree": {
+    code: "LEG_INPUT_MISMATCH",
+    spec: "SPEC 5.3",
+    states: "all legs commit to one input",
+  },
+  "binding.outputs-agree": {
+    code: "LEG_OUTPUT_MISMATCH",
+    spec: "SPEC 5.3",
+    states: "all legs state the same outputs",
+  },
   "exchange.request": {
     code: "EXCHANGE_REQUEST_MISMATCH",
     spec: "SPEC 5.4",
@@ -142,6 +152,18 @@ export const verifyChecks = {
     code: "EXCHANGE_RESPONSE_MISMATCH",
     spec: "SPEC 5.4",
     states: "the shown response is the receipt's",
+    optional: true,
+  },
+  "exchange.input-opens": {
+    code: "ZK_INPUT_OPENS",
+    spec: "SPEC 5.4",
+    states: "the legs commit to the shown request, as the model encodes it",
+    optional: true,
+  },
+  "exchange.outputs-match": {
+    code: "ZK_OUTPUT_MATCHES",
+    spec: "SPEC 5.4",
+    states: "the legs state the outputs of the shown response",
     optional: true,
   },
   "bundle.all-used": { code: "BUNDLE_UNUSED_PART", spec: "SPEC 2", states: "nothing in the bundle is unused" },

@@ -15,6 +15,7 @@ import type { Outcome, Verdict, VerifyOptions } from "./verdict.ts";
 import { verifyExchange } from "./verify-exchange.ts";
 import { readSession, type VerifiedLeg, verifyLegs } from "./verify-legs.ts";
 import { type Logged, logOrigin, verifyLogged, verifyLogOrder } from "./verify-log.ts";
+import { verifyOpening } from "./verify-opening.ts";
 import { type VerifiedDecision, verifyPolicy } from "./verify-policy.ts";
 import { type ReceiptStory, readStory, verifyGateway, verifySignedReceipt } from "./verify-receipt.ts";
 import { verifyTimes } from "./verify-time.ts";
@@ -117,6 +118,7 @@ async function verifyStory(
   const legs = await verifyLegs(legInputs, context);
   expectUpstream(appraisers, story, decision, context);
   verifyExchange(story, legs, context);
+  await verifyOpening(story, legs, context);
   const unused = context.unusedParts();
   context.checks.expect("bundle.all-used", unused.length === 0, "assertion", unused[0] ?? "");
   addClaims(story, decision, legs, logged, context);

@@ -1,7 +1,9 @@
 /** Appraises every leg and compares what it states with receipt, decision and the other legs (receipt/SPEC.md section 5.3). */
 import type { Check } from "../core/check.ts";
+import { canonicalJson } from "../core/jcs.ts";
 import type { JsonObject } from "../core/json.ts";
 import { factsDigest } from "../core/oip.ts";
+import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
 import { callerFactsOf } from "../policy/index.ts";
 import type { EventOf } from "../receipt/receipt.ts";
@@ -44,7 +46,6 @@ export function readSession(story: ReceiptStory, context: VerifyContext): Attest
 
 /** Appraises and compares all legs of an answer. Checks of the paths are returned beside the verifier's own. */
 export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Promise<readonly VerifiedLeg[]> {
-  const { checks } = context;
   const legs: VerifiedLeg[] = [];
   for (const event of inputs.story.legs) {
     if (!isFinal(event, context)) continue;
@@ -54,14 +55,40 @@ export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Pro
   // A refusal after an allowing decision, such as that of a lost worker, has no leg: `receipt.events` sees to that.
   if (inputs.decision !== null && inputs.story.refused === null) expectObligations(inputs, context);
   for (const leg of legs) compareLeg(leg, inputs, context);
-  const [first, ...others] = legs.map(({ claims }) => claims);
-  if (first !== undefined) {
-    const agree = others.every(
-      (other) => other.requestDigest === first.requestDigest && other.responseDigest === first.responseDigest,
-    );
-    checks.expect("binding.legs-agree", agree, "signature");
-  }
+  expectAgreement(
+    legs.map(({ claims }) => claims),
+    context,
+  );
   return legs;
+}
+
+/** Legs of one exchange state one request, one input and one answer. What one leg states, no other may leave out. */
+function expectAgreement(claims: readonly LegClaims[], { checks, options }: VerifyContext): void {
+  const [first, ...others] = claims;
+  if (first === undefined) return;
+  const bodies = others.every(
+    (other) => other.requestDigest === first.requestDigest && other.responseDigest === first.responseDigest,
+  );
+  checks.expect("binding.legs-agree", bodies, "signature");
+  const input = others.every((other) => other.inputCommitment === first.inputCommitment);
+  checks.expect("binding.inputs-agree", input, "signature");
+  const stated = new Set(claims.map((leg) => statedOutputs(leg, null)));
+  const salt = options.opening?.salt ?? null;
+  // A leg that commits to its outputs and one that states them can be compared under the salt only.
+  const same = stated.size === 1 || (salt !== null && new Set(claims.map((leg) => statedOutputs(leg, salt))).size === 1);
+  const mixed = claims.some((leg) => leg.outputCommitment !== null) && claims.some((leg) => leg.outputs !== null);
+  const detail = mixed && salt === null ? "one leg states them, another commits to them, and no salt is shown" : "";
+  checks.expect("binding.outputs-agree", same, "signature", detail);
+}
+
+/** A text that is equal for equal outputs: as the leg states them, or under a salt as a commitment. */
+function statedOutputs({ outputs, outputCommitment: commitment }: LegClaims, salt: Uint8Array | null): string {
+  if (salt === null || commitment !== null || !isIntegers(outputs)) return canonicalJson({ outputs, commitment });
+  return canonicalJson({ outputs: null, commitment: outputCommitment(salt, outputs) });
+}
+
+function isIntegers(outputs: LegClaims["outputs"]): outputs is readonly number[] {
+  return Array.isArray(outputs) && outputs.every((item) => Number.isInteger(item));
 }
 
 function isFinal(event: EventOf<"leg.sealed">, context: VerifyContext): boolean {

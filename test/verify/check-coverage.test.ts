@@ -126,7 +126,12 @@ describe("all checks", () => {
   it("are made of an honest answer, apart from those about what it does not have", async () => {
     const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const made = new Set(checks.map(({ id }) => id));
-    expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual(["leg.not-overdue", "bundle.verifiable"]);
+    expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
+      "leg.not-overdue",
+      "exchange.input-opens",
+      "exchange.outputs-match",
+      "bundle.verifiable",
+    ]);
   });
 });
 
