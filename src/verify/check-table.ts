@@ -40,10 +40,11 @@ export const verifyChecks = {
   "log.receipt": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the receipt is in the log" },
   "log.session": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the session is in the log" },
   "log.policy": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the policy statement is in the log" },
+  "log.supplement": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "each supplement is in the log" },
   "log.order": {
     code: "LOG_ORDER_INVALID",
     spec: "SPEC 4",
-    states: "session and policy statement were in the log before the receipt",
+    states: "session and policy statement were in the log before the receipt, and that before its supplements",
   },
   "log.checkpoint": {
     code: "LOG_CHECKPOINT_INVALID",
@@ -103,6 +104,26 @@ export const verifyChecks = {
     code: "EVIDENCE_TOO_OLD",
     spec: "SPEC 5.2",
     states: "the evidence was no older than policy allows when the receipt was witnessed",
+  },
+  "supplement.events": {
+    code: "SUPPLEMENT_INVALID",
+    spec: "SPEC 3.7",
+    states: "each supplement has the events of one, and its legs are final",
+  },
+  "supplement.signature": {
+    code: "SUPPLEMENT_SIGNATURE_INVALID",
+    spec: "SPEC 3.7",
+    states: "the key that signed the receipt signed each supplement",
+  },
+  "supplement.parent": {
+    code: "SUPPLEMENT_PARENT_MISMATCH",
+    spec: "SPEC 3.7",
+    states: "each supplement continues this receipt",
+  },
+  "supplement.legs": {
+    code: "SUPPLEMENT_LEG_UNEXPECTED",
+    spec: "SPEC 3.7",
+    states: "the receipt awaits each leg that a supplement brings",
   },
   "leg.known-path": { code: "LEG_UNSUPPORTED", spec: "SPEC 5.3", states: "this verifier can appraise every leg" },
   "leg.final": { code: "LEG_PENDING", spec: "SPEC 5.3", states: "every leg is complete" },

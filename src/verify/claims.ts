@@ -17,15 +17,15 @@ export function claimsOfAnswer(
 ): readonly Claim[] {
   return [
     ...legs.flatMap((leg) => claimsOfLeg(leg, story, context)),
-    ...story.legs.flatMap(pendingClaim),
+    ...story.legs.filter(({ path }) => !legs.some(({ event }) => event.path === path)).flatMap(pendingClaim),
     ...policyClaims(decision),
     timeClaim(logged, context),
   ];
 }
 
-function pendingClaim({ path, status, deadline }: ReceiptStory["legs"][number]): readonly Claim[] {
-  if (status === "final" || deadline === undefined) return [];
-  const text = `the ${path} leg is pending until ${formatTime(deadline)}: nothing supports what it is to show`;
+function pendingClaim(leg: ReceiptStory["legs"][number]): readonly Claim[] {
+  if (leg.status === "final") return [];
+  const text = `the ${leg.path} leg is pending until ${formatTime(leg.deadline)}: nothing supports what it is to show`;
   return [{ about: "answer", text, basis: "assertion" }];
 }
 

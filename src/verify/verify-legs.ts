@@ -6,7 +6,7 @@ import { factsDigest } from "../core/oip.ts";
 import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
 import { callerFactsOf } from "../policy/index.ts";
-import type { EventOf } from "../receipt/receipt.ts";
+import type { EventOf, FinalLeg } from "../receipt/receipt.ts";
 import { type AttestedSession, decodeSession } from "../receipt/session.ts";
 import { pathSection, type TrustedService } from "../trust/trust-file.ts";
 import type { Moment, VerifyContext } from "./context.ts";
@@ -15,7 +15,7 @@ import type { ReceiptStory } from "./verify-receipt.ts";
 
 /** A leg that was appraised, with the checks of its path. */
 export interface VerifiedLeg {
-  readonly event: EventOf<"leg.sealed">;
+  readonly event: FinalLeg;
   readonly claims: LegClaims;
   readonly checks: readonly Check[];
 }
@@ -25,6 +25,8 @@ export interface LegInputs {
   readonly appraisers: readonly Appraiser[];
   readonly service: TrustedService;
   readonly story: ReceiptStory;
+  /** Legs that supplements brought, by path. */
+  readonly completed: ReadonlyMap<string, FinalLeg>;
   readonly decision: VerifiedDecision | null;
   readonly session: AttestedSession | null;
   /** Moment for which evidence is judged. */
@@ -48,8 +50,8 @@ export function readSession(story: ReceiptStory, context: VerifyContext): Attest
 export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Promise<readonly VerifiedLeg[]> {
   const legs: VerifiedLeg[] = [];
   for (const event of inputs.story.legs) {
-    if (!isFinal(event, context)) continue;
-    const leg = await appraiseLeg(event, inputs, context);
+    const final = finalLeg(event, inputs, context);
+    const leg = final === null ? null : await appraiseLeg(final, inputs, context);
     if (leg !== null) legs.push(leg);
   }
   // A refusal after an allowing decision, such as that of a lost worker, has no leg: `receipt.events` sees to that.
@@ -91,15 +93,20 @@ function isIntegers(outputs: LegClaims["outputs"]): outputs is readonly number[]
   return Array.isArray(outputs) && outputs.every((item) => Number.isInteger(item));
 }
 
-function isFinal(event: EventOf<"leg.sealed">, context: VerifyContext): boolean {
-  if (event.status === "final") return context.checks.expect("leg.final", true, "signature");
-  const overdue = event.deadline === undefined || event.deadline < context.options.now;
-  if (context.checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`))
-    context.checks.expect("leg.final", context.options.allowPending, "signature", `path ${event.path} is pending`);
-  return false;
+/** The leg itself: the receipt's, or the one that a supplement brought; null where it is still to come. */
+function finalLeg(event: EventOf<"leg.sealed">, { completed }: LegInputs, { checks, options }: VerifyContext): FinalLeg | null {
+  const leg = event.status === "final" ? event : completed.get(event.path);
+  if (leg !== undefined) {
+    checks.expect("leg.final", true, "signature");
+    return leg;
+  }
+  const overdue = event.status === "pending" && event.deadline < options.now;
+  if (checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`))
+    checks.expect("leg.final", options.allowPending, "signature", `path ${event.path} is pending`);
+  return null;
 }
 
-async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, context: VerifyContext): Promise<VerifiedLeg | null> {
+async function appraiseLeg(event: FinalLeg, inputs: LegInputs, context: VerifyContext): Promise<VerifiedLeg | null> {
   const appraiser = inputs.appraisers.find(
     (candidate) => candidate.path === event.path && candidate.legMediaType === event.leg_media_type,
   );
@@ -155,7 +162,7 @@ function expectObligations(inputs: LegInputs, context: VerifyContext): void {
 /** Whether policy allows that this leg follows, by the deadline that it states. */
 function mayFollow(event: EventOf<"leg.sealed">, decided: VerifiedDecision | null): boolean {
   const allowed = decided?.decision.obligations?.async.find(({ path }) => path === event.path);
-  if (decided === null || allowed === undefined || event.deadline === undefined) return false;
+  if (decided === null || allowed === undefined || event.status !== "pending") return false;
   return event.deadline <= decided.decision.at + allowed.deadlineSeconds;
 }
 

@@ -45,7 +45,6 @@ const ENDS_READING: readonly string[] = [
   "policy.readable",
   "leg.known-path",
   "leg.final",
-  "leg.not-overdue",
   "bundle.verifiable",
   "trust.section-readable",
   "evidence.readable",
@@ -127,6 +126,11 @@ describe("all checks", () => {
     const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const made = new Set(checks.map(({ id }) => id));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
+      "log.supplement",
+      "supplement.events",
+      "supplement.signature",
+      "supplement.parent",
+      "supplement.legs",
       "leg.not-overdue",
       "exchange.input-opens",
       "exchange.outputs-match",
