@@ -38,8 +38,8 @@ const matrix = {
   "paths/*/server": SERVER,
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path", "store"], packages: ["hono", "zod"], node: true },
   "paths/zk/snarkjs": { own: [], packages: ["snarkjs"], node: true },
-  verify: { own: ["core", "receipt", "log", "trust", "policy", "path", "paths/*/evidence"], packages: [] },
-  client: { own: ["core", "receipt", "trust", "path", "verify", "paths/*/client"], packages: [] },
+  verify: { own: ["core", "receipt", "log", "trust", "model", "policy", "path", "paths/*/evidence"], packages: [] },
+  client: { own: ["core", "receipt", "trust", "model", "path", "verify", "paths/*/client"], packages: [] },
   "client/node": {
     own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
     packages: ["undici"],

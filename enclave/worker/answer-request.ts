@@ -4,6 +4,7 @@ import { digestOf, type Sha256Digest } from "../../src/core/digest.ts";
 import { isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import {
   type CallerFacts,
+  type CommitParameters,
   callerFacts,
   encodeInferenceResponse,
   factsDigest,
@@ -23,6 +24,15 @@ import { teeError } from "../../src/paths/tee/wire/codes.ts";
 import { MAX_SEAL_SECONDS, openRequest, parseEnvelope, type SealedEnvelope } from "../../src/paths/tee/wire/envelope.ts";
 import { decodeInferHead, encodeFrame, type InferHead, parseFrame } from "../../src/paths/tee/wire/frame.ts";
 import { signTeeLeg } from "../../src/paths/tee/wire/leg.ts";
+import {
+  commitRun,
+  encodedInput,
+  type RunCommitment,
+  type RunStatement,
+  readCommitParameters,
+  runStatement,
+  saltParameter,
+} from "./commit-run.ts";
 import { packTensor, type RawTensor, unpackTensor } from "./element-type.ts";
 import { packInteger } from "./integer-run.ts";
 import type { KeyGeneration, KeyRing } from "./key-ring.ts";
@@ -81,7 +91,9 @@ function publicMessage(code: string, model: ModelPackage): string | null {
     list.map((spec) => `\`${spec.name}\` ${spec.datatype} [${spec.shape.join(",")}]`);
   switch (code) {
     case "REQUEST_MALFORMED":
-      return "the sealed body is no Open Inference Protocol request in strict JSON";
+      return "the sealed body is no Open Inference Protocol request in strict JSON, or a parameter of Triseal in it has another form";
+    case "REQUEST_BATCH":
+      return "an integer model takes one row per request";
     case "INPUT_OUT_OF_RANGE":
       return "an input of the sealed request is outside the range that the integer model was built for";
     case "REQUEST_NOT_FINITE":
@@ -110,16 +122,20 @@ interface ReadRequest {
   readonly facts: CallerFacts;
   readonly inputs: readonly Tensor[];
   readonly asked: readonly RequestedOutput[];
+  /** Null for a float model. */
+  readonly commit: CommitParameters | null;
 }
 
-function readContent(plaintext: Uint8Array, model: ModelPackage, maxTensorElements: number): ReadRequest {
+function readContent(plaintext: Uint8Array, model: ModelPackage, worker: WorkerParts): ReadRequest {
   return onContent(model, () => {
     const request = parseInferenceRequest(plaintext);
+    const inputs = parseInputs(request, model.inputs, worker.maxTensorElements);
     return {
       request,
       facts: callerFacts(request.parameters),
-      inputs: parseInputs(request, model.inputs, maxTensorElements),
+      inputs,
       asked: requestedOutputs(request, model.outputs),
+      commit: readCommitParameters(worker.integers.get(model.name), request.parameters, inputs),
     };
   });
 }
@@ -129,6 +145,37 @@ function packInputs(worker: WorkerParts, model: ModelPackage, inputs: readonly T
   const checked = worker.integers.get(model.name);
   if (checked === undefined) return inputs.map(packTensor);
   return onContent(model, () => inputs.map((tensor) => packInteger(checked, tensor)));
+}
+
+interface Ran {
+  readonly outputs: readonly Tensor[];
+  /** Null for a float model. */
+  readonly commitment: RunCommitment | null;
+}
+
+/** Runs the model on its thread, and beside it commits to the input of an integer model. */
+async function runModel(
+  { envelope, model }: AcceptedFrame,
+  content: ReadRequest,
+  worker: WorkerParts,
+  place: ReturnType<ModelLanes["enter"]>,
+  signal: AbortSignal,
+): Promise<Ran> {
+  const fetches = content.asked.map(({ name }) => name);
+  const feeds = packInputs(worker, model, content.inputs);
+  const checked = worker.integers.get(model.name);
+  if (checked === undefined || content.commit === null) {
+    return {
+      outputs: readOutputs(await place.run({ model: model.name, feeds, fetches }, signal), model, fetches),
+      commitment: null,
+    };
+  }
+  const input = encodedInput(feeds);
+  const running = place.run({ model: model.name, feeds, fetches }, signal);
+  // Awaited below: a run that fails meanwhile is no unhandled rejection.
+  running.catch(() => undefined);
+  const commitment = commitRun(checked, content.commit, envelope, input);
+  return { outputs: readOutputs(await running, model, fetches), commitment };
 }
 
 function claimOnce(accepted: AcceptedFrame, worker: WorkerParts): void {
@@ -159,6 +206,7 @@ interface Produced {
   readonly requestDigest: Sha256Digest;
   readonly responseDigest: Sha256Digest;
   readonly factsDigest: Sha256Digest;
+  readonly run: RunStatement;
   readonly sealed: Uint8Array;
 }
 
@@ -170,8 +218,7 @@ function signLeg(accepted: AcceptedFrame, produced: Produced): Uint8Array {
       binding: makeBinding(context, produced.requestDigest, produced.responseDigest),
       factsDigest: produced.factsDigest,
       wire: { requestDigest: digestOf(envelopeBytes), responseDigest: digestOf(produced.sealed) },
-      inputCommitment: null,
-      outputs: null,
+      ...produced.run,
     },
     generation.legSigner,
   );
@@ -190,25 +237,24 @@ async function answerInPlace(
   // check, so that of two copies in flight one is refused.
   claimOnce(accepted, worker);
   signal.throwIfAborted();
-  const content = await inStage(stages, "parse", () => readContent(opened.plaintext, model, worker.maxTensorElements));
+  const content = await inStage(stages, "parse", () => readContent(opened.plaintext, model, worker));
   const facts = factsDigest(content.facts);
   if (facts !== factsDigest(envelope.facts)) {
     throw teeError("SEALED_FACTS_MISMATCH", "the facts inside the sealed body are not those outside");
   }
-  const fetches = content.asked.map(({ name }) => name);
-  const message = { model: model.name, feeds: packInputs(worker, model, content.inputs), fetches };
-  const outputs = readOutputs(await inStage(stages, "compute", () => place.run(message, signal)), model, fetches);
+  const ran = await inStage(stages, "compute", () => runModel(accepted, content, worker, place, signal));
+  const { outputs, commitment } = ran;
   const id = content.request.id ?? null;
   const binary = new Set(content.asked.flatMap((output) => (output.binary ? [output.name] : [])));
-  const response = onContent(model, () =>
-    encodeInferenceResponse({ modelName: model.name, modelVersion: model.version, id, outputs }, (name) => binary.has(name)),
-  );
+  const answer = { modelName: model.name, modelVersion: model.version, id, ...saltParameter(commitment), outputs };
+  const response = onContent(model, () => encodeInferenceResponse(answer, (name) => binary.has(name)));
   const sealed = await inStage(stages, "seal answer", () => opened.sealResponse(response));
   const sign = () =>
     signLeg(accepted, {
       requestDigest: digestOf(opened.plaintext),
       responseDigest: digestOf(response),
       factsDigest: facts,
+      run: runStatement(commitment, outputs),
       sealed,
     });
   const leg = await inStage(stages, "sign leg", sign);

@@ -12,6 +12,7 @@ import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
 import { createSimulatedAttester } from "../attester/simulated.ts";
 import { listReleasedFiles } from "../image/released-file.ts";
+import { warmCommitments } from "./commit-run.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { createWorkerServer } from "./http-server.ts";
 import { knownRuns } from "./integer-run.ts";
@@ -99,10 +100,12 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
     },
   );
   isRuntimeBusy = () => lanes.load.running > 0;
+  const integers = new Map(packages.flatMap(({ model, integer }) => (integer === null ? [] : [[model.name, integer.checked]])));
+  warmCommitments(integers.values());
   const server = createWorkerServer({
     worker: {
       models: new Map(models.map((model) => [model.name, model])),
-      integers: new Map(packages.flatMap(({ model, integer }) => (integer === null ? [] : [[model.name, integer.checked]]))),
+      integers,
       keys,
       guard: new ReplayGuard(config.replayCapacity),
       lanes,

@@ -2,6 +2,7 @@
 import { encodeHex } from "../core/bytes.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { commitParameters } from "../core/oip.ts";
 import type { Stages } from "../core/stage.ts";
 import type { PreparedRequest } from "../paths/path.ts";
 import { type CallTensor, encodeCall } from "./request-body.ts";
@@ -12,7 +13,11 @@ export interface InferenceCall {
   readonly model: string;
   /** OIP input tensors: `name`, `shape`, `datatype`, `data`, which is a typed array or JSON elements. */
   readonly inputs: readonly CallTensor[];
-  /** OIP parameters: the caller's facts (`classification`, `value_usd`, `kind`, `assurance`, `seal`) and the model's own. */
+  /**
+   * OIP parameters: the caller's facts (`classification`, `value_usd`, `kind`, `assurance`, `seal`) and the model's own. For an
+   * integer model also `triseal_salt` (16 to 31 bytes in hexadecimal; random by default) and `triseal_outputs` (`stated` or
+   * `committed`: whether the receipt shows the outputs; by default only where the gateway saw them anyway).
+   */
   readonly parameters?: JsonObject;
   /** Names of the wanted outputs; all by default. */
   readonly outputs?: readonly string[];
@@ -43,6 +48,8 @@ export interface Exchange {
   readonly opened: Uint8Array;
   readonly id: string;
   readonly idempotencyKey: string;
+  /** The salt under which an integer model commits to this input. A float model ignores it. */
+  readonly salt: Uint8Array;
   wire: WireRequest | null;
   answer: ServiceAnswer | null;
   /** Whether the key that was sealed to was called stale before in this attempt. */
@@ -56,17 +63,26 @@ export interface Exchange {
 /** Refusals that only another envelope can help; the gateway gives them only where nothing is stored under the key. */
 export const SEAL_ANEW: ReadonlySet<string> = new Set(["WORKER_KEY_STALE", "SEALED_REPLAYED", "SEALED_EXPIRED"]);
 
+/** Bytes of a random salt: 128 bits. */
+const SALT_BYTES = 16;
+
 /** Most envelopes of one call after the first, a stale key's replacement apart. */
 const MAX_RESEALS = 3;
 
-/** An exchange of which nothing was sent yet. @throws TrisealError `IDEMPOTENCY_KEY_INVALID`, and as `encodeCall`. */
+/**
+ * An exchange of which nothing was sent yet. Every body carries a salt: which models are integer models only their workers know.
+ * @throws TrisealError `IDEMPOTENCY_KEY_INVALID`, `REQUEST_MALFORMED` for a salt of the caller's own that is none, and as
+ *   `encodeCall`.
+ */
 export function startExchange(call: InferenceCall): Exchange {
   const id = randomHex();
   const { idempotencyKey = randomHex() } = call;
   if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey))
     throw new TrisealError("IDEMPOTENCY_KEY_INVALID", "the idempotency key is not 1 to 128 visible ASCII characters");
   const sending = { wire: null, answer: null, stale: false, reseals: 0, repinned: false };
-  return { call, id, opened: encodeCall({ ...call, id }), idempotencyKey, ...sending };
+  const salt = commitParameters(call.parameters).salt ?? crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  const parameters = { ...call.parameters, triseal_salt: encodeHex(salt) };
+  return { call, id, opened: encodeCall({ ...call, parameters, id }), idempotencyKey, salt, ...sending };
 }
 
 /** 128 random bits. */

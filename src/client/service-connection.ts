@@ -63,9 +63,14 @@ export class ServiceConnection {
     return this.send(path, { method: "GET", headers: this.credentials() }, signal);
   }
 
+  /** GET of a public document's bytes, without the API key. */
+  async getPublic(path: string, signal?: AbortSignal): Promise<Uint8Array> {
+    return (await this.send(path, { method: "GET" }, signal)).body;
+  }
+
   /** GET of a public JSON object, without the API key. */
   async getJson(path: string, signal?: AbortSignal): Promise<JsonObject> {
-    const document = parseJson((await this.send(path, { method: "GET" }, signal)).body);
+    const document = parseJson(await this.getPublic(path, signal));
     if (!isJsonObject(document)) throw new TrisealError("FORMAT_INVALID", `${path} gave no JSON object`);
     return document;
   }

@@ -3,7 +3,7 @@
  * once its receipt was verified against the exact request and response.
  */
 import { encodeHex } from "../core/bytes.ts";
-import { digestOf } from "../core/digest.ts";
+import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
@@ -15,6 +15,7 @@ import type { Trust } from "../trust/trust-file.ts";
 import { type Verdict, verifyBundle } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
+import { type AnswerCommitment, commitmentOf, isCommitted } from "./commitment.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -24,6 +25,7 @@ import {
   startExchange,
   type WireRequest,
 } from "./exchange.ts";
+import { IntegerModels } from "./integer-models.ts";
 import { defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
@@ -61,6 +63,8 @@ export interface VerifiedAnswer {
   /** The bundle, to be kept: an auditor verifies it offline. */
   readonly bundle: Uint8Array;
   readonly verdict: Verdict;
+  /** Of an integer model's answer: what opens its commitments; null for a float model. */
+  readonly commitment: AnswerCommitment | null;
 }
 
 /** The appraised service, and the only way to it. */
@@ -90,6 +94,7 @@ export class TrisealClient {
   private readonly codes: ErrorTable;
   private readonly maxAgeSeconds: number;
   private readonly establishing = new SingleFlight((signal) => this.appraise(signal));
+  private readonly integerModels = new IntegerModels();
   private service: EstablishedService | null = null;
 
   /** Connects to nothing yet. @throws TrisealError `CONFIG_INVALID` for a `baseUrl` that is none. */
@@ -228,7 +233,12 @@ export class TrisealClient {
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
     const bundle = await inStage(call.stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
-    const options = { now: this.options.clock(), at: null, request: opened, response: openedResponse, allowPending: false };
+    const response = parseInferenceResponse(openedResponse);
+    const committed = isCommitted(response, exchange.salt);
+    const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, call.model, digest, signal);
+    const opening = committed ? { salt: exchange.salt, model } : null;
+    const shown = { request: opened, response: openedResponse, opening };
+    const options = { now: this.options.clock(), at: null, ...shown, allowPending: false };
     const verdict = await inStage(call.stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
     assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
@@ -239,10 +249,9 @@ export class TrisealClient {
       receipt.receipt_id === receiptId && receipt.model === call.model && sameRequest,
       "the receipt is about another request",
     );
-    const response = parseInferenceResponse(openedResponse);
     assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
     // A changed keyset is appraised anew before the next request (ACI section 5.2).
     if (answer.keysetDigest !== service.keysetDigest) this.dismiss(service);
-    return { response, receiptId, bundle, verdict };
+    return { response, receiptId, bundle, verdict, commitment: commitmentOf(verdict, exchange.salt, committed) };
   }
 }

@@ -97,6 +97,11 @@ export const coreCodes = {
     retryable: false,
     action: "use the id of the `X-Receipt-Id` header and the key that made the request",
   },
+  REQUEST_BATCH: {
+    status: 400,
+    retryable: false,
+    action: "send one row per request: an integer model commits to one input, as a proof of it does",
+  },
   REQUEST_HEADERS_TOO_LARGE: { status: 431, retryable: false, action: "send fewer or shorter headers" },
   REQUEST_MALFORMED: { status: 400, retryable: false, action: "send an Open Inference Protocol v2 request in strict JSON" },
   REQUEST_MEDIA_TYPE: {

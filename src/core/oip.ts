@@ -1,4 +1,5 @@
 /** Open Inference Protocol v2 request and response bodies, and the facts that a caller states in `parameters`. */
+import { parseHex } from "./bytes.ts";
 import { array, boolean, type Decoded, jsonObject, matching, object, oneOf, text } from "./decode.ts";
 import { digestOfJson, type Sha256Digest } from "./digest.ts";
 import { isTrisealError, TrisealError } from "./errors.ts";
@@ -122,6 +123,8 @@ export interface InferenceResponse {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly id: string | null;
+  /** What the answer says beside its tensors, such as the salt of an integer model's commitment. */
+  readonly parameters?: JsonObject;
   readonly outputs: readonly Tensor[];
 }
 
@@ -134,8 +137,9 @@ export function encodeInferenceResponse(
   response: InferenceResponse,
   isBinary: (name: string) => boolean = () => false,
 ): Uint8Array {
-  const { modelName, modelVersion, id, outputs } = response;
-  const head = { model_name: modelName, model_version: modelVersion, ...(id === null ? {} : { id }) };
+  const { modelName, modelVersion, id, parameters, outputs } = response;
+  const named = { model_name: modelName, model_version: modelVersion, ...(id === null ? {} : { id }) };
+  const head = { ...named, ...(parameters === undefined ? {} : { parameters }) };
   const tensors = outputs.map((tensor) => ({ tensor, binary: isBinary(tensor.name) }));
   return encodeBody(head, "outputs", tensors);
 }
@@ -159,6 +163,7 @@ export function parseInferenceResponse(body: Uint8Array): InferenceResponse {
     modelName: response.model_name,
     modelVersion: response.model_version ?? "",
     id: response.id ?? null,
+    ...(response.parameters === undefined ? {} : { parameters: response.parameters }),
     outputs: takeBinary(response.outputs, binary).map((output) => {
       const { name, shape } = output;
       return parseTensor({ name, datatype: decodeDatatype(output.datatype, `output \`${name}\``), shape }, output);
@@ -201,6 +206,41 @@ export function callerFacts(parameters: JsonObject | undefined): CallerFacts {
   );
   try {
     return decodeCallerFacts(stated, "parameters");
+  } catch (cause) {
+    throw new TrisealError("REQUEST_MALFORMED", cause instanceof Error ? cause.message : "bad parameters", { cause });
+  }
+}
+
+const decodeCommitParameters = object(
+  {},
+  {
+    /** 16 to 31 random bytes. */
+    triseal_salt: matching(/(?:[0-9a-f]{2}){16,31}/, "16 to 31 bytes in lower-case hexadecimal"),
+    triseal_outputs: oneOf("stated", "committed"),
+  },
+);
+
+/** What a request to an integer model says about its commitment. */
+export interface CommitParameters {
+  /** The caller's salt, 16 to 31 bytes; null where the worker is to make one. */
+  readonly salt: Uint8Array | null;
+  /** Whether the leg is to state the outputs, or only a salted commitment to them; null where the request does not say. */
+  readonly outputs: "stated" | "committed" | null;
+}
+
+/**
+ * `triseal_salt` and `triseal_outputs` among OIP `parameters`.
+ * @throws TrisealError `REQUEST_MALFORMED` where one of them has the wrong form. The message never quotes a salt.
+ */
+export function commitParameters(parameters: JsonObject | undefined): CommitParameters {
+  const stated = Object.fromEntries(
+    ["triseal_salt", "triseal_outputs"].flatMap((name) =>
+      parameters?.[name] === undefined ? [] : [[name, parameters[name]] as const],
+    ),
+  );
+  try {
+    const { triseal_salt: salt, triseal_outputs: outputs } = decodeCommitParameters(stated, "parameters");
+    return { salt: salt === undefined ? null : parseHex(salt), outputs: outputs ?? null };
   } catch (cause) {
     throw new TrisealError("REQUEST_MALFORMED", cause instanceof Error ? cause.message : "bad parameters", { cause });
   }

@@ -15,6 +15,8 @@ export interface CatalogModel extends ServedModel {
   readonly inputs: readonly TensorSpec[];
   /** Platform string of OIP metadata. */
   readonly platform: string;
+  /** The canonical bytes of a public integer model; null for a float model and a confidential one. */
+  readonly integerModel?: Uint8Array | null;
 }
 
 /** A policy in force, with the signed statement that says so. */

@@ -34,6 +34,11 @@ export function addOipRoutes(
     const { name, version, platform, inputs, outputs } = find(c);
     return c.json({ name, versions: [version], platform, inputs, outputs });
   };
+  const integerModel = (c: Context) => {
+    const bytes = find(c).integerModel ?? null;
+    if (bytes === null) throw new TrisealError("NOT_FOUND", "this model has no public integer form");
+    return bytesResponse(bytes, "application/json", 200, {});
+  };
   const modelReady = (c: Context) => {
     const model = find(c);
     const ready = options.paths.some((path) => path.backends(model).length > 0);
@@ -87,6 +92,7 @@ export function addOipRoutes(
   for (const prefix of ["/v2/models/:model", "/v2/models/:model/versions/:version"]) {
     app.get(prefix, metadata);
     app.get(`${prefix}/ready`, modelReady);
+    app.get(`${prefix}/integer-model`, integerModel);
     app.post(`${prefix}/infer`, infer);
   }
 }

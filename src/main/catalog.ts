@@ -4,6 +4,7 @@ import type { JsonObject } from "../core/json.ts";
 import { hashApiKey } from "../gateway/authenticate.ts";
 import type { CatalogModel, Tenant } from "../gateway/options.ts";
 import type { KeyDescription, KeyPurpose } from "../keys/key-store.ts";
+import { encodeIntegerModel } from "../model/integer/parse-model.ts";
 import { readPackages } from "../model/read/read-package.ts";
 import type { TrisealConfig } from "./config.ts";
 import { packageRoot } from "./package-root.ts";
@@ -18,7 +19,11 @@ export interface Catalog {
 export async function readCatalog(config: TrisealConfig): Promise<Catalog> {
   const folder = config.modelsDir ?? join(packageRoot, "models");
   const packages = await readPackages(folder);
-  const models = packages.map(({ model }) => ({ ...model, platform: "onnxruntime_onnx" }));
+  const models = packages.map(({ model, integer }) => ({
+    ...model,
+    platform: "onnxruntime_onnx",
+    integerModel: integer !== null && model.visibility === "public" ? encodeIntegerModel(integer.checked.model) : null,
+  }));
   return { folder, models };
 }
 

@@ -104,7 +104,7 @@ function decisionOf(bundle: Uint8Array): { readonly rule: string; readonly why: 
 
 /** Whether the bundle verifies with the trust file, and is refused without it. */
 async function verifies(bundle: Uint8Array, trust: Trust): Promise<boolean> {
-  const options = { now: systemClock(), at: null, request: null, response: null, allowPending: false };
+  const options = { now: systemClock(), at: null, request: null, response: null, opening: null, allowPending: false };
   const trusted = await verifyBundle(bundle, trust, options);
   const untrusted = await verifyBundle(bundle, EMPTY_TRUST, options);
   return trusted.outcome === "accepted" && untrusted.outcome === "rejected";

@@ -1,12 +1,16 @@
 /** `triseal verify`: the auditor's command. Offline; reads files and nothing else. */
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { parseHex } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import { parseTime } from "../core/time.ts";
+import type { CheckedModel } from "../model/integer/integer-model.ts";
+import { readPackage } from "../model/read/read-package.ts";
 import {
   EMPTY_TRUST,
   findReusedLegs,
+  type Opening,
   parseTrust,
   type Trust,
   type Verdict,
@@ -21,6 +25,8 @@ interface VerifyFlags {
   readonly trust?: string;
   readonly request?: string;
   readonly response?: string;
+  readonly salt?: string;
+  readonly model?: string;
   readonly at?: string;
   readonly allowPending?: true;
   readonly report?: string;
@@ -39,6 +45,29 @@ async function bundleFiles(path: string): Promise<readonly string[]> {
 
 async function readBytes(path: string | undefined): Promise<Uint8Array | null> {
   return path === undefined ? null : new Uint8Array(await readFile(path));
+}
+
+/** A salt as the answer's parameters spell it. @throws TrisealError `FORMAT_INVALID`. The message quotes nothing of it. */
+function parseSalt(bytes: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(bytes).trim();
+  if (!/^(?:[0-9a-f]{2}){16,31}$/.test(text))
+    throw new TrisealError("FORMAT_INVALID", "--salt: expected 16 to 31 bytes in lower-case hexadecimal");
+  return parseHex(text);
+}
+
+/** The integer model of a package folder. @throws TrisealError `MODEL_INVALID`, `FORMAT_INVALID`. */
+async function readIntegerModel(folder: string): Promise<CheckedModel> {
+  const [, form] = await readPackage(resolve(folder));
+  if (form?.integer == null) throw new TrisealError("FORMAT_INVALID", "--model: the package has no integer form");
+  return form.integer.checked;
+}
+
+/** What opens the commitments of an integer run, or null. Without the model only outputs can be compared. */
+async function readOpening({ salt, model }: VerifyFlags): Promise<Opening | null> {
+  if (salt === undefined && model === undefined) return null;
+  if (salt === undefined) throw new TrisealError("FORMAT_INVALID", "--model opens a commitment together with --salt only");
+  const checked = model === undefined ? null : await readIntegerModel(model);
+  return { salt: parseSalt(new Uint8Array(await readFile(salt))), model: async () => checked };
 }
 
 async function readTrust(path: string | undefined): Promise<Trust> {
@@ -90,11 +119,12 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
     at: flags.at === undefined ? null : parseTime(flags.at),
     request: await readBytes(flags.request),
     response: await readBytes(flags.response),
+    opening: await readOpening(flags),
     allowPending: flags.allowPending === true,
   };
   const files = await bundleFiles(path);
-  if (files.length > 1 && (options.request !== null || options.response !== null)) {
-    throw new TrisealError("FORMAT_INVALID", "--request and --response belong to one bundle, not to a folder");
+  if (files.length > 1 && [options.request, options.response, options.opening].some((shown) => shown !== null)) {
+    throw new TrisealError("FORMAT_INVALID", "--request, --response and --salt belong to one bundle, not to a folder");
   }
   process.exitCode = await verifyFiles(files, trust, options, flags);
   if (flags.trust === undefined && !flags.json) {
@@ -111,6 +141,8 @@ export function addVerifyCommand(program: Command): void {
     .option("--trust <file>", "trust file: whom you rely on, and why; without it everything is rejected")
     .option("--request <file>", "request bytes, opened or as sent: checks that the receipt is about them")
     .option("--response <file>", "response bytes, opened or as received")
+    .option("--salt <file>", "`triseal_salt` of the answer, in hexadecimal: opens the commitments of an integer run")
+    .option("--model <dir>", "package of the integer model, which says how the request is encoded: needed to open its commitment")
     .option("--at <time>", "judge evidence as of this time, such as 2026-11-21T08:00:00Z, instead of the witnessed one")
     .option("--allow-pending", "accept a leg that is still pending before its deadline")
     .option("--report <file>", "write the verdicts as JSON")

@@ -38,7 +38,11 @@ const decodeIntegerForm = object(
       percentile: finite,
     }),
   },
-  { accuracy: object({ heldBack: fraction, n: integer(1), refused: integer() }) },
+  {
+    accuracy: object({ heldBack: fraction, n: integer(1), refused: integer() }),
+    /** `public`: a gateway hands `integer.json` to everyone, so that callers can open commitments. `confidential` by default. */
+    visibility: oneOf("public", "confidential"),
+  },
 );
 
 const decodePackage = object(
@@ -72,6 +76,8 @@ const decodePackage = object(
 export type ModelPackage = Decoded<typeof decodePackage> & {
   /** What the integers of an integer form mean; absent for a float model. */
   readonly meaning?: IntegerOutput["meaning"];
+  /** Whether everyone may have the integer form; absent for a float model. */
+  readonly visibility?: "public" | "confidential";
 };
 
 function invalid(reason: string, cause?: unknown): never {
@@ -135,6 +141,7 @@ export function integerPackage(model: ModelPackage, checked: CheckedModel): Mode
     paths: form.paths,
     outputs: [{ name: output.name, datatype: "INT32", shape: [-1, ...shape] }],
     meaning: output.meaning,
+    visibility: form.visibility ?? "confidential",
     ...(form.accuracy === undefined ? {} : { accuracy: { heldBack: form.accuracy.heldBack, n: form.accuracy.n } }),
   };
 }

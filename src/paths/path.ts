@@ -150,8 +150,11 @@ export interface LegClaims {
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
+  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
   readonly inputCommitment: string | null;
+  /** The model's integers, flat; null where the leg states none or only a commitment. */
   readonly outputs: JsonValue;
+  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
   readonly outputCommitment: string | null;
   /** What the appraised evidence shows about the backend, by fact name under `backend.`; a decision may not say otherwise. */
   readonly backendFacts: Readonly<Record<string, string | number | boolean>>;

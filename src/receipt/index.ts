@@ -4,3 +4,4 @@ export * from "./keyset.ts";
 export * from "./receipt.ts";
 export * from "./report-signature.ts";
 export * from "./session.ts";
+export * from "./supplement.ts";

@@ -25,6 +25,38 @@ import { ACI_VERSION } from "./keyset.ts";
 const guessable = { digest: oneOf("guessable") };
 const code = matching(/[A-Z][A-Z0-9_]{1,63}/, "an error code");
 
+const decodeFinalLeg = object(
+  {
+    type: oneOf("leg.sealed"),
+    path: text(32),
+    leg_digest: digest,
+    leg_media_type: text(128),
+    evidence_digest: digest,
+    evidence_media_type: text(128),
+    status: oneOf("final"),
+    sealed_by: oneOf("caller", "gateway"),
+  },
+  guessable,
+);
+
+/** A leg that is still to come has no bytes, so nothing to cite: a supplement receipt brings them. */
+const decodePendingLeg = object(
+  {
+    type: oneOf("leg.sealed"),
+    path: text(32),
+    status: oneOf("pending"),
+    sealed_by: oneOf("caller", "gateway"),
+    deadline: seconds,
+  },
+  guessable,
+);
+
+/** A leg that is there. */
+export type FinalLeg = Decoded<typeof decodeFinalLeg>;
+
+const decodeLegEvent: Decoder<FinalLeg | Decoded<typeof decodePendingLeg>> = (value, place) =>
+  (isJsonObject(value) && value["status"] === "pending" ? decodePendingLeg : decodeFinalLeg)(value, place);
+
 const eventDecoders = {
   "request.received": object({ type: oneOf("request.received"), body_hash: digest }, guessable),
   "request.forwarded": object({ type: oneOf("request.forwarded"), body_hash: digest }),
@@ -42,19 +74,7 @@ const eventDecoders = {
     rule_ids: array(text(128), 64),
     effect: oneOf("allow", "deny"),
   }),
-  "leg.sealed": object(
-    {
-      type: oneOf("leg.sealed"),
-      path: text(32),
-      leg_digest: digest,
-      leg_media_type: text(128),
-      evidence_digest: digest,
-      evidence_media_type: text(128),
-      status: oneOf("final", "pending"),
-      sealed_by: oneOf("caller", "gateway"),
-    },
-    { deadline: seconds, ...guessable },
-  ),
+  "leg.sealed": decodeLegEvent,
   "request.refused": object({ type: oneOf("request.refused"), code, rule_id: nullable(text(128)) }),
   parent: object({ type: oneOf("parent"), receipt_id: text(128), receipt_digest: digest }),
 };

@@ -40,10 +40,11 @@ export const verifyChecks = {
   "log.receipt": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the receipt is in the log" },
   "log.session": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the session is in the log" },
   "log.policy": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "the policy statement is in the log" },
+  "log.supplement": { code: "LOG_INCLUSION_INVALID", spec: "SPEC 4", states: "each supplement is in the log" },
   "log.order": {
     code: "LOG_ORDER_INVALID",
     spec: "SPEC 4",
-    states: "session and policy statement were in the log before the receipt",
+    states: "session and policy statement were in the log before the receipt, and that before its supplements",
   },
   "log.checkpoint": {
     code: "LOG_CHECKPOINT_INVALID",
@@ -104,6 +105,26 @@ export const verifyChecks = {
     spec: "SPEC 5.2",
     states: "the evidence was no older than policy allows when the receipt was witnessed",
   },
+  "supplement.events": {
+    code: "SUPPLEMENT_INVALID",
+    spec: "SPEC 3.7",
+    states: "each supplement has the events of one, and its legs are final",
+  },
+  "supplement.signature": {
+    code: "SUPPLEMENT_SIGNATURE_INVALID",
+    spec: "SPEC 3.7",
+    states: "the key that signed the receipt signed each supplement",
+  },
+  "supplement.parent": {
+    code: "SUPPLEMENT_PARENT_MISMATCH",
+    spec: "SPEC 3.7",
+    states: "each supplement continues this receipt",
+  },
+  "supplement.legs": {
+    code: "SUPPLEMENT_LEG_UNEXPECTED",
+    spec: "SPEC 3.7",
+    states: "the receipt awaits each leg that a supplement brings",
+  },
   "leg.known-path": { code: "LEG_UNSUPPORTED", spec: "SPEC 5.3", states: "this verifier can appraise every leg" },
   "leg.final": { code: "LEG_PENDING", spec: "SPEC 5.3", states: "every leg is complete" },
   "leg.not-overdue": { code: "LEG_OVERDUE", spec: "SPEC 5.3", states: "no pending leg is past its deadline" },
@@ -132,6 +153,16 @@ export const verifyChecks = {
     states: "the caller got the response that the leg produced",
   },
   "binding.legs-agree": { code: "BINDING_LEGS_DISAGREE", spec: "SPEC 5.3", states: "all legs are about one exchange" },
+  "binding.inputs-agree": {
+    code: "LEG_INPUT_MISMATCH",
+    spec: "SPEC 5.3",
+    states: "all legs commit to one input",
+  },
+  "binding.outputs-agree": {
+    code: "LEG_OUTPUT_MISMATCH",
+    spec: "SPEC 5.3",
+    states: "all legs state the same outputs",
+  },
   "exchange.request": {
     code: "EXCHANGE_REQUEST_MISMATCH",
     spec: "SPEC 5.4",
@@ -142,6 +173,18 @@ export const verifyChecks = {
     code: "EXCHANGE_RESPONSE_MISMATCH",
     spec: "SPEC 5.4",
     states: "the shown response is the receipt's",
+    optional: true,
+  },
+  "exchange.input-opens": {
+    code: "ZK_INPUT_OPENS",
+    spec: "SPEC 5.4",
+    states: "the legs commit to the shown request, as the model encodes it",
+    optional: true,
+  },
+  "exchange.outputs-match": {
+    code: "ZK_OUTPUT_MATCHES",
+    spec: "SPEC 5.4",
+    states: "the legs state the outputs of the shown response",
     optional: true,
   },
   "bundle.all-used": { code: "BUNDLE_UNUSED_PART", spec: "SPEC 2", states: "nothing in the bundle is unused" },

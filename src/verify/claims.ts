@@ -17,15 +17,15 @@ export function claimsOfAnswer(
 ): readonly Claim[] {
   return [
     ...legs.flatMap((leg) => claimsOfLeg(leg, story, context)),
-    ...story.legs.flatMap(pendingClaim),
+    ...story.legs.filter(({ path }) => !legs.some(({ event }) => event.path === path)).flatMap(pendingClaim),
     ...policyClaims(decision),
     timeClaim(logged, context),
   ];
 }
 
-function pendingClaim({ path, status, deadline }: ReceiptStory["legs"][number]): readonly Claim[] {
-  if (status === "final" || deadline === undefined) return [];
-  const text = `the ${path} leg is pending until ${formatTime(deadline)}: nothing supports what it is to show`;
+function pendingClaim(leg: ReceiptStory["legs"][number]): readonly Claim[] {
+  if (leg.status === "final") return [];
+  const text = `the ${leg.path} leg is pending until ${formatTime(leg.deadline)}: nothing supports what it is to show`;
   return [{ about: "answer", text, basis: "assertion" }];
 }
 
@@ -43,6 +43,7 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
       text: `on request ${claims.requestDigest}, ${shownText(context.options.request)}, giving response ${claims.responseDigest}, ${shownText(context.options.response)}${guessable ? "; digest: guessable" : ""}`,
       basis: weaker("signature", claims.correctness.basis),
     },
+    ...commitmentClaim(claims, context),
     {
       about: "confidentiality",
       text:
@@ -52,6 +53,23 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
       basis: weaker("signature", claims.confidentiality.basis),
     },
   ];
+}
+
+/** What a commitment is worth here: without its opening it is one to some input. */
+function commitmentClaim({ inputCommitment, correctness }: VerifiedLeg["claims"], context: VerifyContext): readonly Claim[] {
+  if (inputCommitment === null) return [];
+  const passed = new Set(context.checks.all().flatMap(({ id, status }) => (status === "pass" ? [id] : [])));
+  const checked = openedText(passed.has("exchange.input-opens"), passed.has("exchange.outputs-match"));
+  const how = correctness.basis === "proof" ? "proven" : "signed";
+  const text = `${how} for a committed input and stated outputs; ${checked}`;
+  return [{ about: "input", text, basis: weaker("signature", correctness.basis) }];
+}
+
+function openedText(input: boolean, outputs: boolean): string {
+  if (input && outputs) return "they are those of the exchange that you showed";
+  if (input) return "the input is the shown request's; that the outputs are those of this exchange was not checked";
+  if (outputs) return "the outputs are the shown response's; that the input is that of this exchange was not checked";
+  return "that they are those of this exchange was not checked";
 }
 
 function shownText(bytes: Uint8Array | null): string {

@@ -6,7 +6,7 @@ export type { Basis, Check } from "../core/check.ts";
 export { EMPTY_TRUST, parseTrust, type Trust, type Waiver } from "../trust/trust-file.ts";
 export { verifyChecks } from "./check-table.ts";
 export { findReusedLegs, type ReusedLeg } from "./reused-leg.ts";
-export type { Claim, Outcome, Verdict, VerifyOptions } from "./verdict.ts";
+export type { Claim, Opening, Outcome, Verdict, VerifyOptions } from "./verdict.ts";
 export { type BundleVerifier, createBundleVerifier } from "./verify-bundle.ts";
 
 /**

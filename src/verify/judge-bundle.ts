@@ -15,8 +15,10 @@ import type { Outcome, Verdict, VerifyOptions } from "./verdict.ts";
 import { verifyExchange } from "./verify-exchange.ts";
 import { readSession, type VerifiedLeg, verifyLegs } from "./verify-legs.ts";
 import { type Logged, logOrigin, verifyLogged, verifyLogOrder } from "./verify-log.ts";
+import { verifyOpening } from "./verify-opening.ts";
 import { type VerifiedDecision, verifyPolicy } from "./verify-policy.ts";
 import { type ReceiptStory, readStory, verifyGateway, verifySignedReceipt } from "./verify-receipt.ts";
+import { verifySupplements } from "./verify-supplements.ts";
 import { verifyTimes } from "./verify-time.ts";
 
 /**
@@ -37,17 +39,13 @@ export async function judgeBundle(
     return unreadable(bytes, error);
   }
   const context = new VerifyContext(bundle, options, dangerouslyDisabled);
-  if (bundle.supplements.length > 0) {
-    context.notes.push("the bundle has supplement receipts, which this version does not verify");
-    return verdict(context, null, null, "unsupported");
-  }
   try {
     const judged = await verifyParsed(appraisers, trust, context);
-    return verdict(context, judged.service, judged.at, null);
+    return verdict(context, judged.service, judged.at);
   } catch (error) {
     // Every reader above turns bad bytes into a failed check; should one not, the answer is a refusal all the same.
     context.checks.expect("bundle.verifiable", false, "assertion", error instanceof Error ? error.name : "unknown");
-    return verdict(context, null, null, null);
+    return verdict(context, null, null);
   }
 }
 
@@ -113,10 +111,12 @@ async function verifyStory(
   verifyLogOrder(receiptLogged, [policyLogged, sessionLogged], context);
   const moments = { logged, policyLogged: policyLogged?.moment ?? null, sessionLogged: sessionLogged?.moment ?? null };
   verifyTimes({ decision, session, ...moments }, context);
-  const legInputs = { appraisers, service, story, decision, session, evidenceAt, answeredAt: at, revoked };
+  const completed = verifySupplements({ service, revoked, receiptKey: receiptKeyHex, story, receiptLogged }, context);
+  const legInputs = { appraisers, service, story, completed, decision, session, evidenceAt, answeredAt: at, revoked };
   const legs = await verifyLegs(legInputs, context);
   expectUpstream(appraisers, story, decision, context);
   verifyExchange(story, legs, context);
+  await verifyOpening(story, legs, context);
   const unused = context.unusedParts();
   context.checks.expect("bundle.all-used", unused.length === 0, "assertion", unused[0] ?? "");
   addClaims(story, decision, legs, logged, context);
@@ -164,14 +164,14 @@ function outcomeOf(failure: Check | undefined): Outcome {
   return failure.code === "LEG_UNSUPPORTED" || failure.code === "EVIDENCE_UNSUPPORTED" ? "unsupported" : "rejected";
 }
 
-function verdict(context: VerifyContext, service: TrustedService | null, at: Moment | null, forced: Outcome | null): Verdict {
+function verdict(context: VerifyContext, service: TrustedService | null, at: Moment | null): Verdict {
   const checks = [...context.checks.all(), ...context.pathChecks];
   const failure =
     checks.find((check) => check.status === "fail") ?? checks.find((check) => check.status === "skipped" && !isOptional(check));
-  const outcome = forced ?? outcomeOf(failure);
+  const outcome = outcomeOf(failure);
   return {
     outcome,
-    code: outcome === "accepted" ? null : (failure?.code ?? "BUNDLE_SUPPLEMENT_UNSUPPORTED"),
+    code: failure?.code ?? null,
     service: service?.name ?? null,
     receiptId: context.bundle.receipt.receipt_id,
     checks,

@@ -17,8 +17,10 @@ export function findReusedLegs(bundles: readonly Uint8Array[]): readonly ReusedL
   const first = new Map<string, string>();
   const reused: ReusedLeg[] = [];
   for (const bytes of bundles) {
-    const { receipt } = parseBundle(bytes);
-    for (const { leg_digest: legDigest } of eventsOf(receipt, "leg.sealed")) {
+    const { receipt, supplements } = parseBundle(bytes);
+    for (const leg of [receipt, ...supplements].flatMap((one) => eventsOf(one, "leg.sealed"))) {
+      if (leg.status !== "final") continue;
+      const { leg_digest: legDigest } = leg;
       const other = first.get(legDigest) ?? receipt.receipt_id;
       if (other !== receipt.receipt_id) reused.push({ legDigest, receiptIds: [other, receipt.receipt_id] });
       first.set(legDigest, other);

@@ -1,6 +1,8 @@
 /** What a verification answers. */
 import type { Basis, Check } from "../core/check.ts";
+import type { Sha256Digest } from "../core/digest.ts";
 import type { UnixSeconds } from "../core/time.ts";
+import type { CheckedModel } from "../model/integer/integer-model.ts";
 import type { Waiver } from "../trust/trust-file.ts";
 
 /** One sentence that the bundle supports, with the weakest thing it rests on. */
@@ -32,6 +34,14 @@ export interface Verdict {
   readonly judgedAt: { readonly seconds: UnixSeconds; readonly basis: Basis; readonly chosenByYou: boolean } | null;
 }
 
+/** What opens the commitments of an integer run. */
+export interface Opening {
+  /** The salt that the caller got with its answer: 16 to 31 bytes. */
+  readonly salt: Uint8Array;
+  /** The integer model of that digest, which says how an input is encoded; null where it cannot be had. Its digest is compared. */
+  readonly model: (digest: Sha256Digest) => Promise<CheckedModel | null>;
+}
+
 /** What a verification uses besides the bundle and the trust. */
 export interface VerifyOptions {
   /** The verifier's clock: deadlines are judged by it, and nothing may lie after it. */
@@ -42,6 +52,8 @@ export interface VerifyOptions {
   readonly request: Uint8Array | null;
   /** Response bytes, opened or as they were on the wire; null: not shown. */
   readonly response: Uint8Array | null;
+  /** Salt and model of an integer run; null: not shown. */
+  readonly opening: Opening | null;
   /** Accept a leg that is still pending before its deadline. */
   readonly allowPending: boolean;
 }

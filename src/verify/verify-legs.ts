@@ -1,10 +1,12 @@
 /** Appraises every leg and compares what it states with receipt, decision and the other legs (receipt/SPEC.md section 5.3). */
 import type { Check } from "../core/check.ts";
+import { canonicalJson } from "../core/jcs.ts";
 import type { JsonObject } from "../core/json.ts";
 import { factsDigest } from "../core/oip.ts";
+import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
 import { callerFactsOf } from "../policy/index.ts";
-import type { EventOf } from "../receipt/receipt.ts";
+import type { EventOf, FinalLeg } from "../receipt/receipt.ts";
 import { type AttestedSession, decodeSession } from "../receipt/session.ts";
 import { pathSection, type TrustedService } from "../trust/trust-file.ts";
 import type { Moment, VerifyContext } from "./context.ts";
@@ -13,7 +15,7 @@ import type { ReceiptStory } from "./verify-receipt.ts";
 
 /** A leg that was appraised, with the checks of its path. */
 export interface VerifiedLeg {
-  readonly event: EventOf<"leg.sealed">;
+  readonly event: FinalLeg;
   readonly claims: LegClaims;
   readonly checks: readonly Check[];
 }
@@ -23,6 +25,8 @@ export interface LegInputs {
   readonly appraisers: readonly Appraiser[];
   readonly service: TrustedService;
   readonly story: ReceiptStory;
+  /** Legs that supplements brought, by path. */
+  readonly completed: ReadonlyMap<string, FinalLeg>;
   readonly decision: VerifiedDecision | null;
   readonly session: AttestedSession | null;
   /** Moment for which evidence is judged. */
@@ -44,35 +48,65 @@ export function readSession(story: ReceiptStory, context: VerifyContext): Attest
 
 /** Appraises and compares all legs of an answer. Checks of the paths are returned beside the verifier's own. */
 export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Promise<readonly VerifiedLeg[]> {
-  const { checks } = context;
   const legs: VerifiedLeg[] = [];
   for (const event of inputs.story.legs) {
-    if (!isFinal(event, context)) continue;
-    const leg = await appraiseLeg(event, inputs, context);
+    const final = finalLeg(event, inputs, context);
+    const leg = final === null ? null : await appraiseLeg(final, inputs, context);
     if (leg !== null) legs.push(leg);
   }
   // A refusal after an allowing decision, such as that of a lost worker, has no leg: `receipt.events` sees to that.
   if (inputs.decision !== null && inputs.story.refused === null) expectObligations(inputs, context);
   for (const leg of legs) compareLeg(leg, inputs, context);
-  const [first, ...others] = legs.map(({ claims }) => claims);
-  if (first !== undefined) {
-    const agree = others.every(
-      (other) => other.requestDigest === first.requestDigest && other.responseDigest === first.responseDigest,
-    );
-    checks.expect("binding.legs-agree", agree, "signature");
-  }
+  expectAgreement(
+    legs.map(({ claims }) => claims),
+    context,
+  );
   return legs;
 }
 
-function isFinal(event: EventOf<"leg.sealed">, context: VerifyContext): boolean {
-  if (event.status === "final") return context.checks.expect("leg.final", true, "signature");
-  const overdue = event.deadline === undefined || event.deadline < context.options.now;
-  if (context.checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`))
-    context.checks.expect("leg.final", context.options.allowPending, "signature", `path ${event.path} is pending`);
-  return false;
+/** Legs of one exchange state one request, one input and one answer. What one leg states, no other may leave out. */
+function expectAgreement(claims: readonly LegClaims[], { checks, options }: VerifyContext): void {
+  const [first, ...others] = claims;
+  if (first === undefined) return;
+  const bodies = others.every(
+    (other) => other.requestDigest === first.requestDigest && other.responseDigest === first.responseDigest,
+  );
+  checks.expect("binding.legs-agree", bodies, "signature");
+  const input = others.every((other) => other.inputCommitment === first.inputCommitment);
+  checks.expect("binding.inputs-agree", input, "signature");
+  const stated = new Set(claims.map((leg) => statedOutputs(leg, null)));
+  const salt = options.opening?.salt ?? null;
+  // A leg that commits to its outputs and one that states them can be compared under the salt only.
+  const same = stated.size === 1 || (salt !== null && new Set(claims.map((leg) => statedOutputs(leg, salt))).size === 1);
+  const mixed = claims.some((leg) => leg.outputCommitment !== null) && claims.some((leg) => leg.outputs !== null);
+  const detail = mixed && salt === null ? "one leg states them, another commits to them, and no salt is shown" : "";
+  checks.expect("binding.outputs-agree", same, "signature", detail);
 }
 
-async function appraiseLeg(event: EventOf<"leg.sealed">, inputs: LegInputs, context: VerifyContext): Promise<VerifiedLeg | null> {
+/** A text that is equal for equal outputs: as the leg states them, or under a salt as a commitment. */
+function statedOutputs({ outputs, outputCommitment: commitment }: LegClaims, salt: Uint8Array | null): string {
+  if (salt === null || commitment !== null || !isIntegers(outputs)) return canonicalJson({ outputs, commitment });
+  return canonicalJson({ outputs: null, commitment: outputCommitment(salt, outputs) });
+}
+
+function isIntegers(outputs: LegClaims["outputs"]): outputs is readonly number[] {
+  return Array.isArray(outputs) && outputs.every((item) => Number.isInteger(item));
+}
+
+/** The leg itself: the receipt's, or the one that a supplement brought; null where it is still to come. */
+function finalLeg(event: EventOf<"leg.sealed">, { completed }: LegInputs, { checks, options }: VerifyContext): FinalLeg | null {
+  const leg = event.status === "final" ? event : completed.get(event.path);
+  if (leg !== undefined) {
+    checks.expect("leg.final", true, "signature");
+    return leg;
+  }
+  const overdue = event.status === "pending" && event.deadline < options.now;
+  if (checks.expect("leg.not-overdue", !overdue, "signature", `path ${event.path}`))
+    checks.expect("leg.final", options.allowPending, "signature", `path ${event.path} is pending`);
+  return null;
+}
+
+async function appraiseLeg(event: FinalLeg, inputs: LegInputs, context: VerifyContext): Promise<VerifiedLeg | null> {
   const appraiser = inputs.appraisers.find(
     (candidate) => candidate.path === event.path && candidate.legMediaType === event.leg_media_type,
   );
@@ -128,7 +162,7 @@ function expectObligations(inputs: LegInputs, context: VerifyContext): void {
 /** Whether policy allows that this leg follows, by the deadline that it states. */
 function mayFollow(event: EventOf<"leg.sealed">, decided: VerifiedDecision | null): boolean {
   const allowed = decided?.decision.obligations?.async.find(({ path }) => path === event.path);
-  if (decided === null || allowed === undefined || event.deadline === undefined) return false;
+  if (decided === null || allowed === undefined || event.status !== "pending") return false;
   return event.deadline <= decided.decision.at + allowed.deadlineSeconds;
 }
 

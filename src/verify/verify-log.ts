@@ -17,7 +17,7 @@ import type { TrustedService } from "../trust/trust-file.ts";
 import { CLOCK_LAG_SECONDS, type Moment, type VerifyContext } from "./context.ts";
 
 /** Checks that say of a document that it is in the log. */
-type InclusionCheck = "log.receipt" | "log.session" | "log.policy";
+type InclusionCheck = "log.receipt" | "log.session" | "log.policy" | "log.supplement";
 
 /** Where a document stands in a log, and when trusted witnesses had seen it. */
 export interface Logged {

@@ -318,7 +318,7 @@ class Campaign {
       const url = `http://127.0.0.1:${this.place.port}/v1/receipts/${receiptId}/bundle`;
       const response = await fetch(url, { headers: { authorization: `Bearer ${apiKey}` } });
       const bundle = new Uint8Array(await response.arrayBuffer());
-      const options = { now: clock(), at: null, request: null, response: null, allowPending: false };
+      const options = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
       const verdict = this.trust === null ? null : await verifyBundle(bundle, this.trust, options);
       if (verdict?.outcome === "accepted") verified++;
       else this.problems.push(`bundle ${receiptId}: ${response.status} ${verdict?.code}`);

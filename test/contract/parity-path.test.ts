@@ -39,7 +39,7 @@ async function answered(gateway: TestGateway, request = body([1, 2, 3, 4])) {
   return { status: response.status, id, request: utf8(request), response: responseBytes, bundle: await gateway.bundle(id) };
 }
 
-const options = { now: NOW, at: null, request: null, response: null, allowPending: false };
+const options = { now: NOW, at: null, request: null, response: null, opening: null, allowPending: false };
 
 async function verdictOf(
   malice: Malice,

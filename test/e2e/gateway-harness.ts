@@ -235,6 +235,7 @@ export async function verdictOn(
     at: null,
     request: shown.request ?? null,
     response: shown.response ?? null,
+    opening: null,
     allowPending: false,
   };
   return await verifyBundle(bundle, await of.trust(), options);

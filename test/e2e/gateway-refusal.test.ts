@@ -52,7 +52,7 @@ async function expectRefusal(of: Service, answer: Answer, status: number, code: 
   const bundle = await bundleOf(of, answer.receiptId);
   const verdict = await verdictOn(of, bundle, { response: answer.bytes });
   expect([verdict.outcome, verdict.code]).toEqual(["accepted", null]);
-  const alone = { now: clock(), at: null, request: null, response: null, allowPending: false };
+  const alone = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
   expect((await verifyBundle(bundle, EMPTY_TRUST, alone)).outcome).toBe("rejected");
   const told = await events(of, answer.receiptId);
   expect(told.get("request.refused")).toMatchObject({ code });

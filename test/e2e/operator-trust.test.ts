@@ -84,7 +84,7 @@ async function stage(purpose: string): Promise<string> {
 
 async function verdict(bundle: Uint8Array) {
   const trust = parseTrust(new Uint8Array(await readFile(trustFile)));
-  const options = { now: clock(), at: null, request: null, response: null, allowPending: false };
+  const options = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
   const { outcome, code } = await verifyBundle(bundle, trust, options);
   return [outcome, code];
 }

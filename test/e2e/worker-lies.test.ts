@@ -94,7 +94,7 @@ async function expectFailed(gateway: TestGateway, told: Told, status: number, co
   expect(types).toEqual(expect.arrayContaining(["request.forwarded", "request.refused"]));
   expect(types).not.toContain("leg.sealed");
   expect(events.find((event) => event["type"] === "upstream.verified")).toMatchObject({ result: "failed", reason: code });
-  const options = { now: NOW, at: null, request: null, response: told.bytes, allowPending: false };
+  const options = { now: NOW, at: null, request: null, response: told.bytes, opening: null, allowPending: false };
   const verdict = await verifyBundle(await gateway.bundle(told.receiptId), trustFor({}), options);
   expect([verdict.outcome, verdict.code]).toEqual(["accepted", null]);
   expect(verdict.claims.map((claim) => claim.about)).not.toContain("answer");

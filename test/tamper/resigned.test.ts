@@ -34,11 +34,6 @@ const HARMLESS: readonly (readonly [kind: "any" | "answer" | "refusal", place: R
   ["answer", /^session\.(established_at|expires_at)$/, "the operator's times; the age of evidence is measured between witnesses"],
   [
     "answer",
-    /^leg\.statement\.(inputCommitment|outputs)$/,
-    "what the worker states for a later proof; without a proof no claim repeats it",
-  ],
-  [
-    "answer",
     /^leg\.statement\.wire\.responseDigest$/,
     "sealed to the gateway, which opened it: the caller's response is bound unsealed",
   ],

@@ -195,7 +195,7 @@ describe("two valid bundles of one service", () => {
     const other = documentOf("caller-sealed");
     if (!isJsonObject(document) || !isJsonObject(other)) throw new Error("not an object");
     const verdict = await judge(utf8(JSON.stringify({ ...document, supplements: [other["receipt"] ?? null] })), trust);
-    expect(verdict).toMatchObject({ outcome: "unsupported", code: "BUNDLE_SUPPLEMENT_UNSUPPORTED", claims: [] });
+    expect(verdict).toMatchObject({ outcome: "rejected", code: "LOG_INCLUSION_INVALID", claims: [] });
   });
 });
 

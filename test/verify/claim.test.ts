@@ -5,6 +5,7 @@ import { buildBundle, type Changes } from "../fixtures/bundle.ts";
 import { judge, judgeChanged } from "../fixtures/verdict.ts";
 import { at, createWorld, trustOf, type World } from "../fixtures/world.ts";
 import { allowedPending } from "./leg-attacks.ts";
+import { supplemented } from "./supplement-attacks.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -53,6 +54,13 @@ describe("the claims of a verdict", () => {
     expect(textsAbout(claims, "answer")).toHaveLength(1);
     expect(textsAbout(claims, "answer")[0]).toMatch(/pending until .*: nothing supports/);
     expect(textsAbout(claims, "input")).toEqual([]);
+  });
+
+  it("say nothing of waiting once a supplement brought the leg, whoever asks when", async () => {
+    for (const now of [at(500), at(1000)]) {
+      const claims = await claimsOf(supplemented({}), now);
+      expect(textsAbout(claims, "answer")).toEqual([expect.stringContaining("the tee leg says")]);
+    }
   });
 
   it("say that the content was not shown, unless both bodies were", async () => {

@@ -31,7 +31,19 @@ export const falseEvidence: readonly Attack[] = [
     name: "whose leg states outputs and a commitment to them",
     check: "leg.outputs-form",
     code: "LEG_MALFORMED",
-    changes: { leg: (leg) => ({ ...leg, outputCommitment: "1" }) },
+    changes: { leg: (leg) => ({ ...leg, outputCommitment: "1".repeat(64) }) },
+  },
+  {
+    name: "whose leg commits to an input and states no outputs",
+    check: "leg.outputs-form",
+    code: "LEG_MALFORMED",
+    changes: { leg: (leg) => ({ ...leg, inputCommitment: "1".repeat(64) }) },
+  },
+  {
+    name: "whose leg states outputs without the input that they are of",
+    check: "leg.outputs-form",
+    code: "LEG_MALFORMED",
+    changes: { leg: (leg) => ({ ...leg, outputs: [1] }) },
   },
   { name: "whose leg cannot be read", check: "leg.readable", code: "LEG_MALFORMED", changes: { legBytes: () => utf8("{}") } },
   {

@@ -2,12 +2,16 @@
 import type { Attack } from "../fixtures/attack.ts";
 import { falseBackends, falseDecisions, oldPolicies } from "./decision-attacks.ts";
 import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
+import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
+import { supplementAttacks } from "./supplement-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
 export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a spliced leg": splicedLegs,
+  "a false integer run": integerAttacks,
+  "a false supplement": supplementAttacks,
   "a false decision": falseDecisions,
   "a false backend": falseBackends,
   "a policy out of force": oldPolicies,

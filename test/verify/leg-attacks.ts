@@ -144,7 +144,14 @@ export const splicedLegs: readonly Attack[] = [
   },
 ];
 
-const pending = { status: "pending", deadline: START + 1500 };
+/** Calls every leg one that is still to come. */
+export function awaiting(deadline: number): NonNullable<Changes["events"]> {
+  return (events) =>
+    events.map((event) => {
+      if (event["type"] !== "leg.sealed") return event;
+      return { type: "leg.sealed", path: event["path"] ?? "", status: "pending", sealed_by: event["sealed_by"] ?? "", deadline };
+    });
+}
 
 function withoutLeg(parts: BundleParts): BundleParts {
   return { ...parts, blobs: parts.blobs.filter((blob) => !isLeg(blob)) };
@@ -165,21 +172,21 @@ export const pendingLegs: readonly Attack[] = [
     name: "whose leg is pending although policy wants it at once",
     check: "decision.obligations",
     code: "DECISION_OBLIGATION_UNMET",
-    changes: { events: editEvent("leg.sealed", pending), parts: withoutLeg },
+    changes: { events: awaiting(START + 1500), parts: withoutLeg },
     options: { allowPending: true },
   },
   {
     name: "whose leg may be pending, where nobody allowed that",
     check: "leg.final",
     code: "LEG_PENDING",
-    changes: { policyText: asyncPolicy, events: editEvent("leg.sealed", { ...pending, deadline: at(900) }), parts: withoutLeg },
+    changes: { policyText: asyncPolicy, events: awaiting(at(900)), parts: withoutLeg },
     options: { now: at(500) },
   },
   {
     name: "whose pending leg is overdue",
     check: "leg.not-overdue",
     code: "LEG_OVERDUE",
-    changes: { policyText: asyncPolicy, events: editEvent("leg.sealed", { ...pending, deadline: at(900) }), parts: withoutLeg },
+    changes: { policyText: asyncPolicy, events: awaiting(at(900)), parts: withoutLeg },
     options: { allowPending: true, now: at(2000) },
   },
   {
@@ -188,7 +195,7 @@ export const pendingLegs: readonly Attack[] = [
     code: "DECISION_OBLIGATION_UNMET",
     changes: {
       policyText: asyncPolicy,
-      events: editEvent("leg.sealed", { ...pending, deadline: at(1_000_000) }),
+      events: awaiting(at(1_000_000)),
       parts: withoutLeg,
     },
     options: { allowPending: true },
@@ -210,6 +217,6 @@ export const pendingLegs: readonly Attack[] = [
 /** A pending leg that policy allows, and that the auditor accepts. */
 export const allowedPending: Changes = {
   policyText: asyncPolicy,
-  events: editEvent("leg.sealed", { ...pending, deadline: at(900) }),
+  events: awaiting(at(900)),
   parts: withoutLeg,
 };

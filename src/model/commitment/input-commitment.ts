@@ -3,6 +3,7 @@
  * circuit, and whoever knows input and salt can compute it. Without the salt, inputs of few possible values could be guessed.
  */
 import { TrisealError } from "../../core/errors.ts";
+import type { CheckedModel } from "../integer/integer-model.ts";
 import { type PowerRecorder, poseidon } from "./poseidon.ts";
 import { MAX_POSEIDON_INPUTS } from "./poseidon-parameters.ts";
 
@@ -27,6 +28,15 @@ export function packingOf(count: number, max: number): Packing {
   const bits = 32 - Math.clz32(max);
   const perElement = Math.floor(ELEMENT_BITS / bits);
   return { count, bits, perElement, elements: Math.ceil(count / perElement) };
+}
+
+/** The packing of a model's input: wide enough for the largest element. */
+export function inputPacking({ values }: CheckedModel): Packing {
+  const hi = values[0]?.hi ?? new Float64Array();
+  return packingOf(
+    hi.length,
+    hi.reduce((most, item) => Math.max(most, item), 1),
+  );
 }
 
 /**

@@ -12,12 +12,19 @@ function fifthPower(value: bigint, record: PowerRecorder | undefined): bigint {
   return fifth;
 }
 
-function fullRound(state: bigint[], round: number, parameters: PoseidonParameters, record?: PowerRecorder): bigint[] {
+/** One full round; only the first `rows` elements of the next state are made. */
+function fullRound(
+  state: bigint[],
+  round: number,
+  parameters: PoseidonParameters,
+  record: PowerRecorder | undefined,
+  rows = parameters.width,
+): bigint[] {
   const { fullConstants, mds, width } = parameters;
   const constants = fullConstants[round] as readonly bigint[];
   for (let at = 0; at < width; at++) state[at] = fifthPower((state[at] as bigint) + (constants[at] as bigint), record);
   const next: bigint[] = [];
-  for (let row = 0; row < width; row++) {
+  for (let row = 0; row < rows; row++) {
     const factors = mds[row] as readonly bigint[];
     let sum = 0n;
     for (let at = 0; at < width; at++) sum += (factors[at] as bigint) * (state[at] as bigint);
@@ -62,6 +69,8 @@ export function poseidon(inputs: readonly bigint[], record?: PowerRecorder): big
   let state = [0n, ...inputs];
   for (let round = 0; round < FULL_ROUNDS / 2; round++) state = fullRound(state, round, parameters, record);
   state = partialRounds(state, parameters, record);
-  for (let round = FULL_ROUNDS / 2; round < FULL_ROUNDS; round++) state = fullRound(state, round, parameters, record);
-  return state[0] ?? 0n;
+  const last = FULL_ROUNDS - 1;
+  for (let round = FULL_ROUNDS / 2; round < last; round++) state = fullRound(state, round, parameters, record);
+  // Nothing but the first element of the last state is read.
+  return fullRound(state, last, parameters, record, 1)[0] ?? 0n;
 }

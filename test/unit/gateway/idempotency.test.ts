@@ -149,7 +149,7 @@ describe("a request that is repeated under its idempotency key", () => {
     expect(refused).toMatchObject({ status: 422, code: "IDEMPOTENCY_KEY_REUSED", replayed: null });
     const verify = createBundleVerifier([parityAppraiser]);
     const trust = trustFor({ parity: { authorities: [{ publicKey: authority.publicKey, because: "a test" }] } });
-    const shown = { now: NOW, at: null, request: utf8(body), response: utf8(refused.text), allowPending: false };
+    const shown = { now: NOW, at: null, request: utf8(body), response: utf8(refused.text), opening: null, allowPending: false };
     const verdict = await verify(await gateway.bundle(refused.receiptId ?? ""), trust, shown);
     expect([verdict.outcome, verdict.code]).toEqual(["accepted", null]);
     expect(await send(gateway, bodyOf(1, 2))).toEqual({ ...first, replayed: "true" });

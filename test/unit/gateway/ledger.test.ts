@@ -82,7 +82,7 @@ describe("the ledger", () => {
     const keyHash = hashApiKey(API_KEY);
     await expect(rebuilt.receipt(first.id, keyHash)).rejects.toEqual(code("RECEIPT_UNKNOWN"));
     await expect(gateway.ledger.receipt(first.id, keyHash)).rejects.toEqual(code("RECEIPT_UNKNOWN"));
-    const options = { now: NOW, at: null, request: null, response: null, allowPending: false };
+    const options = { now: NOW, at: null, request: null, response: null, opening: null, allowPending: false };
     expect(await createBundleVerifier([parityAppraiser])(await rebuilt.bundle(second.id, keyHash), trust, options)).toMatchObject(
       { outcome: "accepted" },
     );

@@ -65,7 +65,7 @@ export const teeChecks = {
   "leg.outputs-form": {
     code: "LEG_MALFORMED",
     spec: "SPEC 3.1",
-    states: "the leg states outputs or a commitment to them, not both",
+    states: "the leg states outputs or a commitment to them, and of an integer model its input commitment",
   },
   "evidence.session-faithful": {
     code: "SESSION_CLAIMS_UNFOUNDED",

@@ -50,8 +50,11 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
   const model = statement.binding.modelDigest;
   checks.expect("leg.model-attested", worker.evidence.statement.modelDigests.includes(model), "signature");
   appraiseModel(worker, inputs.model, model, inputs.revoked, checks);
+  const { inputCommitment, outputs, outputCommitment } = statement;
   const oneForm = "outputs" in statement !== "outputCommitment" in statement;
-  checks.expect("leg.outputs-form", oneForm, "signature");
+  // An integer run states both, a float run neither: a commitment without outputs could be paired with any.
+  const integerRun = (outputs ?? outputCommitment ?? null) !== null;
+  checks.expect("leg.outputs-form", oneForm && integerRun === (inputCommitment !== null), "signature");
 }
 
 function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker, basis: Basis): LegClaims {

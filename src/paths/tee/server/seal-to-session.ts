@@ -24,6 +24,6 @@ export async function sealToSession(
   const sealKey = strongestSealKey(keyset);
   if (sealKey === null) throw teeError("WORKER_ANSWER_INVALID", "the worker's keyset has no known seal key");
   const exp = unixSeconds(now + SEAL_LIFETIME_S);
-  const head = { model: request.model.name, keysetDigest, facts: request.facts, exp };
+  const head = { model: request.model.name, keysetDigest, facts: request.facts, exp, sealer: "gateway" } as const;
   return await sealRequest(head, sealKey, request.body, nodeSuites, "binary");
 }

@@ -55,9 +55,11 @@ const clearMembers = {
   exp: seconds,
   enc: base64Bytes(MAX_ENC_BYTES),
 };
-const decodeClearPart = object(clearMembers);
+/** Who sealed, where it was not the caller: the outputs of an integer model are then no secret from the gateway. */
+const sealerMember = { sealer: oneOf("gateway") };
+const decodeClearPart = object(clearMembers, sealerMember);
 const ciphertext = base64Bytes(MAX_SEALED_BYTES);
-const decodeEnvelope = object({ ...clearMembers, ct: ciphertext });
+const decodeEnvelope = object({ ...clearMembers, ct: ciphertext }, sealerMember);
 
 /** A parsed sealed request. Everything but `ct` is in the clear and authenticated as associated data. */
 export interface SealedEnvelope extends Decoded<typeof decodeEnvelope> {
@@ -118,8 +120,9 @@ export function parseEnvelope(body: Uint8Array): SealedEnvelope {
 }
 
 function clearPart(head: EnvelopeHead & Pick<SealedEnvelope, "keyId" | "enc">): JsonObject {
-  const { model, keysetDigest, keyId, facts, exp, enc } = head;
-  return { v: 1, model, keysetDigest, keyId, facts: facts as JsonObject, exp, enc: encodeBase64(enc) };
+  const { model, keysetDigest, keyId, facts, exp, enc, sealer } = head;
+  const clear = { v: 1, model, keysetDigest, keyId, facts: facts as JsonObject, exp, enc: encodeBase64(enc) };
+  return sealer === undefined ? clear : { ...clear, sealer };
 }
 
 interface ResponseKeys {

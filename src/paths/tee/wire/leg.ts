@@ -1,7 +1,7 @@
 /** The tee leg: what a worker signs about one answer (receipt/SPEC.md section 3.1). */
 import { decodeBinding } from "../../../core/binding.ts";
 import { concatBytes, encodeHex, parseHex, utf8 } from "../../../core/bytes.ts";
-import { anyJson, type Decoded, digest, hexText, nullable, object, oneOf, text } from "../../../core/decode.ts";
+import { array, type Decoded, digest, hexText, integer, nullable, object, oneOf, text } from "../../../core/decode.ts";
 import { type Signer, verifyEd25519 } from "../../../core/ed25519.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
@@ -11,6 +11,9 @@ export const TEE_LEG_TYPE = "application/vnd.triseal.tee-leg+json";
 
 const LEG_DOMAIN = utf8("triseal.leg.v1\0");
 
+/** Most integers that a leg may state as outputs. */
+const MAX_OUTPUTS = 65_536;
+
 /** Decodes what a leg states. `inputCommitment` and `outputs` are null for a float model. */
 const decodeStatement = object(
   {
@@ -19,12 +22,13 @@ const decodeStatement = object(
     factsDigest: digest,
     /** Digests of the sealed bodies that the worker opened and produced. */
     wire: object({ requestDigest: digest, responseDigest: digest }),
-    inputCommitment: nullable(text(128)),
+    /** Salted Poseidon commitment to the encoded input of an integer model; null for a float model. */
+    inputCommitment: nullable(hexText(32)),
   },
   {
     /** The outputs of an integer model; null for a float model. Exactly one of this and `outputCommitment` stands. */
-    outputs: anyJson,
-    outputCommitment: text(128),
+    outputs: nullable(array(integer(-(2 ** 31), 2 ** 31 - 1), MAX_OUTPUTS)),
+    outputCommitment: hexText(32),
   },
 );
 

@@ -7,7 +7,7 @@
  * every model with as many outputs, and the rows are padded to the domain: `IC` then depends on the domain size alone.
  */
 import type { Sha256Digest } from "../../../core/digest.ts";
-import { type Packing, packingOf } from "../../../model/commitment/input-commitment.ts";
+import { inputPacking, type Packing } from "../../../model/commitment/input-commitment.ts";
 import { type CheckedModel, operandsOf } from "../../../model/integer/integer-model.ts";
 import { ConstraintBuilder, type ConstraintSystem, type LinearTerms } from "../wire/constraint-system.ts";
 import { bitLength, makesWires, needsWires } from "./element-plan.ts";
@@ -28,15 +28,6 @@ export interface Circuit {
 /** The public signals by number: 0 is the commitment, then the outputs, then the context. Wire numbers are one higher. */
 export function signalCount(outputs: number): number {
   return outputs + 2;
-}
-
-/** The packing of a model's input: wide enough for the largest element. */
-export function inputPacking(checked: CheckedModel): Packing {
-  const hi = checked.values[0]?.hi ?? new Float64Array();
-  return packingOf(
-    hi.length,
-    hi.reduce((most, item) => Math.max(most, item), 1),
-  );
 }
 
 const termsOf = ({ wires, coefficients }: Sum): LinearTerms => wires.map((wire, at) => [wire, coefficients[at] ?? 0]);

@@ -1,7 +1,7 @@
 /** The witness of a compiled model: every wire's value, in the order in which circuit.ts and emit-op.ts make the wires. */
 
 import { TrisealError } from "../../../core/errors.ts";
-import { hashElements, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
+import { hashElements, inputPacking, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
 import type {
   CheckedModel,
   IntegerOp,
@@ -16,7 +16,7 @@ import { traceInteger } from "../../../model/integer/run.ts";
 import { gatherWindow, planWindows } from "../../../model/integer/window.ts";
 import { FIELD_ORDER, toField } from "../wire/field.ts";
 import { createWitness } from "../wire/wtns.ts";
-import { type Circuit, inputPacking } from "./circuit.ts";
+import type { Circuit } from "./circuit.ts";
 import { bitLength, type ClipPlan, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
 import { WireWriter } from "./wire-writer.ts";
 
