@@ -6,7 +6,7 @@ import { childrenOf } from "../program.ts";
 import type { Interval } from "../statistics.ts";
 import { INTERVAL_METHOD } from "../statistics.ts";
 import { type BenchOptions, load, provenance, RESULT_SCHEMA, type Suite } from "../suite.ts";
-import { plainCaller, sdkCaller, sealingCaller } from "./caller.ts";
+import { plainCaller, requestBytes, sdkCaller, sealingCaller } from "./caller.ts";
 import { measureDisk } from "./disk.ts";
 import { measureLatency, type Variant } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
@@ -28,7 +28,8 @@ const NOTES = [
   "answered: until the opened answer is in hand; verified: with its bundle fetched and verified by the SDK, too",
   "unsealed: sent in the clear; the gateway seals to the worker with X25519, logs and receipts",
   "throughput: the callers run on the same cores; sealed callers seal and open there and verify nothing",
-  "bare route: Hono and onnxruntime-node with JSON tensors, one thread per run, as many processes as the worker has lanes",
+  "large tensors travel as binary with every variant, the bare route included; small ones as JSON",
+  "bare route: Hono and onnxruntime-node, one thread per run, as many processes as the worker has lanes",
 ];
 
 interface Running {
@@ -86,8 +87,8 @@ async function measureModels(workloads: readonly Workload[], running: Running, o
     options.progress(`${workload.name}: throughput`);
     const variants = await throughputVariants(running, workload.name);
     const throughput = await measureThroughput(workload, variants, levels, share);
-    const requestBytes = JSON.stringify(workload.inputs[0]).length;
-    models.push({ model: workload.name, title: workload.title, requestBytes, latency: latency.rows, throughput });
+    const described = { model: workload.name, title: workload.title, requestBytes: requestBytes(workload) };
+    models.push({ ...described, latency: latency.rows, throughput });
   }
   return { models, bundle };
 }

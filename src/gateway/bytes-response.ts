@@ -1,4 +1,6 @@
-/** A response of exact bytes. */
+/** A response of exact bytes. They are not copied where the type allows: an answer can be megabytes. */
 export function bytesResponse(body: Uint8Array, mediaType: string, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(Uint8Array.from(body), { status, headers: { "content-type": mediaType, ...headers } });
+  const { buffer, byteOffset, length } = body;
+  const bytes = buffer instanceof ArrayBuffer ? new Uint8Array(buffer, byteOffset, length) : Uint8Array.from(body);
+  return new Response(bytes, { status, headers: { "content-type": mediaType, ...headers } });
 }

@@ -2,7 +2,7 @@
  * Records: what is kept beside each leaf, so that index and bundles can be made again from log and records alone.
  * Deleting a record forgets its document: the leaf's salt is only here.
  */
-import { encodeBase64, encodeHex } from "../core/bytes.ts";
+import { concatBytes, encodeBase64, encodeHex, uint32BE } from "../core/bytes.ts";
 import {
   array,
   base64Bytes,
@@ -19,6 +19,7 @@ import {
   text,
 } from "../core/decode.ts";
 import type { Sha256Digest } from "../core/digest.ts";
+import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { type JsonObject, parseJson } from "../core/json.ts";
 
@@ -88,28 +89,60 @@ export type JobRecord = NonNullable<LogRecord["job"]>;
 /** A key that a receipt used up. */
 export type UsedKey = NonNullable<ReceiptRecord["idempotency"]>;
 
-/** Parses a record. @throws TrisealError `FORMAT_INVALID`. */
-export function parseRecord(bytes: Uint8Array): LogRecord {
-  return decodeRecordForm(parseJson(bytes), "record");
+interface Holder {
+  readonly receipt?: ReceiptRecord | undefined;
+  readonly job?: JobRecord | undefined;
 }
 
-/** The bytes of a record. */
+/** What a record holds sealed: the answer of a receipt, or the request of a job. */
+function sealedIn({ receipt, job }: Holder): { readonly sealed: Uint8Array } | null {
+  return job?.call ?? receipt?.response ?? null;
+}
+
+/** `record` with `sealed` in the place of what it holds sealed. */
+function withSealed<R extends Holder>(record: R, sealed: Uint8Array): R {
+  const { receipt, job } = record;
+  if (job !== undefined) return { ...record, job: { ...job, call: { ...job.call, sealed } } };
+  if (receipt === undefined || receipt.response === null) return record;
+  return { ...record, receipt: { ...receipt, response: { ...receipt.response, sealed } } };
+}
+
+const NOTHING = new Uint8Array();
+const LENGTH_BYTES = 4;
+
+/**
+ * Parses a record: JSON, or `uint32 length ‖ JSON ‖ bytes`, where the bytes are what the JSON leaves empty as sealed. The
+ * first byte tells them apart: that of a length below 2^24 begins no JSON. What is sealed shares the memory of `bytes`.
+ * @throws TrisealError `FORMAT_INVALID`.
+ */
+export function parseRecord(bytes: Uint8Array): LogRecord {
+  if (bytes[0] !== 0) return decodeRecordForm(parseJson(bytes), "record");
+  const length = bytes.length < LENGTH_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const sealed = bytes.subarray(LENGTH_BYTES + length);
+  const record = decodeRecordForm(parseJson(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length)), "record");
+  if (sealed.length === 0 || sealedIn(record)?.sealed.length !== 0)
+    throw new TrisealError("FORMAT_INVALID", "record: the bytes behind it have no place in it");
+  return withSealed(record, sealed);
+}
+
+/** The bytes of a record. What is sealed can be megabytes: it stands behind the JSON as it is. */
 export function encodeRecord(record: {
   readonly kind: LogRecord["kind"];
   readonly document: Sha256Digest;
   readonly salt: Uint8Array;
   readonly blobs: readonly Uint8Array[];
-  readonly receipt?: ReceiptRecord;
-  readonly job?: JobRecord;
+  readonly receipt?: ReceiptRecord | undefined;
+  readonly job?: JobRecord | undefined;
 }): Uint8Array {
-  const { receipt, job } = record;
-  const base: JsonObject = {
-    v: 1,
-    kind: record.kind,
-    document: record.document,
-    salt: encodeHex(record.salt),
-    blobs: record.blobs.map(encodeBase64),
-  };
+  const sealed = sealedIn(record)?.sealed ?? NOTHING;
+  if (sealed.length === 0) return encodeJson(record);
+  const head = encodeJson(withSealed(record, NOTHING));
+  // A longer length would not begin with a zero.
+  return head.length < 2 ** 24 ? concatBytes(uint32BE(head.length), head, sealed) : encodeJson(record);
+}
+
+function encodeJson({ kind, document, salt, blobs, receipt, job }: Parameters<typeof encodeRecord>[0]): Uint8Array {
+  const base: JsonObject = { v: 1, kind, document, salt: encodeHex(salt), blobs: blobs.map(encodeBase64) };
   if (job !== undefined)
     return encodeJcs({ ...base, job: { ...job, call: { ...job.call, sealed: encodeBase64(job.call.sealed) } } });
   if (receipt === undefined) return encodeJcs(base);

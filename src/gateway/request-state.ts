@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { Hono } from "hono";
 import { encodeHex } from "../core/bytes.ts";
 import type { Outgoing } from "./body-memory.ts";
@@ -6,7 +7,7 @@ import type { ServiceIdentity } from "./service-identity.ts";
 /** Per-request state. */
 export interface RequestState {
   /** What the server hands in beside the request; nothing where there is no connection. */
-  Bindings: { outgoing?: Outgoing };
+  Bindings: { outgoing?: Outgoing; incoming?: Readable };
   Variables: {
     requestId: string;
     /** Who answers this request: it may be another keyset for the next one. */

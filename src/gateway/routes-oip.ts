@@ -49,7 +49,7 @@ export function addOipRoutes(
     const observer = options.observe?.(c.var.requestId);
     const answered = observer?.stages("request");
     try {
-      const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held);
+      const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held, c.env.incoming);
       const body = await inStage(observer?.stages, "read", read);
       const call = callOf(c, caller, body);
       const result = await service.infer(observer === undefined ? call : { ...call, stages: observer.stages });

@@ -33,8 +33,11 @@ export interface Listener {
   readonly close: (drain: () => Promise<void>) => Promise<void>;
 }
 
-/** Answers a request; `env.outgoing` is the connection that the answer leaves by. */
-export type Fetch = (request: Request, env: { readonly outgoing: ServerResponse }) => Response | Promise<Response>;
+/** Answers a request; `env` is its connection: what it comes by, and what the answer leaves by. */
+export type Fetch = (
+  request: Request,
+  env: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse },
+) => Response | Promise<Response>;
 
 async function closeServer(server: Server | TlsServer, drain: () => Promise<void>): Promise<void> {
   const closed = once(server, "close");

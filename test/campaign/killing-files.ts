@@ -77,6 +77,10 @@ export function killingFiles(files: DurableFiles, executioner: Executioner): Dur
     rename: step(files.rename),
     remove: step(files.remove),
     syncDirectory: step(files.syncDirectory),
+    openFolder: async (path) => {
+      const folder = await files.openFolder(path);
+      return { sync: step(folder.sync), close: folder.close };
+    },
     openAppend: async (path) => {
       const file = await step(files.openAppend)(path);
       return path.endsWith("/leaves") ? killingLeaves(file, executioner) : file;
@@ -85,25 +89,23 @@ export function killingFiles(files: DurableFiles, executioner: Executioner): Dur
 }
 
 function killingLeaves(file: AppendFile, executioner: Executioner): AppendFile {
-  // `settle` syncs, too: only a sync after an append is one of a commit.
-  let appended = false;
   return {
     async append(bytes) {
       executioner.pass("any-operation");
       executioner.pass("before-append");
       if (executioner.isDue("half-append")) {
-        await file.append(bytes.subarray(0, bytes.length >> 1));
+        await file.append(bytes.subarray(0, bytes.length >> 1), false);
         die();
       }
-      await file.append(bytes);
-      appended = true;
+      // In two steps here, so that a death between them can be ordered. What a kill leaves is the same.
+      await file.append(bytes, false);
+      executioner.pass("before-sync");
+      await file.sync();
+      executioner.pass("before-response");
     },
     async sync() {
       executioner.pass("any-operation");
-      if (appended) executioner.pass("before-sync");
       await file.sync();
-      if (appended) executioner.pass("before-response");
-      appended = false;
     },
     async truncate(length) {
       executioner.pass("any-operation");

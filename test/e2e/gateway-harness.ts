@@ -247,12 +247,19 @@ export async function temporaryFolder(): Promise<{ readonly path: string; remove
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Every file under `folder`, in full. */
+/** Every file under `folder`, in full. A file that a running gateway removes meanwhile is none. */
 export function filesUnder(folder: string): readonly { readonly path: string; readonly bytes: Buffer }[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path, bytes: readFileSync(path) }));
+    .flatMap((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      try {
+        return [{ path, bytes: readFileSync(path) }];
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+        throw error;
+      }
+    });
 }
 
 /** Copies a folder. */

@@ -45,7 +45,7 @@ async function sealedRoot({ path }: RunningPath, session: ReturnType<typeof curr
   const body = oipBody([{ name: "x", datatype: "FP32", shape: [1], data: [9] }]);
   const sealed = await sealTo(sessionKeyset(session.document), "root", body);
   const answer = await path.infer(boundRequest(model("root"), sealed.body, { sealedBy: "caller" }), { signal: never });
-  return parseInferenceResponse(await sealed.openResponse(answer.body)).outputs[0]?.data;
+  return [...(parseInferenceResponse(await sealed.openResponse(answer.body)).outputs[0]?.data ?? [])];
 }
 
 describe("a worker that is replaced", () => {

@@ -2,15 +2,24 @@
  * The one interface through which log and blobs reach a disk. Nothing is durable before it was synced: the bytes of a
  * file by `sync`, its name by `syncDirectory` of the folder it was made or renamed in.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** A file that only grows, and can be cut back. */
 export interface AppendFile {
-  append(bytes: Uint8Array): Promise<void>;
-  /** fdatasync: returns when everything appended so far is durable. */
+  /** Appends bytes; with `sync` it returns when they, and everything appended before, are durable. */
+  append(bytes: Uint8Array, sync: boolean): Promise<void>;
+  /** fdatasync: returns when the file is durable as it is now. */
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A folder that stays open, so that syncing it again and again costs one call. */
+export interface OpenFolder {
+  /** The names in it are durable when it resolves. */
+  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,6 +38,7 @@ export interface DurableFiles {
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
+  openFolder(path: string): Promise<OpenFolder>;
   openAppend(path: string): Promise<AppendFile>;
 }
 
@@ -54,14 +64,47 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
+/**
+ * Linux writes and syncs in one call where a file was opened so: each call of a file is a hop to another thread and back.
+ * Elsewhere the flag promises less than `datasync`, or is not known.
+ */
+const SYNCED_WRITES = process.platform === "linux" ? constants.O_DSYNC : 0;
+
+/** Writes all of `bytes`, each part durable when it is written if `handle` was opened with `SYNCED_WRITES`. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, offset);
+    offset += bytesWritten;
+  }
+}
+
 async function openAppendFile(path: string): Promise<AppendFile> {
-  const handle = await open(path, "a+", 0o600);
+  const handle = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | SYNCED_WRITES, 0o600);
   return {
-    append: (bytes) => handle.appendFile(bytes),
+    async append(bytes, sync) {
+      await writeAll(handle, bytes);
+      if (sync && SYNCED_WRITES === 0) await handle.datasync();
+    },
     sync: () => handle.datasync(),
     truncate: (length) => handle.truncate(length),
     close: () => handle.close(),
   };
+}
+
+async function writeFileSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | SYNCED_WRITES, 0o600);
+  try {
+    await writeAll(handle, bytes);
+    if (SYNCED_WRITES === 0 || bytes.length === 0) await handle.datasync();
+  } finally {
+    // Nobody waits for it: what was written is durable, and closing can take nothing of it back.
+    void handle.close().catch(() => undefined);
+  }
+}
+
+async function openFolder(path: string): Promise<OpenFolder> {
+  const handle = await open(path, "r");
+  return { sync: () => handle.sync(), close: () => handle.close() };
 }
 
 /** The machine's file system. New files are readable by their owner only. */
@@ -79,18 +122,11 @@ export const nodeFiles: DurableFiles = {
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });
   },
-  async write(path, bytes, sync) {
-    const handle = await open(path, "w", 0o600);
-    try {
-      await handle.writeFile(bytes);
-      if (sync) await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-  },
+  write: (path, bytes, sync) => (sync ? writeFileSynced(path, bytes) : writeFile(path, bytes, { mode: 0o600 })),
   rename,
   remove: (path) => rm(path, { force: true }),
   syncDirectory: syncPath,
+  openFolder,
   openAppend: openAppendFile,
 };
 

@@ -91,8 +91,7 @@ export class LeafFile {
     await this.settle();
     const batch = encodeBatch(leaves);
     this.unsettled = true;
-    await this.file.append(batch);
-    await this.file.sync();
+    await this.file.append(batch, true);
     this.durableLength += batch.length;
     this.unsettled = false;
   }

@@ -1,5 +1,5 @@
 /** Records: what a reader of the index needs of each leaf, one file a leaf, under the leaf's hash. */
-import type { DurableFiles } from "./files.ts";
+import type { DurableFiles, OpenFolder } from "./files.ts";
 
 /** A record before it is stored. */
 export interface NewRecord {
@@ -12,8 +12,10 @@ export interface NewRecord {
 export class RecordFiles {
   private readonly files: DurableFiles;
   private readonly directory: string;
-  /** Folders that are there, and whose names are durable. */
-  private readonly folders = new Set<string>();
+  /** Folders that are kept open, 256 at most. */
+  private readonly folders = new Map<string, OpenFolder>();
+  /** Those of them whose names are durable. */
+  private readonly named = new Set<string>();
 
   constructor(files: DurableFiles, directory: string) {
     this.files = files;
@@ -25,26 +27,42 @@ export class RecordFiles {
     return this.files.read(this.path(name));
   }
 
-  /** Writes records; resolves when all of them and their names are durable. */
+  /**
+   * Writes records; resolves when all of them and their names are durable. Each is written under its own name at once: one
+   * that was cut short has no leaf, and nobody looks for it.
+   */
   async write(records: readonly NewRecord[]): Promise<void> {
-    const folders = [...new Set(await Promise.all(records.map((record) => this.writeOne(record))))];
-    const areKnown = folders.every((folder) => this.folders.has(folder));
-    const synced = areKnown ? folders : [...folders, this.directory];
-    await Promise.all(synced.map((folder) => this.files.syncDirectory(folder)));
-    for (const folder of folders) this.folders.add(folder);
+    const folders = [...new Set(records.map(({ name }) => this.folderOf(name)))];
+    const missing = folders.filter((folder) => !this.named.has(folder));
+    await Promise.all(missing.map((folder) => this.files.makeDirectory(folder)));
+    const work = [
+      ...records.map(({ name, bytes }) => this.files.write(this.path(name), bytes, true)),
+      ...missing.map((folder) => this.open(folder)),
+      ...(missing.length > 0 ? [this.files.syncDirectory(this.directory)] : []),
+    ];
+    await Promise.all(work);
+    for (const folder of missing) this.named.add(folder);
+    await Promise.all(folders.map((folder) => this.folders.get(folder)?.sync()));
   }
 
-  /** Writes one record, whose name is not durable yet, and returns its folder. */
-  private async writeOne({ name, bytes }: NewRecord): Promise<string> {
-    const path = this.path(name);
-    const folder = path.slice(0, path.lastIndexOf("/"));
-    if (!this.folders.has(folder)) await this.files.makeDirectory(folder);
-    await this.files.write(`${path}.tmp`, bytes, true);
-    await this.files.rename(`${path}.tmp`, path);
-    return folder;
+  /** Gives the folders up. */
+  async close(): Promise<void> {
+    const open = [...this.folders.values()];
+    this.folders.clear();
+    this.named.clear();
+    await Promise.all(open.map((folder) => folder.close()));
+  }
+
+  private async open(folder: string): Promise<void> {
+    // It is open already where the batch that made it failed.
+    if (!this.folders.has(folder)) this.folders.set(folder, await this.files.openFolder(folder));
+  }
+
+  private folderOf(name: string): string {
+    return `${this.directory}/${name.slice(0, 2)}`;
   }
 
   private path(name: string): string {
-    return `${this.directory}/${name.slice(0, 2)}/${name}`;
+    return `${this.folderOf(name)}/${name}`;
   }
 }

@@ -227,6 +227,7 @@ export class TransparencyLog {
   async close(): Promise<void> {
     await this.committing;
     await this.published();
+    await this.records.close();
     await this.leafFile.close();
     await this.lock.release();
   }

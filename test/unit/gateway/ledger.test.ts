@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { encodeBase64, utf8 } from "../../../src/core/bytes.ts";
+import { concatBytes, encodeBase64, uint32BE, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { isJsonObject, parseJson } from "../../../src/core/json.ts";
 import { hashApiKey } from "../../../src/gateway/authenticate.ts";
@@ -163,6 +163,39 @@ describe("a record", () => {
       { ...record, receipt: { ...receipt, response, idempotency } },
     ])
       expect(parseRecord(encodeRecord(written))).toEqual({ v: 1, ...written });
+  });
+
+  it("has what is sealed behind its JSON, and is read as well with all of it inside", () => {
+    const sealed = crypto.getRandomValues(new Uint8Array(64));
+    const response = { keyName: "2026-09-21", mediaType: "application/json", sealed };
+    const written = { ...record, receipt: { ...receipt, response } };
+    const bytes = encodeRecord(written);
+    expect([bytes[0], bytes.slice(-64)]).toEqual([0, sealed]);
+    const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, -64))) as { receipt: object };
+    const inside = { ...head, receipt: { ...head.receipt, response: { ...response, sealed: encodeBase64(sealed) } } };
+    expect(parseRecord(utf8(JSON.stringify(inside)))).toEqual({ v: 1, ...written });
+  });
+
+  it("with bytes behind it that belong nowhere is refused", () => {
+    const response = { keyName: "2026-09-21", mediaType: "application/json", sealed: Uint8Array.of(1, 2) };
+    const whole = encodeRecord({ ...record, receipt: { ...receipt, response } });
+    const without = encodeRecord({ ...record, receipt });
+    const behind = (json: Uint8Array, ...bytes: readonly number[]) =>
+      concatBytes(uint32BE(json.length), json, Uint8Array.from(bytes));
+    const inside = utf8(new TextDecoder().decode(whole.subarray(4, -2)).replace('"sealed":""', '"sealed":"AQI="'));
+    for (const bytes of [
+      whole.subarray(0, -2),
+      whole.subarray(0, 3),
+      whole.subarray(0, 40),
+      behind(without),
+      behind(without, 1),
+      behind(encodeRecord(record), 1),
+      behind(inside, 1),
+      behind(new Uint8Array(), 1),
+      whole.with(3, (whole[3] ?? 0) + 1),
+      whole.with(1, 1),
+    ])
+      expect(() => parseRecord(bytes)).toThrow(code("FORMAT_INVALID"));
   });
 
   it("of another form is refused", () => {

@@ -3,7 +3,7 @@
  * its folder on; before that a power cut may lose them, or keep a part.
  */
 import { concatBytes } from "../../../src/core/bytes.ts";
-import type { AppendFile, DurableFiles } from "../../../src/log/store/files.ts";
+import type { AppendFile, DurableFiles, OpenFolder } from "../../../src/log/store/files.ts";
 
 interface Inode {
   bytes: Uint8Array;
@@ -168,17 +168,27 @@ export class MemoryFiles implements DurableFiles {
     });
   }
 
+  async openFolder(path: string): Promise<OpenFolder> {
+    this.alive();
+    if (this.entries.get(path) !== FOLDER) throw diskError("ENOENT");
+    return { sync: () => this.syncDirectory(path), close: async () => undefined };
+  }
+
   async openAppend(path: string): Promise<AppendFile> {
     const inode = await this.change(() => this.open(path));
+    const sync = () =>
+      this.change(() => {
+        inode.durable = inode.bytes;
+      });
     return {
-      append: (bytes) =>
-        this.change(() => {
+      // Two steps, between which the power can go.
+      append: async (bytes, synced) => {
+        await this.change(() => {
           inode.bytes = concatBytes(inode.bytes, bytes);
-        }),
-      sync: () =>
-        this.change(() => {
-          inode.durable = inode.bytes;
-        }),
+        });
+        if (synced) await sync();
+      },
+      sync,
       truncate: (length) =>
         this.change(() => {
           inode.bytes = inode.bytes.slice(0, length);

@@ -98,7 +98,6 @@ describe("appending", () => {
     const place = (pattern: RegExp) => operations.findIndex((operation) => pattern.test(operation));
     const order = [
       /^writeSynced \/records/,
-      /^rename \/records/,
       /^syncDirectory \/records\/../,
       /^append \/leaves/,
       /^sync \/leaves/,

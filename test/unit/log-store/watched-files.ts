@@ -30,18 +30,29 @@ export function watchFiles(files: DurableFiles, watch: Watcher): DurableFiles {
       watch("syncDirectory", path);
       await files.syncDirectory(path);
     },
+    async openFolder(path) {
+      const folder = await files.openFolder(path);
+      const sync = async () => {
+        watch("syncDirectory", path);
+        await folder.sync();
+      };
+      return { sync, close: () => folder.close() };
+    },
     async openAppend(path) {
       watch("openAppend", path);
       const file = await files.openAppend(path);
       return {
-        async append(bytes) {
+        async append(bytes, synced) {
           try {
             watch("append", path);
           } catch (error) {
-            await file.append(bytes.subarray(0, bytes.length >> 1));
+            await file.append(bytes.subarray(0, bytes.length >> 1), false);
             throw error;
           }
-          await file.append(bytes);
+          await file.append(bytes, false);
+          if (!synced) return;
+          watch("sync", path);
+          await file.sync();
         },
         async sync() {
           watch("sync", path);

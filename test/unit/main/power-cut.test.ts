@@ -30,8 +30,8 @@ const SITES: readonly string[] = [
   "names of base/srv/data/keys in replaceFile",
   "names of base/srv/data/log in open",
   "names of base/srv/data/log/checkpoints in replaceFile",
-  "names of base/srv/data/log/records in TransparencyLog.writeRecords",
-  "names of base/srv/data/log/records/<hh> in TransparencyLog.writeRecords",
+  "names of base/srv/data/log/records in RecordFiles.write",
+  "names of base/srv/data/log/records/<hh> in RecordFiles.write",
   "names of base/srv/data/vault in replaceFile",
   "names of base/srv/data/vault in sweep",
   "sync of base/srv/data/blobs/<hh>/<hash> in replaceFile",
@@ -39,7 +39,7 @@ const SITES: readonly string[] = [
   "sync of base/srv/data/log/checkpoints/<size> in replaceFile",
   "sync of base/srv/data/log/leaves in LeafFile.append",
   "sync of base/srv/data/log/leaves in LeafFile.settle",
-  "sync of base/srv/data/log/records/<hh>/<hash> in TransparencyLog.writeRecord",
+  "sync of base/srv/data/log/records/<hh>/<hash> in RecordFiles.write",
   "sync of base/srv/data/vault/<day>.key in replaceFile",
 ];
 

@@ -41,13 +41,20 @@ export function syncSites(files: DurableFiles, base: string, seen: Set<string>, 
     syncDirectory: async (path) => {
       if (isOn("names of", path)) await files.syncDirectory(path);
     },
+    openFolder: async (path) => {
+      const folder = await files.openFolder(path);
+      const sync = async () => {
+        if (isOn("names of", path)) await folder.sync();
+      };
+      return { sync, close: () => folder.close() };
+    },
     openAppend: async (path) => {
       const file = await files.openAppend(path);
       const sync = async () => {
         if (isOn("sync of", path)) await file.sync();
       };
       return {
-        append: (bytes) => file.append(bytes),
+        append: (bytes, synced) => file.append(bytes, synced && isOn("sync of", path)),
         sync,
         truncate: (length) => file.truncate(length),
         close: () => file.close(),

