@@ -117,13 +117,9 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   await logHistory(store, ledger);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
-  const provers = await startProvers({ ...options, modelsFolder: catalog.folder });
-  started.add(() => provers.path.close());
-  const { trust, writeTrust } = await openTrust(options, store, active, {
-    catalog,
-    provers,
-    platformKey: platform?.publicKey ?? "",
-  });
+  const provers = await openProvers(options, catalog, started);
+  const shown = { catalog, provers, platformKey: platform?.publicKey ?? "" };
+  const { trust, writeTrust } = await openTrust(options, store, active, shown);
   const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
   const identity = await IdentitySource.open(
     { dataDir, lifetimeSeconds, dev, ledger, files, tls, clock, log: options.log },
@@ -167,6 +163,13 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const parts = { store, active, trust, writeTrust, identity, log: ledger.log, policy, signPolicy, trustChanged };
   await openOperator(options, parts, ledger, tee, started);
   return { url: server.url, trustFile: trust.file, apiKey, workerPids: () => tee.pids(), close: () => started.close() };
+}
+
+/** The provers, started before the trust file is written that names their keys. */
+async function openProvers(options: StartOptions, { folder }: Catalog, started: Started): Promise<StartedProvers> {
+  const provers = await startProvers({ ...options, modelsFolder: folder });
+  started.add(() => provers.path.close());
+  return provers;
 }
 
 async function openKeys({ dev, clock }: StartOptions, store: KeyStore): Promise<ActiveKeys> {

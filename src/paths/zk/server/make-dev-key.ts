@@ -43,7 +43,7 @@ function lagrangeAt(tau: bigint, size: number): bigint[] {
 }
 
 function wireSums(matrix: SparseMatrix, { wires, rows, values }: ConstraintSystem, lagrange: readonly bigint[]): bigint[] {
-  const sums = new Array<bigint>(wires).fill(0n);
+  const sums = Array.from({ length: wires }, () => 0n);
   for (let row = 0; row < rows; row++) {
     for (let at = matrix.starts[row] ?? 0; at < (matrix.starts[row + 1] ?? 0); at++) {
       const wire = matrix.wires[at] ?? 0;
@@ -55,14 +55,16 @@ function wireSums(matrix: SparseMatrix, { wires, rows, values }: ConstraintSyste
 
 const putCoordinate = (view: DataView, offset: number, value: bigint) => putField(view, offset, Fp.mul(value, R % Fp.ORDER));
 
-function putG1(view: DataView, offset: number, point: Curve1): void {
+/** Writes a point as key files hold it; infinity is left zero. */
+export function putG1(view: DataView, offset: number, point: Curve1): void {
   if (point.is0()) return;
   const { x, y } = point.toAffine();
   putCoordinate(view, offset, x);
   putCoordinate(view, offset + 32, y);
 }
 
-function putG2(view: DataView, offset: number, point: Curve2): void {
+/** Writes a point as key files hold it; infinity is left zero. */
+export function putG2(view: DataView, offset: number, point: Curve2): void {
   if (point.is0()) return;
   const { x, y } = point.toAffine();
   [x.c0, x.c1, y.c0, y.c1].forEach((part, at) => {
@@ -142,7 +144,8 @@ export async function makeDevKey(system: ConstraintSystem, progress: (done: numb
     const section = sections[at] ?? new DataView(new ArrayBuffer(0));
     for (let from = 0; from < scalars.length; from += CHUNK) {
       putPoints(section, from, scalars.slice(from, from + CHUNK), group);
-      progress((done += Math.min(CHUNK, scalars.length - from)), total);
+      done += Math.min(CHUNK, scalars.length - from);
+      progress(done, total);
       await new Promise(setImmediate);
     }
   }
