@@ -80,7 +80,8 @@ class ZkInference implements InferencePath {
   }
 
   async ready(): Promise<Readiness> {
-    return this.closed ? { ready: false, reason: "the path is closed" } : { ready: true };
+    if (this.closed) return { ready: false, reason: "the path is closed" };
+    return this.options.models.length === 0 ? { ready: false, reason: "no model is proven" } : { ready: true };
   }
 
   async infer(request: BoundRequest, { signal, progress }: InferOptions): Promise<PathAnswer> {
