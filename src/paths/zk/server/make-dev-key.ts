@@ -152,11 +152,17 @@ export async function makeDevKey(system: ConstraintSystem, progress: (done: numb
 /** Writes multiples of the generator from point number `from` on. Infinity stays zero. */
 function putPoints(section: DataView, from: number, scalars: readonly bigint[], group: 1 | 2): void {
   if (group === 1) {
-    const points = normalizeZ(G1, scalars.map((scalar) => (scalar === 0n ? G1.ZERO : oneG1(scalar))));
+    const points = normalizeZ(
+      G1,
+      scalars.map((scalar) => (scalar === 0n ? G1.ZERO : oneG1(scalar))),
+    );
     for (const [at, point] of points.entries()) putG1(section, (from + at) * G1_BYTES, point);
     return;
   }
-  const points = normalizeZ(G2, scalars.map((scalar) => (scalar === 0n ? G2.ZERO : oneG2(scalar))));
+  const points = normalizeZ(
+    G2,
+    scalars.map((scalar) => (scalar === 0n ? G2.ZERO : oneG2(scalar))),
+  );
   for (const [at, point] of points.entries()) putG2(section, (from + at) * G2_BYTES, point);
 }
 
