@@ -14,6 +14,7 @@ import { addServeCommand } from "./serve-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
 import { addWorkersCommand } from "./workers-command.ts";
+import { addZkCommand } from "./zk-command.ts";
 
 useNodePrimitives();
 
@@ -31,6 +32,7 @@ for (const add of [
   addKeysCommand,
   addWorkersCommand,
   addModelCommand,
+  addZkCommand,
   addPolicyCommand,
   addLogCommand,
   addConfigCommand,
