@@ -55,14 +55,16 @@ function wireSums(matrix: SparseMatrix, { wires, rows, values }: ConstraintSyste
 
 const putCoordinate = (view: DataView, offset: number, value: bigint) => putField(view, offset, Fp.mul(value, R % Fp.ORDER));
 
-function putG1(view: DataView, offset: number, point: Curve1): void {
+/** Writes a point as key files hold it; infinity is left zero. */
+export function putG1(view: DataView, offset: number, point: Curve1): void {
   if (point.is0()) return;
   const { x, y } = point.toAffine();
   putCoordinate(view, offset, x);
   putCoordinate(view, offset + 32, y);
 }
 
-function putG2(view: DataView, offset: number, point: Curve2): void {
+/** Writes a point as key files hold it; infinity is left zero. */
+export function putG2(view: DataView, offset: number, point: Curve2): void {
   if (point.is0()) return;
   const { x, y } = point.toAffine();
   [x.c0, x.c1, y.c0, y.c1].forEach((part, at) => {
