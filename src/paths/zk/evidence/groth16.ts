@@ -26,13 +26,13 @@ export interface Groth16Verifier {
 }
 
 /** A point on the curve that is not zero; null otherwise. G1 has prime order, so every point is in the group. */
-function readG1(point: PointG1): Curve1 | null {
+export function readG1(point: PointG1): Curve1 | null {
   const read = G1.fromAffine({ x: point.x, y: point.y });
   return isValid(read) ? read : null;
 }
 
 /** A point on the twisted curve, in the subgroup of prime order, that is not zero; null otherwise. */
-function readG2(point: PointG2): Curve2 | null {
+export function readG2(point: PointG2): Curve2 | null {
   const read = G2.fromAffine({ x: Fp2.fromBigTuple([...point.x]), y: Fp2.fromBigTuple([...point.y]) });
   return isValid(read) ? read : null;
 }

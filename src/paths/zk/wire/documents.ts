@@ -4,7 +4,9 @@
  * checked here but where they are used (evidence/groth16.ts).
  */
 import { anyJson, array, type Decoder, integer, object, oneOf } from "../../../core/decode.ts";
+import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
+import { encodeJcs } from "../../../core/jcs.ts";
 import { type JsonValue, parseJson } from "../../../core/json.ts";
 import { FIELD_ORDER } from "./field.ts";
 
@@ -60,14 +62,16 @@ function below(order: bigint): Decoder<bigint> {
 }
 
 const coordinate = below(BASE_ORDER);
-const scalar = below(FIELD_ORDER);
+/** Reads a scalar: a decimal number below the field order, as a string. */
+export const scalar: Decoder<bigint> = below(FIELD_ORDER);
 
 function items(value: JsonValue | undefined, count: number, place: string): readonly JsonValue[] {
   if (!Array.isArray(value) || value.length !== count) refuse(place, `an array of ${count}`);
   return value as readonly JsonValue[];
 }
 
-const pointG1: Decoder<PointG1> = (value, place) => {
+/** Reads affine coordinates in the form of snarkjs, `[x, y, "1"]`. Whether the point is on the curve is not checked. */
+export const pointG1: Decoder<PointG1> = (value, place) => {
   const [x, y, z] = items(value, 3, place);
   if (z !== "1") refuse(place, "an affine point");
   return { x: coordinate(x, `${place}[0]`), y: coordinate(y, `${place}[1]`) };
@@ -78,7 +82,8 @@ function pair(value: JsonValue | undefined, place: string): readonly [bigint, bi
   return [coordinate(c0, `${place}[0]`), coordinate(c1, `${place}[1]`)];
 }
 
-const pointG2: Decoder<PointG2> = (value, place) => {
+/** Reads affine coordinates in the form of snarkjs, `[x, y, ["1", "0"]]`. Whether the point is on the curve is not checked. */
+export const pointG2: Decoder<PointG2> = (value, place) => {
   const [x, y, z] = items(value, 3, place);
   const [one, zero] = items(z, 2, place);
   if (one !== "1" || zero !== "0") refuse(place, "an affine point");
@@ -153,14 +158,14 @@ export function parsePublicSignals(bytes: Uint8Array): readonly bigint[] {
  * @throws TrisealError `FORMAT_INVALID`, also where the points of `IC` are not one more than the public signals.
  */
 export function parseVerificationKey(bytes: Uint8Array): VerificationKey {
-  const key = decodeKey(parseDocument(bytes, MAX_KEY_BYTES, "a verification key"), "key");
-  if (key.IC.length !== key.nPublic + 1) refuse("key.IC", `${key.nPublic + 1} points`);
-  return { alpha: key.vk_alpha_1, beta: key.vk_beta_2, gamma: key.vk_gamma_2, delta: key.vk_delta_2, ic: key.IC };
+  return decodeVerificationKey(parseDocument(bytes, MAX_KEY_BYTES, "a verification key"));
 }
 
-const g1Json = (point: PointG1): JsonValue => [point.x.toString(), point.y.toString(), "1"];
+/** The form that `pointG1` reads. */
+export const g1Json = (point: PointG1): JsonValue => [point.x.toString(), point.y.toString(), "1"];
 
-const g2Json = (point: PointG2): JsonValue => [
+/** The form that `pointG2` reads. */
+export const g2Json = (point: PointG2): JsonValue => [
   point.x.map((part) => part.toString()),
   point.y.map((part) => part.toString()),
   ["1", "0"],
@@ -183,4 +188,24 @@ export function verificationKeyDocument(key: VerificationKey): JsonValue {
     vk_delta_2: g2Json(key.delta),
     IC: key.ic.map(g1Json),
   };
+}
+
+/** The bytes of `verification_key.json` in a model package: the key's document in JCS. */
+export function encodeVerificationKey(key: VerificationKey): Uint8Array {
+  return encodeJcs(verificationKeyDocument(key));
+}
+
+/** SHA-256 of `encodeVerificationKey`: what receipts and setups name a key by. One key has one digest. */
+export function verificationKeyDigest(key: VerificationKey): Sha256Digest {
+  return digestOf(encodeVerificationKey(key));
+}
+
+/**
+ * A verification key from its parsed document.
+ * @throws TrisealError `FORMAT_INVALID`, also where `IC` has another number of points than the public signals.
+ */
+export function decodeVerificationKey(value: JsonValue | undefined, place = "key"): VerificationKey {
+  const key = decodeKey(value, place);
+  if (key.IC.length !== key.nPublic + 1) refuse(`${place}.IC`, `${key.nPublic + 1} points`);
+  return { alpha: key.vk_alpha_1, beta: key.vk_beta_2, gamma: key.vk_gamma_2, delta: key.vk_delta_2, ic: key.IC };
 }

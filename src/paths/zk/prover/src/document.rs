@@ -9,10 +9,12 @@ use ark_ff::PrimeField;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
+use crate::prepare::Contributed;
 use crate::prove::Proof;
 use crate::zkey::VerifyingKey;
 
-fn g1(point: &G1Affine) -> Value {
+/// The form of a point of G1.
+pub fn g1(point: &G1Affine) -> Value {
     match point.xy() {
         None => json!(["0", "1", "0"]),
         Some((x, y)) => json!([x.to_string(), y.to_string(), "1"]),
@@ -23,11 +25,20 @@ fn fq2(value: &Fq2) -> Value {
     json!([value.c0.to_string(), value.c1.to_string()])
 }
 
-fn g2(point: &G2Affine) -> Value {
+/// The form of a point of G2.
+pub fn g2(point: &G2Affine) -> Value {
     match point.xy() {
         None => json!([["0", "0"], ["1", "0"], ["0", "0"]]),
         Some((x, y)) => json!([fq2(&x), fq2(&y), ["1", "0"]]),
     }
+}
+
+/// What a contribution did, for its transcript.
+pub fn contributed_document(done: &Contributed) -> Value {
+    json!({
+        "delta1": g1(&done.delta1), "delta2": g2(&done.delta2),
+        "proof": { "commitment": g1(&done.commitment), "response": done.response.to_string() },
+    })
 }
 
 /// `proof.json`.

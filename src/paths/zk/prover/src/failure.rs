@@ -22,6 +22,11 @@ impl Failure {
         Self { code: "ZK_KEY_INVALID", message: message.into() }
     }
 
+    /// Powers of tau, a key or a contribution that the setup's rules refuse.
+    pub fn setup(message: impl Into<String>) -> Self {
+        Self { code: "ZK_SETUP_INVALID", message: message.into() }
+    }
+
     /// A witness that does not belong to the key's circuit or does not satisfy it.
     pub fn witness(message: impl Into<String>) -> Self {
         Self { code: "ZK_WITNESS_INVALID", message: message.into() }

@@ -10,6 +10,7 @@ pub mod prepare;
 pub mod progress;
 pub mod prove;
 pub mod r1cs;
+pub mod same_key;
 pub mod secret;
 pub mod serve;
 pub mod verify;

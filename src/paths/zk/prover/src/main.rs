@@ -5,16 +5,22 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Instant;
 
+use ark_bn254::Fr;
 use serde_json::{Value, json};
 use triseal_prover::dev_setup::dev_setup;
-use triseal_prover::document::{key_document, parse_key, parse_proof, proof_document, signals_document};
+use triseal_prover::document::{
+    contributed_document, g1, g2, key_document, parse_key, parse_proof, proof_document, signals_document,
+};
 use triseal_prover::failure::{Failure, Outcome};
-use triseal_prover::prepare::{contribute, prepare};
+use triseal_prover::powers::Powers;
+use triseal_prover::prepare::{Bound, apply_factor, contribute, prepare};
 use triseal_prover::progress::report;
 use triseal_prover::prove::prove;
 use triseal_prover::r1cs::R1cs;
+use triseal_prover::same_key::assert_same_key;
 use triseal_prover::serve::serve;
 use triseal_prover::verify::verify;
 use triseal_prover::wtns::read_witness;
@@ -23,7 +29,10 @@ use triseal_prover::zkey::ProvingKey;
 const USAGE: &str = "usage: triseal-prover COMMAND [--threads N] [--memory-mib N]
   dev-setup --r1cs FILE --zkey FILE --vk FILE   makes an insecure development key
   prepare --r1cs FILE --ptau FILE --ptau-sha256 HEX --zkey FILE   makes a key without a second phase
-  contribute --from FILE --to FILE              adds a contribution to the second phase
+  contribute --from FILE --to FILE --circuit HEX --previous HEX   adds a contribution; prints what it did
+  apply-factor --from FILE --to FILE --factor DECIMAL   adds a beacon's factor; prints delta
+  same-key --prepared FILE --zkey FILE          ends with 0 where the key is the prepared one but for delta
+  powers --ptau FILE --ptau-sha256 HEX          prints alpha and beta of the powers
   verification-key --zkey FILE --vk FILE        writes the part for verifiers
   prove --zkey FILE --wtns FILE --proof FILE --public FILE
   serve --zkey FILE                             proves what arrives on standard input
@@ -95,8 +104,27 @@ fn run(command: &str, options: &Options) -> Outcome<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         "contribute" => {
-            let [from, to] = take(options, ["from", "to"])?;
-            contribute(from, to)?;
+            let [from, to, circuit, previous] = take(options, ["from", "to", "circuit", "previous"])?;
+            let bound = Bound { circuit: hash_of(circuit)?, previous: hash_of(previous)? };
+            println!("{}", contributed_document(&contribute(from, to, &bound)?));
+            Ok(ExitCode::SUCCESS)
+        }
+        "apply-factor" => {
+            let [from, to, factor] = take(options, ["from", "to", "factor"])?;
+            let factor = Fr::from_str(&factor.to_string_lossy()).map_err(|_| Failure::usage(USAGE))?;
+            let (delta1, delta2) = apply_factor(from, to, factor)?;
+            println!("{}", json!({ "delta1": g1(&delta1), "delta2": g2(&delta2) }));
+            Ok(ExitCode::SUCCESS)
+        }
+        "same-key" => {
+            let [prepared, zkey] = take(options, ["prepared", "zkey"])?;
+            assert_same_key(prepared, zkey)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "powers" => {
+            let [ptau, sha256] = take(options, ["ptau", "ptau-sha256"])?;
+            let powers = Powers::open(ptau, &sha256.to_string_lossy(), 2)?;
+            println!("{}", json!({ "alpha": g1(&powers.alpha_tau1[0]), "beta": g2(&powers.beta2) }));
             Ok(ExitCode::SUCCESS)
         }
         "verification-key" => {
@@ -119,6 +147,19 @@ fn run(command: &str, options: &Options) -> Outcome<ExitCode> {
         }
         _ => Err(Failure::usage(USAGE)),
     }
+}
+
+/// 32 bytes from 64 hexadecimal digits.
+fn hash_of(text: &Path) -> Outcome<[u8; 32]> {
+    let text = text.to_string_lossy();
+    let mut bytes = [0u8; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(Failure::usage(USAGE));
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| Failure::usage(USAGE))?;
+    }
+    Ok(bytes)
 }
 
 fn prove_once([zkey, wtns, proof_file, public_file]: [&Path; 4]) -> Outcome<ExitCode> {

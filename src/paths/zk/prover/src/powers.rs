@@ -28,10 +28,6 @@ pub struct Powers {
     pub beta2: G2Affine,
 }
 
-fn invalid(message: &str) -> Failure {
-    Failure { code: "ZK_SETUP_INVALID", message: message.to_owned() }
-}
-
 /// SHA-256 of a file, in lower-case hexadecimal.
 pub fn sha256_of(path: &Path) -> Outcome<String> {
     let mut file = File::open(path)?;
@@ -51,7 +47,7 @@ impl Powers {
     /// Reads the powers for `domain` from a file with the given SHA-256, and checks that they are powers of one number.
     pub fn open(path: &Path, sha256: &str, domain: usize) -> Outcome<Self> {
         if sha256_of(path)? != sha256 {
-            return Err(invalid("the powers of tau are not the file of the given digest"));
+            return Err(Failure::setup("the powers of tau are not the file of the given digest"));
         }
         let mut file = Container::open(path, b"ptau", &[1], MAX_BYTES)?;
         let head = file.section_of(1, 4 + FIELD_BYTES + 8)?;
@@ -60,7 +56,7 @@ impl Powers {
             return Err(Failure::format("the powers of tau are not on BN254, or too many"));
         }
         if domain > 1 << power {
-            return Err(invalid("the powers of tau are too few for this circuit"));
+            return Err(Failure::setup("the powers of tau are too few for this circuit"));
         }
         let count = (2 * domain).min((2 << power) - 1);
         let g1 = |file: &mut Container<File>, id, count: usize| -> Outcome<Vec<G1Affine>> {
@@ -83,7 +79,7 @@ impl Powers {
         let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
         let (tau2, subgroup) = (self.tau2[1], self.tau2.par_iter().chain([&self.beta2]));
         if !subgroup.clone().all(G2Affine::is_in_correct_subgroup_assuming_on_curve) || tau2.is_zero() {
-            return Err(invalid("a power of tau is outside its subgroup"));
+            return Err(Failure::setup("a power of tau is outside its subgroup"));
         }
         let same = |a: G1Affine, b: G2Affine, c: G1Affine, d: G2Affine| Bn254::pairing(a, b) == Bn254::pairing(c, d);
         for list in [&self.tau1, &self.alpha_tau1, &self.beta_tau1] {
@@ -91,7 +87,7 @@ impl Powers {
             let low = G1Projective::msm_unchecked(list, &factors).into_affine();
             let high = G1Projective::msm_unchecked(&list[1..], &factors).into_affine();
             if !same(high, g2, low, tau2) {
-                return Err(invalid("the powers of tau are not powers of one number"));
+                return Err(Failure::setup("the powers of tau are not powers of one number"));
             }
         }
         let factors = factors(self.tau2.len() - 1)?;
@@ -99,7 +95,7 @@ impl Powers {
         let high = G2Projective::msm_unchecked(&self.tau2[1..], &factors).into_affine();
         let starts = self.tau1[0] == g1 && self.tau2[0] == g2 && !self.alpha_tau1[0].is_zero();
         if !starts || !same(g1, high, self.tau1[1], low) || !same(self.beta_tau1[0], g2, g1, self.beta2) {
-            return Err(invalid("the powers of tau differ between the two groups"));
+            return Err(Failure::setup("the powers of tau differ between the two groups"));
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_bn254::{Fq, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use ark_poly::domain::DomainCoeff;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use crate::codec::{G1_BYTES, put_g1, put_g2, read_g1, read_g2};
@@ -101,28 +102,72 @@ pub fn prepare(circuit: &R1cs, powers_file: &Path, sha256: &str, path: &Path) ->
     write_key(path, circuit, size, &key)
 }
 
-/// Multiplies delta by a secret that is forgotten, and divides what delta divides. Sections are copied otherwise.
-pub fn contribute(from: &Path, to: &Path) -> Outcome<()> {
+/// What a contribution is bound to: the circuit and the transcript before it (`../../wire/setup.ts`).
+pub struct Bound {
+    pub circuit: [u8; 32],
+    pub previous: [u8; 32],
+}
+
+/// What a contribution did, and the Schnorr proof that its factor was known.
+pub struct Contributed {
+    pub delta1: G1Affine,
+    pub delta2: G2Affine,
+    pub commitment: G1Affine,
+    pub response: Fr,
+}
+
+/// Multiplies delta by a secret that is forgotten, and divides what delta divides. Shows that the secret was known.
+pub fn contribute(from: &Path, to: &Path, bound: &Bound) -> Outcome<Contributed> {
+    let (mut secret, mut nonce) = (random_scalar()?, random_scalar()?);
+    let (before, delta1, delta2) = multiply(from, to, secret)?;
+    let commitment = (before * nonce).into_affine();
+    let response = nonce + challenge(bound, &[before, delta1], &delta2, &commitment) * secret;
+    secret.zeroize();
+    nonce.zeroize();
+    Ok(Contributed { delta1, delta2, commitment, response })
+}
+
+/// Multiplies delta by a factor that everybody knows: that of a beacon.
+pub fn apply_factor(from: &Path, to: &Path, factor: Fr) -> Outcome<(G1Affine, G2Affine)> {
+    let (_, delta1, delta2) = multiply(from, to, factor)?;
+    Ok((delta1, delta2))
+}
+
+/// The first 31 bytes of SHA-256 over what the proof is about, as a big-endian number.
+fn challenge(bound: &Bound, ones: &[G1Affine], delta2: &G2Affine, commitment: &G1Affine) -> Fr {
+    let mut hasher = Sha256::new();
+    hasher.update(b"triseal.zk.factor.v1\0");
+    hasher.update(bound.circuit);
+    hasher.update(bound.previous);
+    let mut put = |value: &Fq| hasher.update(value.into_bigint().to_bytes_be());
+    ones.iter().for_each(|point| [point.x, point.y].iter().for_each(&mut put));
+    [delta2.x.c0, delta2.x.c1, delta2.y.c0, delta2.y.c1].iter().for_each(&mut put);
+    [commitment.x, commitment.y].iter().for_each(&mut put);
+    Fr::from_be_bytes_mod_order(&hasher.finalize()[..31])
+}
+
+/// Writes the key with delta times `factor`. Returns delta before in G1, and after in both groups.
+fn multiply(from: &Path, to: &Path, factor: Fr) -> Outcome<(G1Affine, G1Affine, G2Affine)> {
     let mut file = Container::open(from, b"zkey", &[1], 4 << 30)?;
-    let mut secret = random_scalar()?;
-    let mut inverse = secret.inverse().ok_or_else(|| Failure::internal("the secret is zero"))?;
+    let mut inverse = factor.inverse().ok_or_else(|| Failure::setup("the factor is zero"))?;
     let mut head = file.section(2)?;
     if head.len() != 660 {
         return Err(Failure::key("the key's header has a wrong length"));
     }
-    let (delta1, delta2) = (read_g1(&head[468..532])?, read_g2(&head[532..660])?);
+    let (before, before2) = (read_g1(&head[468..532])?, read_g2(&head[532..660])?);
+    let (delta1, delta2) = ((before * factor).into_affine(), (before2 * factor).into_affine());
     head.truncate(468);
-    put_g1(&(delta1 * secret).into_affine(), &mut head);
-    put_g2(&(delta2 * secret).into_affine(), &mut head);
+    put_g1(&delta1, &mut head);
+    put_g2(&delta2, &mut head);
     let mut out = ContainerWriter::create(to, b"zkey", 1, 10)?;
     for (step, id) in [1, 2, 4, 3, 9, 8, 5, 6, 7, 10].into_iter().enumerate() {
         report("section", step + 1, 10);
         let bytes = if id == 2 { head.clone() } else { file.section(id)? };
         out.section(id, &if id == 8 || id == 9 { scaled(&bytes, inverse)? } else { bytes })?;
     }
-    secret.zeroize();
     inverse.zeroize();
-    out.finish()
+    out.finish()?;
+    Ok((before, delta1, delta2))
 }
 
 fn scaled(bytes: &[u8], factor: Fr) -> Outcome<Vec<u8>> {
