@@ -124,6 +124,24 @@ const configForm = z.strictObject({
         .describe("a worker is appraised anew before its session is that old"),
     })
     .prefault({}),
+  zk: z
+    .strictObject({
+      models: z
+        .array(z.string().min(1).max(64))
+        .max(64)
+        .default([])
+        .describe("integer models that are answered with a proof; with --dev a key is made for each that has none"),
+      provers: z.int().min(1).max(16).default(1).describe("prover processes per model; each holds the model's whole key"),
+      memoryMib: z
+        .int()
+        .min(128)
+        .max(1_048_576)
+        .default(4096)
+        .describe("memory of one prover process; beyond it the process is ended"),
+      queueLength: z.int().min(0).max(65_536).default(64).describe("proofs of one model that may wait"),
+      timeoutMs: z.int().min(100).max(86_400_000).default(600_000).describe("longest that one proof may take, waiting included"),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       maxBodyBytes: z

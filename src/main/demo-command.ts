@@ -22,19 +22,34 @@ interface DemoFlags {
 interface DemoCase {
   readonly model: string;
   readonly row: number;
+  /** The path that is to answer. Sealed requests go to no prover: none here is attested. */
+  readonly path: "tee" | "zk";
   readonly sealed: boolean;
   readonly parameters: JsonObject;
 }
 
 /** Records of every shipped model: sealed and in the clear, with and without facts. The last one is to be refused. */
 const CASES: readonly DemoCase[] = [
-  { model: "breast-cancer-logistic", row: 6, sealed: true, parameters: { classification: "personal" } },
-  { model: "breast-cancer-logistic", row: 7, sealed: true, parameters: { classification: "personal", value_usd: 25_000 } },
-  { model: "breast-cancer-mlp", row: 8, sealed: true, parameters: { classification: "personal" } },
-  { model: "breast-cancer-mlp", row: 11, sealed: false, parameters: { classification: "internal" } },
-  { model: "digits-mlp", row: 5, sealed: true, parameters: {} },
-  { model: "digits-mlp", row: 42, sealed: false, parameters: {} },
-  { model: "digits-mlp", row: 8, sealed: true, parameters: { classification: "secret" } },
+  { model: "breast-cancer-logistic", row: 6, path: "tee", sealed: true, parameters: { classification: "personal" } },
+  {
+    model: "breast-cancer-logistic",
+    row: 7,
+    path: "tee",
+    sealed: true,
+    parameters: { classification: "personal", value_usd: 25_000 },
+  },
+  { model: "breast-cancer-mlp", row: 8, path: "tee", sealed: true, parameters: { classification: "personal" } },
+  { model: "breast-cancer-mlp", row: 11, path: "tee", sealed: false, parameters: { classification: "internal" } },
+  {
+    model: "breast-cancer-logistic",
+    row: 6,
+    path: "zk",
+    sealed: false,
+    parameters: { classification: "personal", assurance: "proof" },
+  },
+  { model: "digits-mlp", row: 5, path: "tee", sealed: true, parameters: {} },
+  { model: "digits-mlp", row: 42, path: "tee", sealed: false, parameters: {} },
+  { model: "digits-mlp", row: 8, path: "tee", sealed: true, parameters: { classification: "secret" } },
 ];
 
 /** Bundles of an earlier demo: all that a demo removes from its folder, besides its trust file. */
@@ -59,6 +74,8 @@ interface DemoAnswer {
   readonly receiptId: string;
   readonly bundle: string;
   readonly verified: boolean;
+  /** Of an integer model: whether the SDK saw that the commitment is one to the input that was sent; null for others. */
+  readonly opened: boolean | null;
 }
 
 interface Answered {
@@ -68,27 +85,30 @@ interface Answered {
   readonly expected: string;
   readonly receiptId: string;
   readonly bundle: Uint8Array;
+  readonly opened: boolean | null;
 }
 
 function callOf(demoCase: DemoCase, record: HeldBackRecord): InferenceCall {
   const [input] = record.model.inputs;
   if (input === undefined) throw new TrisealError("MODEL_INVALID", "the model has no input");
   const tensor = { name: input.name, datatype: input.datatype, shape: [1, record.input.length], data: record.input };
-  return { model: demoCase.model, inputs: [tensor], parameters: demoCase.parameters, seal: demoCase.sealed };
+  return { model: record.model.name, inputs: [tensor], parameters: demoCase.parameters, seal: demoCase.sealed };
 }
 
 async function classify(client: TrisealClient, demoCase: DemoCase, record: HeldBackRecord): Promise<Answered> {
   const expectsRefusal = demoCase.parameters["classification"] === "secret";
   try {
-    const { response, receiptId, bundle } = await client.infer(callOf(demoCase, record));
+    const { response, receiptId, bundle, commitment } = await client.infer(callOf(demoCase, record));
+    const opened = commitment?.opened ?? null;
     const label = labelOf(record.model, response.outputs);
     const expected = expectsRefusal ? "refused" : record.expected;
-    return { answer: label?.label ?? "no label", score: label?.score ?? null, code: null, expected, receiptId, bundle };
+    return { answer: label?.label ?? "no label", score: label?.score ?? null, code: null, expected, receiptId, bundle, opened };
   } catch (error) {
     const receiptId = isTrisealError(error) ? error.details["receiptId"] : null;
     if (!isTrisealError(error) || typeof receiptId !== "string") throw error;
     const expected = expectsRefusal ? "refused" : record.expected;
-    return { answer: "refused", score: null, code: error.code, expected, receiptId, bundle: await client.bundle(receiptId) };
+    const bundle = await client.bundle(receiptId);
+    return { answer: "refused", score: null, code: error.code, expected, receiptId, bundle, opened: null };
   }
 }
 
@@ -111,7 +131,7 @@ async function verifies(bundle: Uint8Array, trust: Trust): Promise<boolean> {
 }
 
 async function runCase(index: number, demoCase: DemoCase, client: TrisealClient, out: string, trust: Trust): Promise<DemoAnswer> {
-  const record = await readHeldBack(demoCase.model, demoCase.row);
+  const record = await readHeldBack(demoCase.model, demoCase.row, demoCase.path === "zk");
   const begun = performance.now();
   const answered = await classify(client, demoCase, record);
   const ms = Math.round((performance.now() - begun) * 10) / 10;
@@ -121,8 +141,8 @@ async function runCase(index: number, demoCase: DemoCase, client: TrisealClient,
   const verified = await verifies(new Uint8Array(await readFile(file)), trust);
   const facts = Object.keys(demoCase.parameters).length === 0 ? "no facts stated" : JSON.stringify(demoCase.parameters);
   return {
-    path: "tee",
-    model: demoCase.model,
+    path: demoCase.path,
+    model: record.model.name,
     input: `held-back row ${demoCase.row}, ${record.input.length} values, ${demoCase.sealed ? "sealed" : "in the clear"}, ${facts}`,
     answer: answered.answer,
     expected: answered.expected,
@@ -133,6 +153,7 @@ async function runCase(index: number, demoCase: DemoCase, client: TrisealClient,
     receiptId: answered.receiptId,
     bundle: file,
     verified,
+    opened: answered.opened,
   };
 }
 
@@ -144,12 +165,16 @@ function printAnswer(answer: DemoAnswer): void {
   console.log(`  answer    ${answer.answer} (${how}), ${right}`);
   console.log(`  path      ${answer.path}: ${answer.why}`);
   console.log(`  receipt   ${answer.receiptId}, ${answer.ms} ms with appraisal, sealing and verification`);
+  if (answer.opened !== null) {
+    const text = answer.opened ? "opens to the input that was sent, and the outputs are the answer's" : "WAS NOT OPENED";
+    console.log(`  commitment ${text}`);
+  }
   console.log(
     `  bundle    ${answer.bundle}: ${answer.verified ? "verifies with the trust file, is refused without it" : "DOES NOT VERIFY"}\n`,
   );
 }
 
-async function runCases(service: DemoService, flags: DemoFlags): Promise<readonly DemoAnswer[]> {
+async function runCases(service: DemoService, cases: readonly DemoCase[], flags: DemoFlags): Promise<readonly DemoAnswer[]> {
   const out = resolve(flags.out);
   await mkdir(out, { recursive: true });
   for (const name of await readdir(out)) if (BUNDLE_NAME.test(name)) await rm(join(out, name));
@@ -158,7 +183,7 @@ async function runCases(service: DemoService, flags: DemoFlags): Promise<readonl
   const trust = parseTrust(new Uint8Array(await readFile(join(out, "trust.yaml"))));
   const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust, clock: systemClock });
   const answers: DemoAnswer[] = [];
-  for (const [index, demoCase] of CASES.entries()) {
+  for (const [index, demoCase] of cases.entries()) {
     const answer = await runCase(index, demoCase, client, flags.out, trust);
     answers.push(answer);
     if (flags.json) console.log(JSON.stringify(answer));
@@ -168,25 +193,33 @@ async function runCases(service: DemoService, flags: DemoFlags): Promise<readonl
 }
 
 async function demo(flags: DemoFlags): Promise<void> {
-  if (flags.path !== undefined && flags.path !== "tee") {
-    throw new TrisealError("PATH_UNAVAILABLE", `the path \`${flags.path}\` is not part of this version; the demo shows tee`);
+  const cases = CASES.filter(({ path }) => flags.path === undefined || path === flags.path);
+  if (cases.length === 0) {
+    throw new TrisealError(
+      "PATH_UNAVAILABLE",
+      `the path \`${flags.path}\` is not part of this version; the demo shows tee and zk`,
+    );
   }
   if (!flags.json)
     console.log(
       "starting a test witness, a development gateway and its worker (evidence is simulated: no hardware is shown here)\n",
     );
-  const service = await startDemoService(systemClock());
+  const proves = cases.some(({ path }) => path === "zk");
+  if (proves && !flags.json) console.log("a development key for the proof is made first: whoever makes one can forge\n");
+  const service = await startDemoService(systemClock(), proves);
   try {
-    const answers = await runCases(service, flags);
+    const answers = await runCases(service, cases, flags);
     const verified = answers.filter((answer) => answer.verified).length;
     const refused = answers.filter((answer) => answer.answer === "refused").length;
+    const expected = answers.filter((answer) => answer.expected === "refused").length;
     if (!flags.json) {
+      const refusal = `; the request that policy forbids was ${refused === expected ? "refused" : "NOT refused as expected"}`;
       console.log(
-        `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it; the request that policy forbids was ${refused === 1 ? "refused" : "NOT refused as expected"}`,
+        `${verified} of ${answers.length} bundles verify offline with the trust file and are refused without it${expected === 0 ? "" : refusal}`,
       );
       console.log(`check them yourself:\n  npx triseal verify ${flags.out} --trust ${join(flags.out, "trust.yaml")}`);
     }
-    if (verified !== answers.length || refused !== 1) process.exitCode = 1;
+    if (verified !== answers.length || refused !== expected) process.exitCode = 1;
   } finally {
     await service.stop();
   }
@@ -198,7 +231,7 @@ export function addDemoCommand(program: Command): void {
     .command("demo")
     .description("classify real held-back records through the whole system, on this machine")
     .option("--out <dir>", "folder for bundles and trust file; those of an earlier demo are replaced", "demo-out")
-    .option("--path <path>", "keep to one path: tee")
+    .option("--path <path>", "keep to one path: tee or zk")
     .option("--json", "one JSON object per answer and line")
     .action(demo);
 }

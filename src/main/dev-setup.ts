@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { listReleasedFiles } from "../../enclave/image/released-file.ts";
 import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
+import type { JsonObject } from "../core/json.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
 import type { CatalogModel } from "../gateway/options.ts";
 import type { KeyDescription, KeyPurpose } from "../keys/key-store.ts";
@@ -73,6 +74,8 @@ export interface DevTrust {
   readonly config: TrisealConfig;
   readonly platformKey: string;
   readonly models: readonly CatalogModel[];
+  /** The section of the zk path, with this reason; null where nothing is proven. */
+  readonly zkSection: (because: string) => JsonObject | null;
 }
 
 /** A key as the trust file names it. */
@@ -89,11 +92,15 @@ export function devTrustFile(dataDir: string): string {
  * @param keys oldest first.
  */
 export async function writeDevTrust(
-  { dataDir, config, platformKey, models }: DevTrust,
+  { dataDir, config, platformKey, models, zkSection }: DevTrust,
   keys: readonly NamedKey[],
 ): Promise<void> {
   const files = await listReleasedFiles();
-  const paths = { tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE) };
+  const zk = zkSection(BECAUSE);
+  const paths = {
+    tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE),
+    ...(zk === null ? {} : { zk }),
+  };
   const named = (purpose: KeyPurpose) =>
     keys
       .filter((key) => key.purpose === purpose)

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { TrisealError } from "../core/errors.ts";
 import { parseTeeTrust } from "../paths/tee/evidence/trust-section.ts";
+import { parseZkTrust } from "../paths/zk/evidence/trust-section.ts";
 import { parseTrust, pathSection, type TrustedService } from "../trust/trust-file.ts";
 
 /** Public keys that a service is found by. */
@@ -71,7 +72,10 @@ async function readServices(file: string, origin: string, keys: ServiceKeys): Pr
   }
   const { services } = parseTrust(bytes);
   // Read here, so that a section that is edited half-way is refused as a whole and does not end the admission of workers.
-  for (const service of services) parseTeeTrust(pathSection(service, "tee"));
+  for (const service of services) {
+    parseTeeTrust(pathSection(service, "tee"));
+    parseZkTrust(pathSection(service, "zk"));
+  }
   return services.filter(
     ({ gateway, logs }) =>
       gateway.keys.some((key) => key.publicKey === keys.gateway) &&

@@ -11,6 +11,7 @@ import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import type { TeePath } from "../paths/tee/server/tee-path.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
+import { codes as zkCodes } from "../paths/zk/wire/codes.ts";
 import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
 import { isLoopback, type TrisealConfig } from "./config.ts";
 import { devTrustFile, makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
@@ -26,6 +27,7 @@ import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
 import { observeStages } from "./stage-log.ts";
+import { type StartedProvers, startProvers } from "./start-provers.ts";
 import { startWorkers } from "./start-workers.ts";
 import { Started } from "./started.ts";
 import { followTls, type TlsPair, type TlsSource, tlsChanges } from "./tls-source.ts";
@@ -115,7 +117,13 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   await logHistory(store, ledger);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
-  const { trust, writeTrust } = await openTrust(options, store, active, catalog, platform?.publicKey ?? "");
+  const provers = await startProvers({ ...options, modelsFolder: catalog.folder });
+  started.add(() => provers.path.close());
+  const { trust, writeTrust } = await openTrust(options, store, active, {
+    catalog,
+    provers,
+    platformKey: platform?.publicKey ?? "",
+  });
   const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
   const identity = await IdentitySource.open(
     { dataDir, lifetimeSeconds, dev, ledger, files, tls, clock, log: options.log },
@@ -135,11 +143,11 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     ledger,
     policy: policy.current,
     policyProblem: policy.problem,
-    paths: [tee],
+    paths: [tee, provers.path],
     jobs: openJobs(config, database),
     models: catalog.models,
     tenants: tenantsOf(config, apiKey),
-    codes: { ...coreCodes, ...teeCodes },
+    codes: { ...coreCodes, ...teeCodes, ...zkCodes },
     limits: config.limits,
     clock,
     log: options.log,
@@ -172,13 +180,13 @@ async function openTrust(
   { config, dev }: StartOptions,
   store: KeyStore,
   active: ActiveKeys,
-  { models }: Catalog,
-  platformKey: string,
+  shown: { readonly catalog: Catalog; readonly provers: StartedProvers; readonly platformKey: string },
 ): Promise<{ readonly trust: ServiceTrust; readonly writeTrust: KeyedParts["writeTrust"] }> {
   const { dataDir } = config;
+  const { catalog, provers, platformKey } = shown;
   const isOwn = dev && config.trust === null;
   const writeTrust: KeyedParts["writeTrust"] = isOwn
-    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models }, keys)
+    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models: catalog.models, zkSection: provers.trustSection }, keys)
     : null;
   await writeTrust?.(await store.list());
   const keys = { gateway: active.gateway.publicKey, log: active.log.publicKey };
@@ -197,7 +205,7 @@ async function openPolicy(
   const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
   const signPolicy = isOwn ? (by: Signer) => signDevPolicy(file, statement, by, clock()) : null;
   await signPolicy?.(signer);
-  const files = { policy: file, statement, service: () => trust.current(), paths: ["tee"] };
+  const files = { policy: file, statement, service: () => trust.current(), paths: ["tee", "zk"] };
   const policy = await followPolicy(files, async (active) => {
     await ledger.store(active.policyBytes);
     await ledger.store(active.statementBytes);

@@ -3,10 +3,13 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseHex } from "../core/bytes.ts";
+import { digestOf } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { readPackage } from "../model/read/read-package.ts";
+import { compileCircuit } from "../paths/zk/compile/circuit.ts";
+import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import {
   EMPTY_TRUST,
   findReusedLegs,
@@ -63,11 +66,15 @@ async function readIntegerModel(folder: string): Promise<CheckedModel> {
 }
 
 /** What opens the commitments of an integer run, or null. Without the model only outputs can be compared. */
-async function readOpening({ salt, model }: VerifyFlags): Promise<Opening | null> {
-  if (salt === undefined && model === undefined) return null;
-  if (salt === undefined) throw new TrisealError("FORMAT_INVALID", "--model opens a commitment together with --salt only");
-  const checked = model === undefined ? null : await readIntegerModel(model);
+async function readOpening(salt: string | undefined, checked: CheckedModel | null): Promise<Opening | null> {
+  if (salt === undefined) return null;
   return { salt: parseSalt(new Uint8Array(await readFile(salt))), model: async () => checked };
+}
+
+/** What the zk path runs for a model, compiled here. */
+function compiledHere(checked: CheckedModel | null): NonNullable<VerifyOptions["programs"]> {
+  if (checked === null) return new Map();
+  return new Map([["zk", new Map([[checked.digest, digestOf(encodeR1cs(compileCircuit(checked).system))]])]]);
 }
 
 async function readTrust(path: string | undefined): Promise<Trust> {
@@ -114,12 +121,14 @@ async function verifyFiles(files: readonly string[], trust: Trust, options: Veri
 
 async function verify(path: string, flags: VerifyFlags): Promise<void> {
   const trust = await readTrust(flags.trust);
+  const checked = flags.model === undefined ? null : await readIntegerModel(flags.model);
   const options = {
     now: systemClock(),
     at: flags.at === undefined ? null : parseTime(flags.at),
     request: await readBytes(flags.request),
     response: await readBytes(flags.response),
-    opening: await readOpening(flags),
+    opening: await readOpening(flags.salt, checked),
+    programs: compiledHere(checked),
     allowPending: flags.allowPending === true,
   };
   const files = await bundleFiles(path);
@@ -142,7 +151,10 @@ export function addVerifyCommand(program: Command): void {
     .option("--request <file>", "request bytes, opened or as sent: checks that the receipt is about them")
     .option("--response <file>", "response bytes, opened or as received")
     .option("--salt <file>", "`triseal_salt` of the answer, in hexadecimal: opens the commitments of an integer run")
-    .option("--model <dir>", "package of the integer model, which says how the request is encoded: needed to open its commitment")
+    .option(
+      "--model <dir>",
+      "package of the integer model: compiles its circuit again, and with --salt opens the commitment to the request",
+    )
     .option("--at <time>", "judge evidence as of this time, such as 2026-11-21T08:00:00Z, instead of the witnessed one")
     .option("--allow-pending", "accept a leg that is still pending before its deadline")
     .option("--report <file>", "write the verdicts as JSON")

@@ -144,7 +144,10 @@ export interface LegClaims {
   readonly modelDigest: Sha256Digest;
   readonly decisionDigest: Sha256Digest;
   readonly nonce: string;
-  /** Digest of the caller's facts as the leg binds them. Null, where it binds none, is refused: policy could have decided on any. */
+  /**
+   * Digest of the caller's facts as the leg binds them. Null, where it binds none, is refused unless the appraiser says that
+   * the request binds them: policy could have decided on any.
+   */
   readonly factsDigest: Sha256Digest | null;
   /** The evidence that was appraised; the receipt must name the same. */
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
@@ -173,6 +176,8 @@ export interface AppraisalInputs {
   readonly model: string | null;
   /** The session document that the receipt cites, already checked against its id; null where none is cited. */
   readonly session: JsonObject | null;
+  /** Digests of what this path runs for a model, by model digest, as the relying party compiled them itself. Often none. */
+  readonly programs: ReadonlyMap<Sha256Digest, Sha256Digest>;
   /** Blobs of the bundle, by digest; a blob that is asked for counts as used. */
   readonly blob: (digest: Sha256Digest) => Uint8Array | null;
   /** The moment for which evidence is judged, and what that moment rests on. */
@@ -200,6 +205,13 @@ export interface Appraiser {
   readonly legMediaType: string;
   /** Whether an answer of this path must cite an attested session (ACI section 7.5). */
   readonly attestedUpstream: boolean;
+  /**
+   * What binds the caller's facts: the leg, by a digest of their own, unless this says that it is the request, inside which
+   * they stand. Then they are checked where the request is shown.
+   */
+  readonly factsBoundBy?: "request";
+  /** Ids of its checks that may be skipped without a waiver. None by default. */
+  readonly optionalChecks?: ReadonlySet<string>;
   appraise(leg: Uint8Array, inputs: AppraisalInputs): Promise<Appraisal>;
 }
 
@@ -225,7 +237,7 @@ export interface PathClient {
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
   appraiseSession(
     document: JsonObject,
-    inputs: Omit<AppraisalInputs, "session" | "blob" | "model" | "answeredAt">,
+    inputs: Omit<AppraisalInputs, "session" | "blob" | "programs" | "model" | "answeredAt">,
   ): Promise<readonly Check[]>;
   prepare(
     request: { readonly model: string; readonly facts: CallerFacts; readonly body: Uint8Array },

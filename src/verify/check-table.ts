@@ -137,6 +137,12 @@ export const verifyChecks = {
     spec: "SPEC 5.3",
     states: "policy decided on the facts that the caller sent",
   },
+  "binding.facts-in-request": {
+    code: "BINDING_FACTS_MISMATCH",
+    spec: "SPEC 5.4",
+    states: "policy decided on the facts inside the shown request",
+    optional: true,
+  },
   "binding.request-received": {
     code: "BINDING_REQUEST_MISMATCH",
     spec: "SPEC 5.3",

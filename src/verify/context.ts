@@ -26,6 +26,7 @@ export class VerifyContext {
   readonly options: VerifyOptions;
   private readonly dangerouslyDisabled: ReadonlySet<string>;
   private readonly appraised: Check[] = [];
+  private readonly skippable = new Set<string>();
   private readonly used = new Set<string>();
 
   /** @param dangerouslyDisabled see `judgeBundle`. */
@@ -41,8 +42,14 @@ export class VerifyContext {
     return this.appraised;
   }
 
-  /** Takes over the checks of an appraisal. */
-  addPathChecks(checks: readonly Check[]): void {
+  /** Whether a path says that this check of it may be skipped. */
+  mayPathSkip(id: string): boolean {
+    return this.skippable.has(id);
+  }
+
+  /** Takes over the checks of an appraisal; `optional` are those that may be skipped. */
+  addPathChecks(checks: readonly Check[], optional: ReadonlySet<string> = new Set()): void {
+    for (const id of optional) this.skippable.add(id);
     this.appraised.push(...checks.filter(({ id, status }) => status !== "fail" || !this.dangerouslyDisabled.has(id)));
   }
 

@@ -167,7 +167,8 @@ function outcomeOf(failure: Check | undefined): Outcome {
 function verdict(context: VerifyContext, service: TrustedService | null, at: Moment | null): Verdict {
   const checks = [...context.checks.all(), ...context.pathChecks];
   const failure =
-    checks.find((check) => check.status === "fail") ?? checks.find((check) => check.status === "skipped" && !isOptional(check));
+    checks.find((check) => check.status === "fail") ??
+    checks.find((check) => check.status === "skipped" && !isOptional(check, context));
   const outcome = outcomeOf(failure);
   return {
     outcome,
@@ -182,8 +183,8 @@ function verdict(context: VerifyContext, service: TrustedService | null, at: Mom
   };
 }
 
-/** Only what the table marks as optional (SPEC section 5.4) may be skipped. */
-function isOptional(check: Check): boolean {
+/** Only what the tables mark as optional (SPEC section 5.4) may be skipped. */
+function isOptional(check: Check, context: VerifyContext): boolean {
   const row: CheckRow | undefined = Object.hasOwn(verifyChecks, check.id) ? (verifyChecks as CheckTable)[check.id] : undefined;
-  return row?.optional === true;
+  return row === undefined ? context.mayPathSkip(check.id) : row.optional === true;
 }

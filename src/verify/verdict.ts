@@ -56,4 +56,6 @@ export interface VerifyOptions {
   readonly opening: Opening | null;
   /** Accept a leg that is still pending before its deadline. */
   readonly allowPending: boolean;
+  /** What the auditor compiled itself from models it has: by path, program digests by model digest. None by default. */
+  readonly programs?: ReadonlyMap<string, ReadonlyMap<Sha256Digest, Sha256Digest>>;
 }

@@ -1,8 +1,9 @@
 /** Appraises every leg and compares what it states with receipt, decision and the other legs (receipt/SPEC.md section 5.3). */
 import type { Check } from "../core/check.ts";
+import { digestOf } from "../core/digest.ts";
 import { canonicalJson } from "../core/jcs.ts";
 import type { JsonObject } from "../core/json.ts";
-import { factsDigest } from "../core/oip.ts";
+import { callerFacts, factsDigest, parseInferenceRequest } from "../core/oip.ts";
 import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
 import { callerFactsOf } from "../policy/index.ts";
@@ -18,6 +19,7 @@ export interface VerifiedLeg {
   readonly event: FinalLeg;
   readonly claims: LegClaims;
   readonly checks: readonly Check[];
+  readonly factsBoundBy: Appraiser["factsBoundBy"];
 }
 
 /** What the legs are judged with. */
@@ -131,14 +133,16 @@ async function appraiseLeg(event: FinalLeg, inputs: LegInputs, context: VerifyCo
     revoked: inputs.revoked,
     model: context.bundle.receipt.model,
     session: inputs.session?.document ?? null,
+    programs: context.options.programs?.get(event.path) ?? new Map(),
     blob: (digest) => context.blob(digest),
     at: inputs.evidenceAt,
     answeredAt: inputs.answeredAt,
     now: context.options.now,
   });
   waivePathEntries(event.path, pathSection(inputs.service, event.path), context);
-  context.addPathChecks(appraisal.checks);
-  return appraisal.claims === null ? null : { event, claims: appraisal.claims, checks: appraisal.checks };
+  context.addPathChecks(appraisal.checks, appraiser.optionalChecks);
+  const { claims, checks } = appraisal;
+  return claims === null ? null : { event, claims, checks, factsBoundBy: appraiser.factsBoundBy };
 }
 
 /** Every `because` of the path's section is repeated: the section was relied on. */
@@ -166,8 +170,9 @@ function mayFollow(event: EventOf<"leg.sealed">, decided: VerifiedDecision | nul
   return event.deadline <= decided.decision.at + allowed.deadlineSeconds;
 }
 
-function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: VerifyContext): void {
+function compareLeg(leg: VerifiedLeg, inputs: LegInputs, context: VerifyContext): void {
   const { checks } = context;
+  const { event, claims } = leg;
   const { story, decision } = inputs;
   const evidence = claims.evidence.digest === event.evidence_digest && claims.evidence.mediaType === event.evidence_media_type;
   if (!evidence) checks.expect("leg.cited", false, "signature", "the evidence is another");
@@ -175,9 +180,7 @@ function compareLeg({ event, claims }: VerifiedLeg, inputs: LegInputs, context: 
   if (decision === null || story.policy === null) return;
   checks.expect("binding.decision", claims.decisionDigest === story.policy.decision_digest, "signature");
   checks.expect("binding.nonce", claims.nonce === decision.decision.nonce, "signature");
-  const stated = checks.attempt("binding.facts", "signature", () => factsDigest(callerFactsOf(decision.decision)));
-  // A leg that says nothing of the caller's facts binds none: policy could have decided on any.
-  if (stated !== null) checks.expect("binding.facts", claims.factsDigest === stated, "signature");
+  compareFacts(leg, decision, context);
   compareModel(claims, inputs, context);
   compareSealing(event, inputs, context);
   compareBackend(event, claims, inputs, context);
@@ -199,6 +202,26 @@ function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyConte
   const facts = inputs.decision?.decision.facts ?? [];
   const fact = (name: string) => facts.find((candidate) => candidate.name === name)?.value;
   context.checks.expect("binding.model", fact("model.digest") === claims.modelDigest, "signature");
+}
+
+/** A leg that says nothing of the caller's facts binds none, unless its request does: policy could have decided on any. */
+function compareFacts({ claims, factsBoundBy }: VerifiedLeg, { decision }: VerifiedDecision, context: VerifyContext): void {
+  const { checks } = context;
+  const stated = checks.attempt("binding.facts", "signature", () => factsDigest(callerFactsOf(decision)));
+  if (stated === null) return;
+  if (factsBoundBy !== "request") {
+    checks.expect("binding.facts", claims.factsDigest === stated, "signature");
+    return;
+  }
+  const { request } = context.options;
+  if (request === null || digestOf(request) !== claims.requestDigest) {
+    checks.skip("binding.facts-in-request", "assertion", "the request that holds them was not shown");
+    return;
+  }
+  const held = checks.attempt("binding.facts-in-request", "signature", () =>
+    factsDigest(callerFacts(parseInferenceRequest(request).parameters)),
+  );
+  if (held !== null) checks.expect("binding.facts-in-request", held === stated, "signature");
 }
 
 /** Who sealed is one story in decision and receipt, and a caller that wanted its own seal or a refusal got no answer without it. */

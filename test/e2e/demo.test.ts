@@ -67,12 +67,30 @@ describe("triseal demo", () => {
   it("ends with 0 and prints one JSON object for each answer, all verified", () => {
     expect([finished.code, finished.stderr]).toEqual([0, ""]);
     expect(lines.length).toBeGreaterThanOrEqual(6);
-    const members = ["path", "model", "input", "answer", "expected", "rule", "why", "ms", "receiptId", "bundle", "verified"];
+    const members = [
+      "path",
+      "model",
+      "input",
+      "answer",
+      "expected",
+      "rule",
+      "why",
+      "ms",
+      "receiptId",
+      "bundle",
+      "verified",
+      "opened",
+    ];
     for (const line of lines) {
       expect(Object.keys(line)).toEqual(expect.arrayContaining(members));
-      expect(line).toMatchObject({ path: "tee", receiptId: expect.stringMatching(/^rcpt-[0-9a-f]{32}$/), verified: true });
+      expect(line).toMatchObject({
+        path: expect.stringMatching(/^(?:tee|zk)$/),
+        receiptId: expect.stringMatching(/^rcpt-[0-9a-f]{32}$/),
+        verified: true,
+      });
       expect(line.ms).toBeGreaterThan(0);
     }
+    expect(lines.filter(({ path }) => path === "zk")).toMatchObject([{ model: "breast-cancer-logistic-int", opened: true }]);
     expect(new Set(lines.map(({ receiptId }) => receiptId)).size).toBe(lines.length);
   });
 

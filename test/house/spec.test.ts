@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { CheckTable } from "../../src/core/check.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
+import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
 import { verifyChecks } from "../../src/verify/check-table.ts";
 
 const SPEC = readFileSync(fileURLToPath(new URL("../../src/receipt/SPEC.md", import.meta.url)), "utf8");
@@ -22,6 +23,6 @@ describe("src/receipt/SPEC.md", () => {
       .split("\n")
       .filter((line) => line.startsWith("| `"))
       .map((line) => line.replace(/ +\|/g, " |"));
-    expect(between).toEqual([...rows(verifyChecks), ...rows(teeChecks)]);
+    expect(between).toEqual([...rows(verifyChecks), ...rows(teeChecks), ...rows(zkChecks)]);
   });
 });

@@ -6,6 +6,8 @@ import { digestOf } from "../../src/core/digest.ts";
 import type { LegClaims } from "../../src/paths/path.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
+import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
+import { zkAppraiser } from "../../src/paths/zk/evidence/zk-appraiser.ts";
 import { verifyChecks } from "../../src/verify/check-table.ts";
 import * as publicVerify from "../../src/verify/index.ts";
 import { createBundleVerifier, type Verdict } from "../../src/verify/index.ts";
@@ -15,6 +17,7 @@ import { buildBundle } from "../fixtures/bundle.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
+import { trustZk, withZk } from "../fixtures/zk-leg.ts";
 import { gatewayAttacks } from "./gateway-attacks.ts";
 import { crossedEntries, missingEntries, revokedEntries } from "./trust-attacks.ts";
 
@@ -25,7 +28,7 @@ const attacks: readonly Attack[] = [
   ...Object.values(gatewayAttacks).flat(),
 ];
 
-const CHECKS: Readonly<Record<string, { readonly code: string }>> = { ...verifyChecks, ...teeChecks };
+const CHECKS: Readonly<Record<string, { readonly code: string }>> = { ...verifyChecks, ...teeChecks, ...zkChecks };
 
 /** Checks without which no bundle more would be accepted, and why they stand nevertheless. */
 const NOT_ALONE: Readonly<Record<string, string>> = {
@@ -51,12 +54,20 @@ const ENDS_READING: readonly string[] = [
   "evidence.supported",
   "leg.readable",
   "leg.key-attested",
+  "zk.section-readable",
+  "zk.leg-readable",
+  "zk.setup-readable",
+  "zk.key-readable",
+  "zk.key-sound",
 ];
 
 let scene: Scene;
 beforeAll(async () => {
   scene = await createScene();
 });
+
+/** What it takes to mount an honest bundle whose only leg is a proof. */
+const PROVEN: Partial<Attack> = { changes: () => withZk(), trust: (entry) => trustZk(entry) };
 
 /** The verdicts on one attack: that of the verifier, and that where no failure of the check in question counts. */
 interface Pair {
@@ -108,11 +119,13 @@ describe("the check", () => {
   }
 
   it("ends what can be read only where that is said", async () => {
-    const { checks } = await mount({ name: "", check: "", code: "" }, scene);
-    const usual = [...new Set(checks.map(({ id }) => id))];
+    const usualOf = async (attack: Partial<Attack>) =>
+      new Set((await mount({ name: "", check: "", code: "", ...attack }, scene)).checks.map(({ id }) => id));
+    const [answered, proven] = [await usualOf({}), await usualOf(PROVEN)];
     const ends: string[] = [];
     for (const id of Object.keys(CHECKS)) {
       const verdicts = await stoppedBy(id);
+      const usual = [...(id.startsWith("zk.") || id === "binding.facts-in-request" ? proven : answered)];
       const isWhole = (verdict: Verdict) =>
         usual.every((other) => other === id || verdict.checks.some((made) => made.id === other));
       if (verdicts.length > 0 && !verdicts.some(isWhole)) ends.push(id);
@@ -123,8 +136,11 @@ describe("the check", () => {
 
 describe("all checks", () => {
   it("are made of an honest answer, apart from those about what it does not have", async () => {
-    const { checks } = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
-    const made = new Set(checks.map(({ id }) => id));
+    const answered = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
+    const { bundle } = await buildBundle(scene.world, withZk());
+    const proven = await createBundleVerifier([zkAppraiser])(bundle, trustOf(scene.world, trustZk), PLAIN);
+    expect([answered.outcome, proven.outcome]).toEqual(["accepted", "accepted"]);
+    const made = new Set([...answered.checks, ...proven.checks].map(({ id }) => id));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
       "log.supplement",
       "supplement.events",
@@ -132,8 +148,6 @@ describe("all checks", () => {
       "supplement.parent",
       "supplement.legs",
       "leg.not-overdue",
-      "exchange.input-opens",
-      "exchange.outputs-match",
       "bundle.verifiable",
     ]);
   });

@@ -12,6 +12,9 @@ import { type ChildProgram, startProgram } from "./child-program.ts";
 const LOG_ORIGIN = "triseal.local/demo-log";
 const WITNESS_NAME = "triseal.local/test-witness";
 
+/** The model that is answered with a proof: the one whose development key is made fastest. */
+const PROVEN_MODEL = "breast-cancer-logistic-int";
+
 /** The running demo service. */
 export interface DemoService {
   readonly url: string;
@@ -27,8 +30,8 @@ function textOf(ready: JsonObject, name: string): string {
   return value;
 }
 
-/** Starts witness and gateway. The witness is the demo's own: it shows the protocol and proves no independence. */
-export async function startDemoService(now: UnixSeconds): Promise<DemoService> {
+/** Starts witness and gateway. The witness is the demo's own: it shows the protocol and proves no independence. `proves`: with a prover. */
+export async function startDemoService(now: UnixSeconds, proves: boolean): Promise<DemoService> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-demo-"));
   const programs: ChildProgram[] = [];
   const stop = async () => {
@@ -56,6 +59,7 @@ export async function startDemoService(now: UnixSeconds): Promise<DemoService> {
     const config = {
       log: { origin: LOG_ORIGIN },
       workers: { jurisdiction: "EU" },
+      ...(proves ? { zk: { models: [PROVEN_MODEL] } } : {}),
       witnesses: {
         quorum: 1,
         peers: [{ name: WITNESS_NAME, url: textOf(witness.ready, "url"), publicKey: textOf(witness.ready, "publicKey") }],

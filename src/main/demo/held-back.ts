@@ -22,10 +22,11 @@ export interface HeldBackRecord {
   readonly expected: string;
 }
 
-/** The record in row `row` of a shipped model's held-back set. */
-export async function readHeldBack(name: string, row: number): Promise<HeldBackRecord> {
+/** The record in row `row` of a shipped model's held-back set, for the model itself or for its integer form. */
+export async function readHeldBack(name: string, row: number, asInteger: boolean): Promise<HeldBackRecord> {
   const folder = join(packageRoot, "models", name);
-  const [{ model }] = await readPackage(folder);
+  const [float, form] = await readPackage(folder);
+  const { model } = asInteger && form !== undefined ? form : float;
   const set = decodeHeldBack(parseJson(new Uint8Array(await readFile(join(folder, "heldback.json")))), name);
   const record = set.rows[row];
   if (record === undefined) throw new RangeError(`${name} has no held-back row ${row}`);

@@ -2,10 +2,20 @@ import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
 
 /** Error codes that only the zk path can give. */
 export const codes = {
+  PROVER_NOT_ATTESTED: {
+    status: 409,
+    retryable: false,
+    action: "send the request in the clear, or ask for another path: no prover here is attested, so none may open a sealed input",
+  },
   ZK_KEY_INVALID: {
     status: 500,
     retryable: false,
     action: "make the key anew: it is truncated, foreign, or has no second phase",
+  },
+  ZK_OUTPUTS_STATED: {
+    status: 422,
+    retryable: false,
+    action: "leave out `triseal_outputs`: a proof of this version states its outputs",
   },
   ZK_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the proof does not hold for these public signals" },
   ZK_PROVER_LOST: { status: 503, retryable: true, action: "retry: the prover died while it held the job" },

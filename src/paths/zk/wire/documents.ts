@@ -115,7 +115,11 @@ const decodeKey = object(
 
 const decodeSignals = array(scalar, MAX_PUBLIC_SIGNALS);
 
-function parseDocument(bytes: Uint8Array, maxBytes: number, what: string): JsonValue {
+/**
+ * A JSON document of at most `maxBytes`.
+ * @throws TrisealError `FORMAT_INVALID`, naming `what`.
+ */
+export function parseDocument(bytes: Uint8Array, maxBytes: number, what: string): JsonValue {
   if (bytes.length > maxBytes) throw new TrisealError("FORMAT_INVALID", `${what} of more than ${maxBytes} bytes`);
   return parseJson(bytes);
 }

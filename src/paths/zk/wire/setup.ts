@@ -13,6 +13,9 @@ import { type JsonObject, type JsonValue, parseJson } from "../../../core/json.t
 import { g1Json, g2Json, type PointG1, type PointG2, pointG1, pointG2, scalar } from "./documents.ts";
 import { FIELD_ORDER } from "./field.ts";
 
+/** Media type of a setup document: the evidence behind a zk leg. */
+export const ZK_SETUP_TYPE = "application/vnd.triseal.zk-setup+json";
+
 /** Who could forge proofs: whoever ran it; one party; nobody unless all contributors and the powers' makers worked together. */
 export const SETUP_STATES = ["dev-insecure", "single-party", "ceremony"] as const;
 

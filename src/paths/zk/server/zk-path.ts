@@ -1,0 +1,228 @@
+/** The zk path of the gateway: an integer model's answer with a proof of it, verified before it leaves. */
+import { makeBinding } from "../../../core/binding.ts";
+import { encodeHex } from "../../../core/bytes.ts";
+import { digestOf } from "../../../core/digest.ts";
+import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import {
+  commitParameters,
+  encodeInferenceResponse,
+  hasUnguessableId,
+  type InferenceRequest,
+  parseInferenceRequest,
+  parseInputs,
+  requestedOutputs,
+} from "../../../core/oip.ts";
+import { messageType } from "../../../core/oip-body.ts";
+import { encodeInput } from "../../../model/integer/encode-input.ts";
+import type {
+  Backend,
+  BackendFact,
+  BoundRequest,
+  InferencePath,
+  InferOptions,
+  PathAnswer,
+  Readiness,
+  ServedModel,
+} from "../../path.ts";
+import { generateWitness, type Witness } from "../compile/witness.ts";
+import { evidenceTypeOf } from "../evidence/zk-appraiser.ts";
+import { zkError } from "../wire/codes.ts";
+import { contextOf } from "../wire/context.ts";
+import { encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
+import { ZK_SETUP_TYPE } from "../wire/setup.ts";
+import type { ProvenStatement } from "./prover-process.ts";
+import type { ProvingModel } from "./proving-model.ts";
+
+/** Bytes of a salt that the path makes: 128 bits. */
+const SALT_BYTES = 16;
+
+/** How far a request is when its job waits, and when it is being proven. */
+const FRACTIONS = { queued: 0.1, proving: 0.2 } as const;
+
+/** What the zk path needs. */
+export interface ZkPathOptions {
+  /** Models with keys that were checked; the path closes their provers. */
+  readonly models: readonly ProvingModel[];
+  /** What the operator says of the provers. */
+  readonly claims: readonly BackendFact[];
+  /** Longest that one request may take, in a queue and in a prover. */
+  readonly timeoutMs: number;
+  readonly maxTensorElements: number;
+}
+
+interface ReadRequest {
+  readonly request: InferenceRequest;
+  readonly input: Int32Array;
+  readonly salt: Uint8Array;
+}
+
+class ZkInference implements InferencePath {
+  readonly id = "zk";
+  readonly attestedUpstream = false;
+  readonly sealed = null;
+  private readonly options: ZkPathOptions;
+  private closed = false;
+
+  constructor(options: ZkPathOptions) {
+    this.options = options;
+  }
+
+  models(): readonly ServedModel[] {
+    return this.options.models.map(({ model }) => model);
+  }
+
+  /** No prover here is attested, so none is a candidate for what a caller sealed. */
+  backends(model: ServedModel, sealedBody?: Uint8Array): readonly Backend[] {
+    const proving = this.provingModel(model);
+    if (proving === undefined || sealedBody !== undefined || this.closed) return [];
+    const evidence = { name: "evidence_type", origin: "evidence", value: evidenceTypeOf(proving.setup.state) } as const;
+    return [{ id: backendId(proving), path: this.id, facts: [evidence, ...this.options.claims] }];
+  }
+
+  async ready(): Promise<Readiness> {
+    return this.closed ? { ready: false, reason: "the path is closed" } : { ready: true };
+  }
+
+  async infer(request: BoundRequest, { signal, progress }: InferOptions): Promise<PathAnswer> {
+    if (this.closed) throw new TrisealError("PATH_UNAVAILABLE", "the path is closed");
+    if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
+    const proving = this.provingModel(request.model);
+    if (proving === undefined || backendId(proving) !== request.backendId) {
+      throw new TrisealError("PATH_UNAVAILABLE", "the chosen backend is not of this path");
+    }
+    if (request.sealedBy === "caller") throw zkError("PROVER_NOT_ATTESTED", "no attested prover can open the request");
+    const read = this.read(request, proving);
+    progress?.(0.05, "witness");
+    const requestDigest = digestOf(request.body);
+    const { modelDigest, decisionDigest, nonce } = request.context;
+    const context = contextOf({ v: 1, requestDigest, modelDigest, decisionDigest, nonce });
+    const witness = generateWitness(proving.circuit, proving.checked, { input: read.input, salt: read.salt, context });
+    try {
+      const proven = await this.prove(proving, witness, { signal, ...(progress === undefined ? {} : { progress }) });
+      return answerOf(request, proving, read, witness, proven);
+    } catch (error) {
+      throw withForwarded(error, requestDigest);
+    } finally {
+      witness.file.fill(0);
+    }
+  }
+
+  sessions(): readonly [] {
+    return [];
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all(this.options.models.map(({ prover }) => prover.close()));
+  }
+
+  private provingModel({ digest, name }: ServedModel): ProvingModel | undefined {
+    return this.options.models.find(({ model }) => model.digest === digest && model.name === name);
+  }
+
+  /** What is to be proven. Nothing is clamped: an input out of range is refused before any witness is made of it. */
+  private read({ body }: BoundRequest, { model, checked }: ProvingModel): ReadRequest {
+    const request = parseInferenceRequest(body);
+    const [tensor, ...others] = parseInputs(request, model.inputs, this.options.maxTensorElements);
+    requestedOutputs(request, model.outputs);
+    if (tensor === undefined || others.length > 0 || tensor.shape[0] !== 1) {
+      throw new TrisealError("REQUEST_BATCH", "a proof is of one row");
+    }
+    const { salt, outputs } = commitParameters(request.parameters);
+    if (outputs === "committed") throw zkError("ZK_OUTPUTS_STATED", "a proof states its outputs");
+    return {
+      request,
+      input: encodeInput(checked.model.input, Array.from<unknown, number>(tensor.data, Number)),
+      salt: salt ?? crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
+    };
+  }
+
+  /** Proves in the pool and verifies here: what a prover process says of its own proof is not enough. */
+  private async prove(proving: ProvingModel, witness: Witness, { signal, progress }: InferOptions): Promise<ProvenStatement> {
+    const deadline = AbortSignal.timeout(this.options.timeoutMs);
+    let proven: ProvenStatement;
+    try {
+      proven = await proving.prover.prove(witness.file, {
+        signal: AbortSignal.any([signal, deadline]),
+        progress: (stage) => progress?.(FRACTIONS[stage], stage),
+      });
+    } catch (error) {
+      if (signal.aborted)
+        throw isTrisealError(signal.reason) ? signal.reason : new TrisealError("CLIENT_ABORTED", "the request was aborted");
+      if (deadline.aborted) throw new TrisealError("DEADLINE_EXCEEDED", "the proof was not made in time", { cause: error });
+      throw error;
+    }
+    progress?.(0.95, "verifying");
+    if (!proving.verifier.verify(proven.proof, witness.publicSignals)) {
+      throw zkError("ZK_PROVER_LOST", "the prover's proof does not hold, and was dropped");
+    }
+    return proven;
+  }
+}
+
+function backendId({ model }: ProvingModel): string {
+  return `zk:${model.name}`;
+}
+
+/** The exchange of a proven run. Salt and response are for the caller alone. */
+function answerOf(
+  request: BoundRequest,
+  proving: ProvingModel,
+  { request: parsed, salt }: ReadRequest,
+  witness: Witness,
+  { proof }: ProvenStatement,
+): PathAnswer {
+  const { model, circuitDigest, keyBytes, keyDigest, setupBytes, prover } = proving;
+  const binary = new Set(requestedOutputs(parsed, model.outputs).flatMap((output) => (output.binary ? [output.name] : [])));
+  const [spec] = model.outputs;
+  if (spec === undefined) throw new TrisealError("MODEL_INVALID", "the model has no output");
+  const shape = spec.shape.map((size) => (size === -1 ? 1 : size));
+  const body = encodeInferenceResponse(
+    {
+      modelName: model.name,
+      modelVersion: model.version,
+      id: parsed.id ?? null,
+      parameters: { triseal_salt: encodeHex(salt) },
+      outputs: [{ name: spec.name, datatype: "INT32", shape, data: witness.outputs }],
+    },
+    (name) => binary.has(name),
+  );
+  const requestDigest = digestOf(request.body);
+  const setupDigest = digestOf(setupBytes);
+  const leg = encodeZkLeg({
+    v: 1,
+    binding: makeBinding(request.context, requestDigest, digestOf(body)),
+    proof,
+    publicSignals: witness.publicSignals,
+    circuitDigest,
+    keyDigest,
+    setupDigest,
+    prover: prover.kind,
+  });
+  return {
+    body,
+    mediaType: messageType(body),
+    forwardedDigest: requestDigest,
+    leg: {
+      bytes: leg,
+      mediaType: ZK_LEG_TYPE,
+      sessionId: null,
+      evidenceDigest: setupDigest,
+      evidenceMediaType: ZK_SETUP_TYPE,
+      blobs: [keyBytes, setupBytes],
+      requestGuessable: !hasUnguessableId(parsed.id),
+    },
+  };
+}
+
+/** `error` with the digest of what the prover was given. */
+function withForwarded(error: unknown, forwardedDigest: string): unknown {
+  if (!isTrisealError(error)) return error;
+  const details = { ...error.details, forwarded: true, forwardedDigest };
+  return new TrisealError(error.code as "INTERNAL", error.message, { cause: error.cause, details });
+}
+
+/** The zk path over models whose provers run. */
+export function createZkPath(options: ZkPathOptions): InferencePath {
+  return new ZkInference(options);
+}
