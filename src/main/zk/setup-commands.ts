@@ -75,18 +75,20 @@ interface SetupFlags extends PartyFlags {
   readonly state: string;
 }
 
+async function developmentKey(dir: string, flags: SetupFlags, powers: PowersFile | null): Promise<void> {
+  if (powers !== null) malformed("a `dev-insecure` key takes no powers of tau");
+  const silent = flags.json === true;
+  show(await setUpForDevelopment(await compilePackage(dir), silent), flags);
+  if (!silent) console.log("note        whoever made this key can forge proofs: verifiers refuse it unless told otherwise");
+}
+
 function setup(dir: string, flags: SetupFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const silent = flags.json === true;
     const state =
       SETUP_STATES.find((item) => item === flags.state) ?? malformed(`--state wants one of ${SETUP_STATES.join(", ")}`);
     const powers = powersOf(flags);
-    if (state === "dev-insecure") {
-      if (powers !== null) malformed("a `dev-insecure` key takes no powers of tau");
-      show(await setUpForDevelopment(await compilePackage(dir), silent), flags);
-      if (!silent) console.log("note        whoever made this key can forge proofs: verifiers refuse it unless told otherwise");
-      return;
-    }
+    if (state === "dev-insecure") return developmentKey(dir, flags, powers);
     if (powers === null) return malformed(`--state ${state} wants --ptau and --ptau-sha256`);
     const party = state === "single-party" ? await partyOf(flags) : null;
     show(await setUpFromPowers(await compilePackage(dir), powers, party, silent), flags);

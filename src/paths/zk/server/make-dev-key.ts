@@ -144,7 +144,8 @@ export async function makeDevKey(system: ConstraintSystem, progress: (done: numb
     const section = sections[at] ?? new DataView(new ArrayBuffer(0));
     for (let from = 0; from < scalars.length; from += CHUNK) {
       putPoints(section, from, scalars.slice(from, from + CHUNK), group);
-      progress((done += Math.min(CHUNK, scalars.length - from)), total);
+      done += Math.min(CHUNK, scalars.length - from);
+      progress(done, total);
       await new Promise(setImmediate);
     }
   }
