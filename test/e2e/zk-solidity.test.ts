@@ -54,7 +54,7 @@ async function deploy(key: VerificationKey) {
   const caller = createAddressFromString(`0x${"11".repeat(20)}`);
   await evm.stateManager.putAccount(caller, new Account(0n, 10n ** 18n));
   const { createdAddress, execResult } = await evm.runCall({ caller, data: hexToBytes(`0x${code}`), gasLimit: 10_000_000n });
-  if (createdAddress === undefined) throw new Error(String(execResult.exceptionError));
+  if (createdAddress === undefined) throw new Error(execResult.exceptionError?.error ?? "not deployed");
   return async (words: readonly bigint[]) => {
     const data = hexToBytes(`0x${selector}${words.map((word) => word.toString(16).padStart(64, "0")).join("")}`);
     const result = (await evm.runCall({ caller, to: createdAddress, data, gasLimit: 10_000_000n })).execResult;

@@ -43,7 +43,7 @@ function lagrangeAt(tau: bigint, size: number): bigint[] {
 }
 
 function wireSums(matrix: SparseMatrix, { wires, rows, values }: ConstraintSystem, lagrange: readonly bigint[]): bigint[] {
-  const sums = new Array<bigint>(wires).fill(0n);
+  const sums = Array.from({ length: wires }, () => 0n);
   for (let row = 0; row < rows; row++) {
     for (let at = matrix.starts[row] ?? 0; at < (matrix.starts[row + 1] ?? 0); at++) {
       const wire = matrix.wires[at] ?? 0;
