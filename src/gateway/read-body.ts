@@ -58,7 +58,7 @@ function fromConnection(incoming: Readable, take: (part: Uint8Array) => void): P
         take(part);
       } catch (error) {
         incoming.off("data", onData).pause();
-        reject(error);
+        reject(error instanceof Error ? error : new Error("the body was not taken", { cause: error }));
       }
     };
     const onClose = () => reject(new Error("the connection closed"));

@@ -16,6 +16,8 @@ const EXITS: Readonly<Record<string, number>> = {
   MODEL_UNSUPPORTED: UNSUPPORTED_EXIT,
   MODEL_INVALID: MALFORMED_EXIT,
   FORMAT_INVALID: MALFORMED_EXIT,
+  ZK_KEY_INVALID: MALFORMED_EXIT,
+  ZK_SETUP_INVALID: MALFORMED_EXIT,
 };
 
 /** Runs `work`; a refusal is one line, or one JSON object, and its exit code. */
@@ -60,10 +62,10 @@ function report(quantised: QuantisedSource) {
 function estimateLines(judgement: PathJudgement): readonly string[] {
   const { estimate } = judgement;
   if (estimate === null) return [];
-  const { constraints, domain, proveMs, memoryMiB, provingKeyBytes } = estimate;
+  const { domain, publicSignals, proveMs, memoryMiB, provingKeyBytes } = estimate;
   return [
-    `        estimate, not measured: ${constraints} constraints (domain 2^${Math.log2(domain)}), proving key ${(provingKeyBytes / 2 ** 20).toFixed(1)} MiB,`,
-    `        prove ${proveMs.native} ms native / ${proveMs.npm} ms npm on two cores, memory ${memoryMiB.native} / ${memoryMiB.npm} MiB`,
+    `        domain 2^${Math.log2(domain)}, ${publicSignals} public signals, proving key ${(provingKeyBytes / 2 ** 20).toFixed(1)} MiB`,
+    `        estimate, not measured: prove ${proveMs.native} ms native / ${proveMs.npm} ms npm on two cores, memory ${memoryMiB.native} / ${memoryMiB.npm} MiB`,
   ];
 }
 
@@ -108,22 +110,26 @@ interface BuildFlags extends SourceFlags {
   readonly paths: string;
   readonly name?: string;
   readonly licence?: string;
+  readonly setup?: string;
 }
 
 function build(file: string, flags: BuildFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const quantised = await quantiseSource(file, flags);
-    const { folder, model, integer, files } = await buildPackage(quantised, {
+    const { folder, model, integer, files, notes } = await buildPackage(quantised, {
       folder: resolve(flags.out),
       paths: flags.paths.split(","),
       name: flags.name ?? null,
       licence: flags.licence ?? null,
+      setup: flags.setup ?? null,
+      silent: flags.json === true,
     });
     if (flags.json) {
-      console.log(JSON.stringify({ ...report(quantised), models: [model.name, integer.name], files }));
+      console.log(JSON.stringify({ ...report(quantised), models: [model.name, integer.name], files, built: notes }));
       return;
     }
     printReport(quantised);
+    for (const note of notes) console.log(`zk        ${note}`);
     console.log(`built     ${folder}: ${files.join(", ")}\nserves    ${model.name} (float), ${integer.name} (integer)`);
   });
 }
@@ -167,6 +173,11 @@ export function addModelCommand(program: Command): void {
     .requiredOption("--out <dir>", "folder of the package; its name is the model's")
     .option("--paths <list>", "paths to build for", "tee")
     .option("--name <name>", "name of the model instead of the folder's")
+    .option(
+      "--setup <state|file>",
+      "zk: `dev-insecure`, or the file of a proving key with its setup.json beside it",
+      "dev-insecure",
+    )
     .option("--licence <id>", "licence to state in model.json")
     .action(build);
   model

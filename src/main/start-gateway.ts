@@ -106,14 +106,8 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const store = new KeyStore(join(config.dataDir, "keys"), files);
   const active = await openKeys(options, store);
   assertOwnRole(tls, active);
-  const database = openStore(config.dataDir, options.databaseUrl, options.log);
-  started.add(async () => (await database.catch(() => null))?.close());
-  // The embedded one is opened beside everything else: a new log needs it for nothing yet.
-  if (options.databaseUrl !== null) await database;
-  const { dataDir, retainDays } = config;
-  const { origin } = config.log;
-  const openIndex = (log: TransparencyLog) => openReceiptIndex(database, log, origin, started);
-  const ledger = await startLedger({ dataDir, origin, signer: active.log, retainDays, clock, files, openIndex }, started);
+  const { dataDir } = config;
+  const { ledger, database } = await openLog(options, active.log, started);
   await logHistory(store, ledger);
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
@@ -170,6 +164,18 @@ async function openProvers(options: StartOptions, { folder }: Catalog, started: 
   const provers = await startProvers({ ...options, modelsFolder: folder });
   started.add(() => provers.path.close());
   return provers;
+}
+
+/** The ledger, and the store that is its index. @throws TrisealError as `openLedger`; `STORE_UNAVAILABLE` for PostgreSQL. */
+async function openLog({ config, databaseUrl, clock, files, log: write }: StartOptions, signer: Signer, started: Started) {
+  const { dataDir, retainDays } = config;
+  const { origin } = config.log;
+  const database = openStore(dataDir, databaseUrl, write);
+  started.add(async () => (await database.catch(() => null))?.close());
+  // The embedded one is opened beside everything else: a new log needs it for nothing yet.
+  if (databaseUrl !== null) await database;
+  const openIndex = (log: TransparencyLog) => openReceiptIndex(database, log, origin, started);
+  return { ledger: await startLedger({ dataDir, origin, signer, retainDays, clock, files, openIndex }, started), database };
 }
 
 async function openKeys({ dev, clock }: StartOptions, store: KeyStore): Promise<ActiveKeys> {

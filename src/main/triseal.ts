@@ -15,6 +15,7 @@ import { addStoreCommand } from "./store-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
 import { addWorkersCommand } from "./workers-command.ts";
+import { addZkCommand } from "./zk-command.ts";
 
 useNodePrimitives();
 
@@ -32,6 +33,7 @@ for (const add of [
   addKeysCommand,
   addWorkersCommand,
   addModelCommand,
+  addZkCommand,
   addPolicyCommand,
   addLogCommand,
   addStoreCommand,

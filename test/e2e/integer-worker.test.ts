@@ -117,7 +117,8 @@ describe("a worker that serves an integer form", () => {
     const salts = new Set<string>();
     for (let run = 0; run < 3; run++) {
       const { body, leg } = await infer(model, [sample]);
-      const salt = String(parseInferenceResponse(body).parameters?.["triseal_salt"]);
+      const stated = parseInferenceResponse(body).parameters?.["triseal_salt"];
+      const salt = typeof stated === "string" ? stated : "";
       salts.add(salt);
       const encoded = encodeInput(checked.model.input, sample);
       expect(parseTeeLeg(leg.bytes).statement.inputCommitment).toBe(inputCommitment(checked, parseHex(salt), encoded));

@@ -35,7 +35,8 @@ export const supplementAttacks: readonly Attack[] = [
   parent("whose supplement is about another model", (receipt) => ({ ...receipt, model: "another" })),
   parent("whose supplement has its own id", (receipt) => {
     const named = receipt.events.find((event) => event["type"] === "parent");
-    return { ...receipt, receiptId: String(named?.["receipt_id"]) };
+    const id = named?.["receipt_id"];
+    return { ...receipt, receiptId: typeof id === "string" ? id : "" };
   }),
   story("whose supplement returns a response of its own", (receipt) => ({
     ...receipt,

@@ -42,7 +42,9 @@ export class RecordFiles {
     ];
     await Promise.all(work);
     for (const folder of missing) this.named.add(folder);
-    await Promise.all(folders.map((folder) => this.folders.get(folder)?.sync()));
+    const open = folders.flatMap((folder) => this.folders.get(folder) ?? []);
+    if (open.length !== folders.length) throw new Error("a folder of records was closed while it was written to");
+    await Promise.all(open.map((folder) => folder.sync()));
   }
 
   /** Gives the folders up. */

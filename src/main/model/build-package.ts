@@ -10,7 +10,7 @@ import { encodeKnownAnswers, makeKnownAnswers } from "../../model/integer/known-
 import { encodeIntegerModel } from "../../model/integer/parse-model.ts";
 import { integerPackage, type ModelPackage, parseModelPackage } from "../../model/model-package.ts";
 import { fixedRandom } from "../../model/quantise/calibrate.ts";
-import { COMPILERS } from "./path-compiler.ts";
+import { COMPILERS, type CompiledFiles } from "./path-compiler.ts";
 import type { QuantisedSource } from "./quantise-source.ts";
 
 /** Known answers from samples, and from the corners and inside of the input range. */
@@ -23,6 +23,9 @@ export interface BuildRequest {
   readonly paths: readonly string[];
   readonly name: string | null;
   readonly licence: string | null;
+  /** State of the zk setup to make, or the file of a key; null takes the default. */
+  readonly setup: string | null;
+  readonly silent: boolean;
 }
 
 /** What was built. */
@@ -31,6 +34,8 @@ export interface BuiltPackage {
   readonly model: ModelPackage;
   readonly integer: ModelPackage;
   readonly files: readonly string[];
+  /** What the paths say of what they made. */
+  readonly notes: readonly string[];
 }
 
 /** Inputs that no data shows: both ends of the range and numbers between, as real numbers. */
@@ -95,9 +100,8 @@ function accuracyOf({ comparison }: QuantisedSource): JsonObject {
   return { accuracy: { heldBack: Number((right.integer / samples).toFixed(4)), n: samples, refused } };
 }
 
-async function compiledFiles(quantised: QuantisedSource, paths: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>();
-  for (const path of paths) {
+async function compiledFiles(quantised: QuantisedSource, request: BuildRequest): Promise<readonly CompiledFiles[]> {
+  const compilers = request.paths.map((path) => {
     const compiler = COMPILERS.find((item) => item.path === path);
     if (compiler === undefined) {
       throw new TrisealError(
@@ -107,15 +111,17 @@ async function compiledFiles(quantised: QuantisedSource, paths: readonly string[
     }
     if (compiler.build === null)
       throw new TrisealError("MODEL_UNSUPPORTED", `--paths: this version cannot build for \`${path}\``);
-    for (const [name, bytes] of await compiler.build(quantised.checked)) files.set(name, bytes);
-  }
-  return files;
+    return compiler.build;
+  });
+  const compiled: CompiledFiles[] = [];
+  for (const compile of compilers) compiled.push(await compile(quantised.checked, request));
+  return compiled;
 }
 
 /** Builds the package in `request.folder`. @throws TrisealError `MODEL_UNSUPPORTED`, `MODEL_INVALID`, `FORMAT_INVALID`. */
 export async function buildPackage(quantised: QuantisedSource, request: BuildRequest): Promise<BuiltPackage> {
   const { checked, calibration, rows, source } = quantised;
-  const compiled = await compiledFiles(quantised, request.paths);
+  const compiled = await compiledFiles(quantised, request);
   const integerBytes = encodeIntegerModel(checked.model);
   const known = encodeKnownAnswers(makeKnownAnswers(checked, [...madeUpInputs(quantised), ...rows.slice(0, FROM_SAMPLES)]));
   const card = cardOf(quantised, request);
@@ -139,9 +145,9 @@ export async function buildPackage(quantised: QuantisedSource, request: BuildReq
     ["model.json", document],
     ["integer.json", integerBytes],
     ["known-answers.json", known],
-    ...compiled,
+    ...compiled.flatMap(({ files: made }) => [...made]),
   ]);
   await mkdir(request.folder, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(request.folder, name), bytes);
-  return { folder: request.folder, model, integer, files: [...files.keys()] };
+  return { folder: request.folder, model, integer, files: [...files.keys()], notes: compiled.flatMap(({ note }) => note ?? []) };
 }

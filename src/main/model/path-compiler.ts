@@ -1,16 +1,34 @@
 /** What paths can make of an integer model. One line per path in `COMPILERS`; a compiler of a path is named here and nowhere else. */
 
-import { estimateProof, type ProofEstimate } from "../../model/estimate.ts";
+import { isTrisealError } from "../../core/errors.ts";
 import type { CheckedModel } from "../../model/integer/integer-model.ts";
 import { emitOnnx } from "../../model/onnx/emit-onnx.ts";
+import { compileCircuit } from "../../paths/zk/compile/circuit.ts";
+import { estimateProof, type ProofEstimate } from "../../paths/zk/compile/estimate.ts";
+import { buildZkFiles } from "../zk/make-key.ts";
 
 /** Whether a path can take a model, and at what cost. */
 export interface PathJudgement {
   readonly can: boolean;
   /** Why not, or what holds of it; one line. */
   readonly because: string;
-  /** An estimate, never a measurement. */
+  /** Exact constraints and key size; estimated time and memory. */
   readonly estimate: ProofEstimate | null;
+}
+
+/** What a build of a path is told. */
+export interface CompileRequest {
+  /** The state of the setup to make, or the file of a key. */
+  readonly setup: string | null;
+  /** No progress on standard error. */
+  readonly silent: boolean;
+}
+
+/** What a build of a path adds to the package. */
+export interface CompiledFiles {
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** One line for the person who builds. */
+  readonly note: string | null;
 }
 
 /** A path's part in `triseal model`. */
@@ -19,7 +37,7 @@ export interface PathCompiler {
   /** Judges without building anything. */
   judge(checked: CheckedModel): PathJudgement;
   /** Files to add to the package, by name; null where this version cannot build for the path. */
-  readonly build: ((checked: CheckedModel) => Promise<ReadonlyMap<string, Uint8Array>>) | null;
+  readonly build: ((checked: CheckedModel, request: CompileRequest) => Promise<CompiledFiles>) | null;
 }
 
 const tee: PathCompiler = {
@@ -30,17 +48,21 @@ const tee: PathCompiler = {
     estimate: null,
   }),
   // The worker emits the graph from the integer model when it loads it.
-  build: () => Promise.resolve(new Map()),
+  build: () => Promise.resolve({ files: new Map(), note: null }),
 };
 
 const zk: PathCompiler = {
   path: "zk",
-  judge: (checked) => ({
-    can: false,
-    because: "the model has a form that circuits can express; this version compiles none yet",
-    estimate: estimateProof(checked),
-  }),
-  build: null,
+  judge: (checked) => {
+    try {
+      const estimate = estimateProof(compileCircuit(checked));
+      return { can: true, because: `a circuit of ${estimate.constraints} constraints`, estimate };
+    } catch (error) {
+      if (!isTrisealError(error, "MODEL_INVALID")) throw error;
+      return { can: false, because: error.message, estimate: null };
+    }
+  },
+  build: (checked, { setup, silent }) => buildZkFiles(checked, setup, silent),
 };
 
 const fhe: PathCompiler = {

@@ -21,7 +21,17 @@ export const codes = {
   ZK_PROVER_LOST: { status: 503, retryable: true, action: "retry: the prover died while it held the job" },
   ZK_PROVER_MEMORY: { status: 500, retryable: false, action: "raise the provers' memory limit, or take a smaller model" },
   ZK_PROVER_OVERLOADED: { status: 503, retryable: true, action: "retry later: the provers' queue is full" },
+  ZK_CONTEXT_MISMATCH: {
+    status: 400,
+    retryable: false,
+    action: "stop: the proof is about another model or nonce than it states",
+  },
   ZK_SETUP_INVALID: { status: 500, retryable: false, action: "stop: the setup's transcript does not lead to this key" },
+  ZK_SETUP_NOT_ACCEPTED: {
+    status: 400,
+    retryable: false,
+    action: "name the setup in the trust file, or accept its state with `--accept-setup`, knowing who can forge under it",
+  },
   ZK_WITNESS_INVALID: { status: 400, retryable: false, action: "check the input: its witness does not satisfy the circuit" },
 } as const satisfies ErrorTable;
 

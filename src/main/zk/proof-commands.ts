@@ -1,0 +1,144 @@
+/** `triseal zk prove` and `zk verify`: proofs without a server. */
+import { writeFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { encodeHex } from "../../core/bytes.ts";
+import { TrisealError } from "../../core/errors.ts";
+import { type AcceptedSetup, parseAcceptedSetups } from "../../paths/zk/evidence/setup.ts";
+import { type StandaloneClaims, verifyStandalone } from "../../paths/zk/evidence/standalone.ts";
+import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
+import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
+import { parseTrust, pathSection } from "../../trust/trust-file.ts";
+import { PROVER_MEMORY_MIB } from "./make-key.ts";
+import { proveStandalone } from "./prove-standalone.ts";
+import { readNamed, refusing } from "./refusing.ts";
+import { compilePackage, readZkPackage } from "./zk-package.ts";
+
+interface ProveFlags {
+  readonly input: string;
+  readonly out: string;
+  readonly memoryMib: string;
+  readonly json?: true;
+}
+
+function prove(dir: string, flags: ProveFlags): Promise<void> {
+  return refusing(flags.json, async () => {
+    const stage = (text: string) => {
+      if (flags.json === undefined) process.stderr.write(`zk: ${text}\n`);
+    };
+    const body = await readNamed(flags.input);
+    stage("compiling the circuit");
+    const zk = await readZkPackage(dir);
+    const made = await proveStandalone(zk, body, { memoryMib: Number(flags.memoryMib), stage });
+    await writeFile(flags.out, `${JSON.stringify(standaloneDocument(made.document))}\n`);
+    const [ms, outputs, salt] = [Math.round(made.ms), Array.from(made.outputs), encodeHex(made.salt)];
+    const { setup } = zk;
+    if (flags.json) {
+      const { loadMs, prover } = made;
+      console.log(
+        JSON.stringify({ ok: true, out: flags.out, outputs, salt, setup: setup.state, prover, loadMs, proveMs: made.ms }),
+      );
+      return;
+    }
+    const lines = [
+      `model     ${zk.model.name} ${setup.modelDigest}`,
+      `outputs   ${outputs.join(", ")} (${zk.checked.model.output.meaning})`,
+      `salt      ${salt} (keep it: with the input it opens the commitment; it is not in the proof)`,
+      `setup     ${setup.state}`,
+      `prover    ${made.prover}, key loaded in ${Math.round(made.loadMs)} ms`,
+      `proved in ${ms} ms`,
+    ];
+    console.log(lines.join("\n"));
+  });
+}
+
+interface VerifyFlags {
+  readonly trust?: string;
+  readonly service?: string;
+  readonly acceptSetup?: string;
+  readonly model?: string;
+  readonly json?: true;
+}
+
+/** The setups that one service of the trust file names: no entry counts for another service. */
+async function acceptedSetups({ trust, service }: VerifyFlags): Promise<readonly AcceptedSetup[]> {
+  if (trust === undefined) return [];
+  const { services } = parseTrust(await readNamed(trust));
+  const [chosen, ...others] = services.filter(({ name }) => service === undefined || name === service);
+  if (chosen === undefined) throw new TrisealError("TRUST_FILE_INVALID", "the trust file has no such service");
+  if (others.length > 0)
+    throw new TrisealError("TRUST_FILE_INVALID", "the trust file has several services: choose with --service");
+  const section = pathSection(chosen, "zk");
+  return parseAcceptedSetups(section !== null && Object.hasOwn(section, "setups") ? section["setups"] : undefined);
+}
+
+function stateOf(text: string | undefined): SetupState | null {
+  if (text === undefined) return null;
+  const state = SETUP_STATES.find((item) => item === text);
+  if (state === undefined) throw new TrisealError("FORMAT_INVALID", `--accept-setup wants one of ${SETUP_STATES.join(", ")}`);
+  return state;
+}
+
+/** Whether the key is the model's: by recompiling it, or by nothing. @throws TrisealError `ZK_SETUP_INVALID` for another circuit. */
+async function recompiled(dir: string | undefined, claims: StandaloneClaims): Promise<boolean> {
+  if (dir === undefined) return false;
+  const { checked, circuitDigest } = await compilePackage(dir);
+  if (checked.digest !== claims.modelDigest || circuitDigest !== claims.circuitDigest) {
+    throw new TrisealError("MODEL_INVALID", "the proof is about another model or circuit than that of --model");
+  }
+  return true;
+}
+
+function claimLines(claims: StandaloneClaims, isRecompiled: boolean): readonly string[] {
+  const { modelDigest, circuitDigest, keyDigest, outputs, inputCommitment, setup } = claims;
+  const link = isRecompiled
+    ? "the circuit was compiled again from the model and is the one that the setup names"
+    : "[assertion] that the circuit is the model's is the prover's word: give --model to compile it again";
+  return [
+    "ACCEPTED",
+    `model     ${modelDigest}`,
+    `circuit   ${circuitDigest}`,
+    `key       ${keyDigest}`,
+    `outputs   ${outputs.join(", ")}`,
+    `input     commitment ${inputCommitment}`,
+    `setup     ${setup.state}: ${setup.text}${setup.because === null ? "" : ` (${setup.because})`}`,
+    "",
+    "what this shows",
+    `  [${setup.accepted === "named" ? "proof" : "signature"}] the circuit of this key gives these outputs for the committed input, unless the parties of its setup forged it`,
+    `  ${link}`,
+    "what it does not show",
+    "  whose input was committed, or that it is the one of any request: that takes input and salt",
+    "  when the proof was made, or that it was made once: it is no part of a receipt",
+  ];
+}
+
+function verify(file: string, flags: VerifyFlags): Promise<void> {
+  return refusing(flags.json, async () => {
+    const document = parseStandalone(await readNamed(file));
+    const claims = verifyStandalone(document, await acceptedSetups(flags), stateOf(flags.acceptSetup));
+    const isRecompiled = await recompiled(flags.model, claims);
+    if (flags.json) {
+      const [outputs, inputCommitment] = [claims.outputs.map(Number), claims.inputCommitment.toString()];
+      console.log(JSON.stringify({ ok: true, ...claims, outputs, inputCommitment, circuitRecompiled: isRecompiled }));
+    } else console.log(claimLines(claims, isRecompiled).join("\n"));
+  });
+}
+
+/** Adds `zk prove` and `zk verify`. */
+export function addProofCommands(zk: Command): void {
+  zk.command("prove <dir>")
+    .description("prove one inference of the model package in <dir>")
+    .requiredOption("--input <file>", "the body of an Open Inference Protocol request of one sample")
+    .requiredOption("--out <file>", "file to write the proof to, with its key and setup")
+    .option("--memory-mib <n>", "most memory of the prover", String(PROVER_MEMORY_MIB))
+    .option("--json", "print one JSON object")
+    .action(prove);
+  zk.command("verify <file>")
+    .description("verify a proof of `zk prove`, offline")
+    .option("--trust <file>", "trust file that names the setups you accept, under paths.zk.setups")
+    .option("--service <name>", "service of the trust file, where it has several")
+    .option("--accept-setup <state>", `accept a setup of this state, whoever made it: ${SETUP_STATES.join(", ")}`)
+    .option("--model <dir>", "model package: compile its circuit again and compare")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 accepted, 10 rejected, 20 unsupported, 30 malformed, 1 anything else.")
+    .action(verify);
+}

@@ -1,0 +1,44 @@
+/**
+ * What proofs of a compiled model cost. Constraints and key size are exact; times and memory are fitted to measurements of the
+ * shipped models on two cores (DECISIONS.md) and hold within a factor of two there.
+ */
+import type { Circuit } from "./circuit.ts";
+
+/** Cost of proofs of one circuit. */
+export interface ProofEstimate {
+  /** Rows with a constraint. */
+  readonly constraints: number;
+  /** Rows of the evaluation domain, a power of two. */
+  readonly domain: number;
+  readonly publicSignals: number;
+  /** Bytes of the `.zkey` file. */
+  readonly provingKeyBytes: number;
+  /** Estimated, on two cores. */
+  readonly proveMs: { readonly native: number; readonly npm: number };
+  /** Estimated, of one prover process with its key. */
+  readonly memoryMiB: { readonly native: number; readonly npm: number };
+}
+
+const G1_BYTES = 64;
+const G2_BYTES = 128;
+const TERM_BYTES = 44;
+/** Container, header and empty list of contributions. */
+const FIXED_BYTES = 12 + 10 * 12 + 4 + 660 + 4 + 68;
+
+/** Exact size and estimated cost for `circuit`. */
+export function estimateProof({ system, usedRows }: Circuit): ProofEstimate {
+  const { wires, publicSignals, rows, a, b } = system;
+  const domain = rows + publicSignals + 1;
+  const terms = a.wires.length + b.wires.length + publicSignals + 1;
+  // IC and C together have a point per wire, A and B one each in G1, B one in G2, H one per row.
+  const provingKeyBytes = FIXED_BYTES + TERM_BYTES * terms + G1_BYTES * (3 * wires + domain) + G2_BYTES * wires;
+  const keyMib = provingKeyBytes / 2 ** 20;
+  return {
+    constraints: usedRows,
+    domain,
+    publicSignals,
+    provingKeyBytes,
+    proveMs: { native: Math.round(4 + domain * 0.008), npm: Math.round(90 + domain * 0.04) },
+    memoryMiB: { native: Math.round(10 + 4 * keyMib), npm: Math.round(150 + 6 * keyMib) },
+  };
+}

@@ -1,0 +1,61 @@
+/** Verification of a proof that belongs to no receipt. */
+import type { Sha256Digest } from "../../../core/digest.ts";
+import { zkError } from "../wire/codes.ts";
+import { FIELD_ORDER } from "../wire/field.ts";
+import type { SetupState } from "../wire/setup.ts";
+import { type StandaloneProof, standaloneContext } from "../wire/standalone.ts";
+import { openVerifier } from "./groth16.ts";
+import { type AcceptedSetup, judgeSetup, type SetupJudgement, verifySetup } from "./setup.ts";
+
+/** What a proof shows to somebody who accepts its setup. */
+export interface StandaloneClaims {
+  readonly modelDigest: Sha256Digest;
+  readonly circuitDigest: Sha256Digest;
+  readonly keyDigest: Sha256Digest;
+  /** Poseidon(salt, input): opens for whoever knows both. */
+  readonly inputCommitment: bigint;
+  /** The model's integers for the committed input. */
+  readonly outputs: readonly bigint[];
+  readonly setup: { readonly state: SetupState } & SetupJudgement;
+}
+
+/** A field element as an integer around zero. */
+function signed(value: bigint): bigint {
+  return value > FIELD_ORDER / 2n ? value - FIELD_ORDER : value;
+}
+
+/**
+ * Verifies a proof, its context, and its setup.
+ * @param accepted setups that the relying party named.
+ * @param acceptState a state that it accepts whoever made the setup; null for none.
+ * @throws TrisealError `ZK_SETUP_INVALID`, `ZK_KEY_INVALID`: as `verifySetup`; `ZK_CONTEXT_MISMATCH`: public signals that are not
+ *   bound to the stated model and nonce; `ZK_PROOF_INVALID`; `ZK_SETUP_NOT_ACCEPTED`. Does not check that the key is the
+ *   model's: that takes the model, whose circuit digest is to be compared.
+ */
+export function verifyStandalone(
+  document: StandaloneProof,
+  accepted: readonly AcceptedSetup[],
+  acceptState: SetupState | null,
+): StandaloneClaims {
+  const { modelDigest, nonce, publicSignals, proof, verificationKey, setup } = document;
+  verifySetup(setup, verificationKey);
+  const [inputCommitment, ...rest] = publicSignals;
+  if (setup.modelDigest !== modelDigest) throw zkError("ZK_CONTEXT_MISMATCH", "the setup is of another model");
+  if (inputCommitment === undefined || rest.at(-1) !== standaloneContext(modelDigest, nonce)) {
+    throw zkError("ZK_CONTEXT_MISMATCH", "the context is not that of the stated model and nonce");
+  }
+  if (!openVerifier(verificationKey).verify(proof, publicSignals)) {
+    throw zkError("ZK_PROOF_INVALID", "the proof does not hold for these public signals");
+  }
+  const judged = judgeSetup(setup, accepted);
+  const { state, circuitDigest, keyDigest } = setup;
+  if (judged.accepted === null && state !== acceptState) throw zkError("ZK_SETUP_NOT_ACCEPTED", judged.text);
+  return {
+    modelDigest,
+    circuitDigest,
+    keyDigest,
+    inputCommitment,
+    outputs: rest.slice(0, -1).map(signed),
+    setup: { state, ...judged, accepted: judged.accepted ?? "unnamed" },
+  };
+}
