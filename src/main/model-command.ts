@@ -65,7 +65,7 @@ function estimateLines(judgement: PathJudgement): readonly string[] {
   const { domain, publicSignals, proveMs, memoryMiB, provingKeyBytes } = estimate;
   return [
     `        domain 2^${Math.log2(domain)}, ${publicSignals} public signals, proving key ${(provingKeyBytes / 2 ** 20).toFixed(1)} MiB`,
-    `        estimate, not measured: prove ${proveMs.native} ms native / ${proveMs.npm} ms npm on two cores, memory ${memoryMiB.native} / ${memoryMiB.npm} MiB`,
+    `        estimate, not measured: prove ${proveMs.native} ms native / ${proveMs.npm} ms npm on two idle cores, memory ${memoryMiB.native} / ${memoryMiB.npm} MiB`,
   ];
 }
 

@@ -1,6 +1,8 @@
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseIntegerModel } from "../../src/model/integer/parse-model.ts";
+import { compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
 import { draftOnnx } from "../unit/model/onnx-draft.ts";
 import { temporaryFolder } from "./gateway-harness.ts";
 import { repository, runCli } from "./gateway-process.ts";
@@ -48,10 +50,11 @@ describe("triseal model preflight", () => {
     expect(report).toMatchObject({ ok: true, comparison: { samples: 450, refused: 0, right: { float: 446, integer: 446 } } });
     expect(report.paths.map(({ path, can }) => [path, can])).toEqual([
       ["tee", true],
-      ["zk", false],
+      ["zk", true],
       ["fhe", false],
     ]);
-    expect(report.paths[1]?.estimate?.constraints).toBeGreaterThan(500);
+    const integer = parseIntegerModel(await readFile(shipped("digits-mlp", "integer.json")));
+    expect(report.paths[1]?.estimate?.constraints).toBe(compileCircuit(integer).usedRows);
     expect(report.warnings).toEqual([]);
   });
 
@@ -128,7 +131,7 @@ describe("triseal model build", () => {
 
   it("refuses a path that this version cannot build for with 20, one that nobody knows with 30, and writes nothing", async () => {
     for (const [paths, code] of [
-      ["tee,zk", 20],
+      ["tee,fhe", 20],
       ["fhe", 20],
       ["mpc", 30],
     ] as const) {

@@ -1,6 +1,6 @@
 /**
- * What proofs of a compiled model cost. Constraints and key size are exact; times and memory are fitted to measurements of the
- * shipped models on two cores (DECISIONS.md) and hold within a factor of two there.
+ * What proofs of a compiled model cost. Constraints and key size are exact. Memory is fitted to measurements of the shipped models,
+ * times to measurements on two idle cores (DECISIONS.md).
  */
 import type { Circuit } from "./circuit.ts";
 
@@ -13,7 +13,7 @@ export interface ProofEstimate {
   readonly publicSignals: number;
   /** Bytes of the `.zkey` file. */
   readonly provingKeyBytes: number;
-  /** Estimated, on two cores. */
+  /** Estimated, on two idle cores. */
   readonly proveMs: { readonly native: number; readonly npm: number };
   /** Estimated, of one prover process with its key. */
   readonly memoryMiB: { readonly native: number; readonly npm: number };
@@ -38,7 +38,7 @@ export function estimateProof({ system, usedRows }: Circuit): ProofEstimate {
     domain,
     publicSignals,
     provingKeyBytes,
-    proveMs: { native: Math.round(4 + domain * 0.008), npm: Math.round(90 + domain * 0.04) },
-    memoryMiB: { native: Math.round(10 + 4 * keyMib), npm: Math.round(150 + 6 * keyMib) },
+    proveMs: { native: Math.round(8 + domain * 0.0078), npm: Math.round(90 + domain * 0.036) },
+    memoryMiB: { native: Math.round(5 + 2.9 * keyMib), npm: Math.round(137 + 4.3 * keyMib) },
   };
 }
