@@ -104,11 +104,6 @@ export interface InferOptions {
   readonly signal: AbortSignal;
   /** Told of the path's own stages of this request; for measurements. */
   readonly stages?: Stages;
-}
-
-/** How a path answers one request. */
-export interface InferOptions {
-  readonly signal: AbortSignal;
   /** Takes how far the work is, from 0 to 1, and what is being done, in a few words without content. */
   readonly progress?: (fraction: number, stage: string) => void;
 }
