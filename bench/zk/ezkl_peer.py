@@ -5,7 +5,9 @@
 {"op": "prove", "folder"} proves and verifies once. Times are milliseconds.
 """
 
+import asyncio
 import importlib.metadata
+import inspect
 import json
 import resource
 import sys
@@ -28,7 +30,13 @@ def logits(source, target):
     return [(axis.dim_param, 1) for axis in graph.input[0].type.tensor_type.shape.dim if axis.dim_param]
 
 
-def prepare(job):
+async def call(function, *arguments):
+    """Some versions of ezkl hand back coroutines where others do the work at once."""
+    result = function(*arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def prepare(job):
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     path = {name: str(folder / name) for name in ("model.onnx", "settings", "circuit", "srs", "pk", "vk", "witness", "input")}
@@ -46,7 +54,7 @@ def prepare(job):
     started = time.perf_counter()
     ezkl.setup(path["circuit"], path["vk"], path["pk"], path["srs"])
     setup = (time.perf_counter() - started) * 1000
-    ezkl.gen_witness(path["input"], path["circuit"], path["witness"], path["vk"], path["srs"])
+    await call(ezkl.gen_witness, path["input"], path["circuit"], path["witness"], path["vk"], path["srs"])
     return {
         "setupMs": setup,
         "rows": settings["num_rows"],
@@ -74,7 +82,7 @@ def main():
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            answer = prepare(job) if job["op"] == "prepare" else prove(job)
+            answer = asyncio.run(prepare(job)) if job["op"] == "prepare" else prove(job)
             answer["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         except BaseException as error:  # noqa: BLE001 - ezkl panics with exceptions of its own
             answer = {"error": f"{type(error).__name__}: {error}"[:300]}
