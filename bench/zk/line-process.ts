@@ -13,7 +13,7 @@ export type Answer = Readonly<Record<string, unknown>>;
 /** A running peer. */
 export class LineProcess {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
-  private readonly lines: AsyncIterator<string>;
+  private readonly lines: AsyncIterator<string, undefined>;
   private lastError = "";
 
   constructor(command: string, args: readonly string[]) {
@@ -32,9 +32,9 @@ export class LineProcess {
       this.lastError = `no answer within ${TIMEOUT_MS / 1000} s`;
       this.end();
     }, TIMEOUT_MS);
-    const { value, done } = await this.lines.next().finally(() => clearTimeout(timer));
-    if (done === true) throw new Error(`the process ended: ${this.lastError}`);
-    const answer = JSON.parse(value) as Answer;
+    const line: IteratorResult<string, undefined> = await this.lines.next().finally(() => clearTimeout(timer));
+    if (line.done === true) throw new Error(`the process ended: ${this.lastError}`);
+    const answer = JSON.parse(line.value) as Answer;
     if (typeof answer["error"] === "string") throw new Error(answer["error"]);
     return answer;
   }

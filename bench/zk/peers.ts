@@ -111,7 +111,11 @@ async function prepare(model: ZkModel, version: string, folder: string): Promise
 async function openNative(model: ZkModel, folder: string): Promise<OpenPeer> {
   const { process, settings, folder: place, setupMs, provingKeyBytes } = await prepare(model, NATIVE, folder);
   return {
-    ...{ name: "ezkl", version: NATIVE, settings, setupMs, provingKeyBytes },
+    name: "ezkl",
+    version: NATIVE,
+    settings,
+    setupMs,
+    provingKeyBytes,
     prove: () => process.ask({ op: "prove", folder: place }),
     close: () => process.end(),
   };
@@ -121,11 +125,15 @@ async function openWasm(model: ZkModel, folder: string): Promise<OpenPeer> {
   const engine = wasmEngine();
   const { process: maker, settings, folder: place, setupMs, provingKeyBytes } = await prepare(model, WASM, folder);
   maker.end();
-  const script = join(repository, "bench", "zk", "ezkl_wasm.mjs");
-  const running = new LineProcess(process.execPath, [script, engine, place]);
+  const script = join(repository, "bench", "zk", "ezkl-wasm.ts");
+  const running = new LineProcess(process.execPath, ["--import", "tsx", script, engine, place]);
   await running.next();
   return {
-    ...{ name: "ezkl-wasm", version: WASM, settings, setupMs, provingKeyBytes },
+    name: "ezkl-wasm",
+    version: WASM,
+    settings,
+    setupMs,
+    provingKeyBytes,
     prove: () => running.ask({}),
     close: () => running.end(),
   };

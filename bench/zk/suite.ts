@@ -64,7 +64,9 @@ async function ownLane(kind: "rust" | "snarkjs", workload: ZkWorkload, key: Key)
   const [prove, verify]: [number[], number[]] = [[], []];
   let peakBytes = 0;
   return {
-    ...{ name: kind, prove, verify },
+    name: kind,
+    prove,
+    verify,
     async round() {
       const { proof, publicSignals, proveMs } = await running.prove(workload.witness);
       prove.push(proveMs);
@@ -75,7 +77,10 @@ async function ownLane(kind: "rust" | "snarkjs", workload: ZkWorkload, key: Key)
       peakBytes = Math.max(peakBytes, peakResidentBytes(pid));
     },
     row: () => ({
-      ...{ prover: kind, proveMs: percentiles(prove), verifyMs: percentiles(verify), peakBytes },
+      prover: kind,
+      proveMs: percentiles(prove),
+      verifyMs: percentiles(verify),
+      peakBytes,
       ...{
         setupMs: kind === "rust" ? key.setupMs : null,
         proofBytes: PROOF_BYTES,
@@ -95,7 +100,9 @@ function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }
   const [prove, verify]: [number[], number[]] = [[], []];
   let last = { proofBytes: 0, peakBytes: 0 };
   return {
-    ...{ name, prove, verify },
+    name,
+    prove,
+    verify,
     async round() {
       const answer = await peer.prove();
       prove.push(Number(answer["proveMs"]));
@@ -103,8 +110,14 @@ function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }
       last = { proofBytes: Number(answer["proofBytes"]), peakBytes: Number(answer["peakBytes"]) };
     },
     row: () => ({
-      ...{ prover: name, proveMs: percentiles(prove), verifyMs: percentiles(verify), setupMs, provingKeyBytes, ...last },
-      ...{ settings: { version, ...settings }, unavailable: null },
+      prover: name,
+      proveMs: percentiles(prove),
+      verifyMs: percentiles(verify),
+      setupMs,
+      provingKeyBytes,
+      ...last,
+      settings: { version, ...settings },
+      unavailable: null,
     }),
     async close() {
       peer.close();

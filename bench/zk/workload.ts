@@ -52,8 +52,12 @@ async function shipped(names: readonly string[]): Promise<ZkModel[]> {
     const checked = parseIntegerModel(new Uint8Array(readFileSync(join(repository, "models", name, "integer.json"))));
     const weights = `shipped, ${checked.digest}`;
     return {
-      ...{ name, architecture: ARCHITECTURES[name] ?? name, weights, checked },
-      ...{ onnx: found.onnx, sample: sampleOf(name, found.model) },
+      name,
+      architecture: ARCHITECTURES[name] ?? name,
+      weights,
+      checked,
+      onnx: found.onnx,
+      sample: sampleOf(name, found.model),
     };
   });
 }

@@ -153,7 +153,8 @@ describe("the circuit of a random network", () => {
             const wire = 1 + dice.below(circuit.system.wires - 1);
             const value = witness[wire] ?? 0n;
             const other = toField(dice.pick([value + 1n, value - 1n, 1n - value, -value]));
-            if (other !== value) expect(checker.breaks(new Map([[wire, other]])), `wire ${wire} of ${random.kinds}`).toBe(true);
+            if (other !== value)
+              expect(checker.breaks(new Map([[wire, other]])), `wire ${wire} of ${random.kinds.join()}`).toBe(true);
           }
         }
       }),
