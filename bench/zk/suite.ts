@@ -81,13 +81,11 @@ async function ownLane(kind: "rust" | "snarkjs", workload: ZkWorkload, key: Key)
       proveMs: percentiles(prove),
       verifyMs: percentiles(verify),
       peakBytes,
-      ...{
-        setupMs: kind === "rust" ? key.setupMs : null,
-        proofBytes: PROOF_BYTES,
-        provingKeyBytes: key.bytes,
-        settings: null,
-        unavailable: null,
-      },
+      setupMs: kind === "rust" ? key.setupMs : null,
+      proofBytes: PROOF_BYTES,
+      provingKeyBytes: key.bytes,
+      settings: null,
+      unavailable: null,
     }),
     async close() {
       running.end();
