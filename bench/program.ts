@@ -20,6 +20,12 @@ export function killPrograms(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
+/** Ends `child` with the bench, should that be interrupted. */
+export function watchProgram(child: ChildProcess): void {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+}
+
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -35,8 +41,7 @@ async function end(child: ChildProcess): Promise<void> {
  */
 export async function startProgram(args: readonly string[], onLine?: (line: Line) => void): Promise<Program> {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
+  watchProgram(child);
   let last = "";
   createInterface({ input: child.stderr }).on("line", (text) => {
     last = text;
@@ -59,6 +64,15 @@ export async function startProgram(args: readonly string[], onLine?: (line: Line
 export function residentBytes(pid: number): number {
   try {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The most bytes that a process had resident so far, or 0 where it is gone. Linux. */
+export function peakResidentBytes(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
   } catch {
     return 0;
   }

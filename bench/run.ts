@@ -6,11 +6,12 @@ import { killPrograms } from "./program.ts";
 import { type BenchOptions, repository, type Suite } from "./suite.ts";
 import { renderTable } from "./table.ts";
 import { teeSuite } from "./tee/suite.ts";
+import { zkSuite } from "./zk/suite.ts";
 
-const suites: Readonly<Record<string, Suite<object>>> = { tee: teeSuite as Suite<object> };
+const suites: Readonly<Record<string, Suite<object>>> = { tee: teeSuite as Suite<object>, zk: zkSuite as Suite<object> };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(suites).join("|")} [--seconds N] [--model FILE.onnx [--shape 1,3,48,320]]
-  [--against CHECKOUT] [--memory-requests N] [--smallest] [--json] [--out FILE]`;
+  [--against CHECKOUT] [--memory-requests N] [--peers] [--only NAME,...] [--smallest] [--json] [--out FILE]`;
 
 function number(text: string, name: string, least: number): number {
   const value = Number(text);
@@ -27,6 +28,8 @@ async function main(): Promise<void> {
       shape: { type: "string" },
       against: { type: "string" },
       "memory-requests": { type: "string", default: "2000" },
+      only: { type: "string" },
+      peers: { type: "boolean", default: false },
       smallest: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       out: { type: "string" },
@@ -40,6 +43,8 @@ async function main(): Promise<void> {
     shape: values.shape === undefined ? null : values.shape.split(",").map((length) => number(length, "shape", 1)),
     against: values.against === undefined ? null : resolve(values.against),
     memoryRequests: number(values["memory-requests"], "memory-requests", 0),
+    only: values.only?.split(",") ?? null,
+    peers: values.peers,
     smallest: values.smallest,
     progress: (text) => process.stderr.write(`bench: ${text}\n`),
   };

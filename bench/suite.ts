@@ -23,6 +23,10 @@ export interface BenchOptions {
   readonly against: string | null;
   /** Requests of the memory part; 0 leaves it out. */
   readonly memoryRequests: number;
+  /** Names of the models to measure, or null for all. */
+  readonly only: readonly string[] | null;
+  /** Measures other systems beside ours, which are installed into bench/.cache. */
+  readonly peers: boolean;
   /** Only the smallest model, and one level of concurrency. */
   readonly smallest: boolean;
   /** Says what is being done, for people. */

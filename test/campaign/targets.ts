@@ -2,6 +2,7 @@
 import type { FuzzTarget } from "./fuzz-target.ts";
 import { httpTarget } from "./http-target.ts";
 import { verifyTarget } from "./verify-target.ts";
+import { zkTarget } from "./zk-target.ts";
 
 /** All targets, by the name that the command line takes. */
-export const fuzzTargets: readonly FuzzTarget[] = [httpTarget, verifyTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [httpTarget, verifyTarget, zkTarget];

@@ -13,7 +13,7 @@ import { runInteger } from "../../../src/model/integer/run.ts";
 import { type ModelPackage, standardizeRow } from "../../../src/model/model-package.ts";
 import { importOnnx } from "../../../src/model/onnx/import-onnx.ts";
 import { calibrate } from "../../../src/model/quantise/calibrate.ts";
-import { DEFAULT_OPTIONS } from "../../../src/model/quantise/options.ts";
+import { DEFAULT_OPTIONS, type QuantiseOptions } from "../../../src/model/quantise/options.ts";
 import { quantise } from "../../../src/model/quantise/quantise.ts";
 import { readPackages } from "../../../src/model/read/read-package.ts";
 
@@ -28,6 +28,17 @@ const ignore = () => undefined;
 function rows(name: string, file: string, model: ModelPackage) {
   const data = parseData(file, new Uint8Array(readFileSync(join(shipped, name, file))));
   return { samples: data.samples.map((sample) => standardizeRow(model, sample)), labels: data.labels ?? [] };
+}
+
+/** The bit widths that an integer form shows in its operations. */
+function widthsOf({ model: { input, ops } }: CheckedModel): QuantiseOptions {
+  if (input.encoding.kind !== "affine") return DEFAULT_OPTIONS;
+  return {
+    inputBits: Math.log2(input.encoding.max + 1),
+    weightBits: ops.flatMap((op) => (op.op === "linear" || op.op === "conv" ? [op.bits] : [])),
+    activationBits: [...ops.flatMap((op) => (op.op === "requant" ? [Math.log2(op.max + 1)] : [])), 8],
+    inputRange: null,
+  };
 }
 
 /** Integers that differ between onnxruntime and the reference, over all samples in batches. */
@@ -92,7 +103,7 @@ describe.each(forms)("the integer form of $name", ({ name, model, checked, graph
   it("is made again, with the same digest, from model.onnx and calibration.json", () => {
     const float = importOnnx(source.onnx);
     const { samples } = rows(name, "calibration.json", source.model);
-    expect(quantise(float, calibrate(float, samples, 100, ignore), DEFAULT_OPTIONS).digest).toBe(checked.digest);
+    expect(quantise(float, calibrate(float, samples, 100, ignore), widthsOf(checked)).digest).toBe(checked.digest);
   });
 });
 

@@ -81,6 +81,7 @@ function emitModel(gadgets: Gadgets, checked: CheckedModel, inputs: readonly Sum
     }
     const sums = emitOp(
       gadgets,
+      ops,
       op,
       operands.map(({ value }) => value),
     );

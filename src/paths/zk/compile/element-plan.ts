@@ -3,6 +3,8 @@
  * so that they make the same wires in the same order.
  */
 
+import type { IntegerOp, RequantOp } from "../../../model/integer/integer-model.ts";
+
 /** Bits of a non-negative integer below 2^53; 0 for 0. Exact, unlike a logarithm. */
 export function bitLength(value: number): number {
   const high = Math.floor(value / 2 ** 32);
@@ -21,6 +23,23 @@ export type ClipPlan =
   /** `q - max + 2^bits` is decomposed into `bits + 1` bits; the top one says that q is at least `max`. */
   | { readonly kind: "compare"; readonly bits: number };
 
+/** What a requantisation is asked for. */
+export interface RequantForm {
+  readonly offset: number;
+  readonly shift: number;
+  readonly max: number;
+}
+
+/** Most weights of an element whose sum may stand in two factors of a row: what a row costs a prover is far more. */
+const SHORT = 32;
+
+/** Whether a requantisation's lowest bit is implied: it is shifted out, and the sums that it is of have few terms. */
+export function impliesLowestBit(ops: readonly IntegerOp[], { x, shift }: RequantOp): boolean {
+  const source = ops[x - 1];
+  if (shift === 0 || source === undefined || (source.op !== "linear" && source.op !== "conv")) return false;
+  return source.weights.length / source.bias.length <= SHORT;
+}
+
 /** Requantisation of one element. */
 export type RequantPlan =
   /** The bounds alone give the result: it is `value` whatever the input. */
@@ -34,11 +53,7 @@ export type RequantPlan =
     };
 
 /** The plan for `clamp(floor((x + offset) / 2^shift), 0, max)` of an x from `lo` to `hi`. */
-export function planRequant(
-  lo: number,
-  hi: number,
-  { offset, shift, max }: { readonly offset: number; readonly shift: number; readonly max: number },
-): RequantPlan {
+export function planRequant(lo: number, hi: number, { offset, shift, max }: RequantForm): RequantPlan {
   const [least, most] = [Math.floor((lo + offset) / 2 ** shift), Math.floor((hi + offset) / 2 ** shift)];
   if (most <= 0) return { kind: "constant", value: 0 };
   if (least >= max) return { kind: "constant", value: max };

@@ -12,7 +12,7 @@ import type {
   ValueBounds,
 } from "../../../model/integer/integer-model.ts";
 import { gatherWindow, groupSize, planWindows } from "../../../model/integer/window.ts";
-import { planRequant } from "./element-plan.ts";
+import { impliesLowestBit, planRequant } from "./element-plan.ts";
 import { combine, type Gadgets, type Sum, wireSum, ZERO } from "./gadgets.ts";
 
 /** A value: one sum per element, and the bounds of each. */
@@ -148,8 +148,9 @@ function trees(gadgets: Gadgets, op: TreesOp, x: EmittedValue): Sum[] {
   return op.base.map((base, c) => combine([gadgets.constant(base), 1], ...parts.map((part) => [part[c] ?? ZERO, 1] as const)));
 }
 
-function requant(gadgets: Gadgets, op: RequantOp, x: EmittedValue): Sum[] {
-  return x.sums.map((sum, at) => gadgets.requantise(sum, planRequant(x.bounds.lo[at] ?? 0, x.bounds.hi[at] ?? 0, op), op));
+function requant(gadgets: Gadgets, op: RequantOp, x: EmittedValue, isShort: boolean): Sum[] {
+  const { lo, hi } = x.bounds;
+  return x.sums.map((sum, at) => gadgets.requantise(sum, planRequant(lo[at] ?? 0, hi[at] ?? 0, op), op, isShort));
 }
 
 function concat(axis: number, operands: readonly EmittedValue[]): Sum[] {
@@ -164,8 +165,13 @@ function concat(axis: number, operands: readonly EmittedValue[]): Sum[] {
   return order.map((at) => all[at] ?? ZERO);
 }
 
-/** Emits `op` and returns its elements. */
-export function emitOp(gadgets: Gadgets, op: IntegerOp, operands: readonly EmittedValue[]): readonly Sum[] {
+/** Emits `op`, one of `ops`, and returns its elements. */
+export function emitOp(
+  gadgets: Gadgets,
+  ops: readonly IntegerOp[],
+  op: IntegerOp,
+  operands: readonly EmittedValue[],
+): readonly Sum[] {
   const [x] = operands;
   if (x === undefined) return [];
   switch (op.op) {
@@ -178,7 +184,7 @@ export function emitOp(gadgets: Gadgets, op: IntegerOp, operands: readonly Emitt
         combine(...operands.map(({ sums }, k) => [sums[at] ?? ZERO, op.multipliers[k] ?? 0] as const)),
       );
     case "requant":
-      return requant(gadgets, op, x);
+      return requant(gadgets, op, x, impliesLowestBit(ops, op));
     case "sum-pool":
       return poolWindows(op, x).map((window) => combine(...window.map((at) => [x.sums[at] ?? ZERO, 1] as const)));
     case "max-pool":

@@ -3,7 +3,7 @@
  * field has, so that each integer has exactly one. Constants stand on a private wire that is one: see circuit.ts.
  */
 import type { ConstraintBuilder } from "../wire/constraint-system.ts";
-import { type ClipPlan, planSign, type RequantPlan } from "./element-plan.ts";
+import { type ClipPlan, planSign, type RequantForm, type RequantPlan } from "./element-plan.ts";
 
 /** A sum of wires with integer coefficients. A wire may stand in it more than once. */
 export interface Sum {
@@ -99,12 +99,31 @@ export class Gadgets {
     return chosen;
   }
 
-  /** `clamp(floor((x + offset) / 2^shift), 0, max)`, as its plan says. */
-  requantise(x: Sum, plan: RequantPlan, op: { readonly offset: number; readonly shift: number; readonly max: number }): Sum {
+  /**
+   * As `bits`, but the lowest has no wire of its own: what the others leave of `sum` must be 0 or 1. A row and a wire fewer, and
+   * the sum's terms stand in two factors.
+   */
+  bitsOfShort(sum: Sum, count: number): readonly Sum[] {
+    const higher = Array.from({ length: count - 1 }, () => {
+      const bit = wireSum(this.builder.addWire());
+      this.product(bit, combine([bit, 1], [wireSum(this.one), -1]), ZERO);
+      return bit;
+    });
+    const lowest = combine([sum, 1], ...higher.map((bit, at) => [bit, -(2 ** (at + 1))] as const));
+    this.product(lowest, combine([lowest, 1], [wireSum(this.one), -1]), ZERO);
+    return [lowest, ...higher];
+  }
+
+  /**
+   * `clamp(floor((x + offset) / 2^shift), 0, max)`, as its plan says.
+   * @param isShort whether x has few terms, so that its lowest bit, which is shifted out, needs no wire.
+   */
+  requantise(x: Sum, plan: RequantPlan, op: RequantForm, isShort: boolean): Sum {
     if (plan.kind === "constant") return this.constant(plan.value);
     const { magnitude, signed, clip } = plan;
     const shifted = combine([x, 1], [this.constant(1), op.offset + (signed ? 2 ** magnitude : 0)]);
-    const bits = this.bits(shifted, magnitude + (signed ? 1 : 0));
+    const count = magnitude + (signed ? 1 : 0);
+    const bits = isShort ? this.bitsOfShort(shifted, count) : this.bits(shifted, count);
     const clipped = this.clip(bits.slice(op.shift, magnitude), clip, op.max);
     return signed ? this.multiply(bits[magnitude] ?? ZERO, clipped) : this.wireOf(clipped);
   }

@@ -17,7 +17,7 @@ import { gatherWindow, planWindows } from "../../../model/integer/window.ts";
 import { FIELD_ORDER, toField } from "../wire/field.ts";
 import { createWitness } from "../wire/wtns.ts";
 import type { Circuit } from "./circuit.ts";
-import { bitLength, type ClipPlan, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
+import { bitLength, type ClipPlan, impliesLowestBit, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** A witness and the public signals that it shows. */
@@ -56,13 +56,15 @@ function writeClip(wires: WireWriter, q: number, plan: ClipPlan, max: number): n
   return low + product;
 }
 
-function writeRequant(wires: WireWriter, op: RequantOp, x: Int32Array, { lo, hi }: ValueBounds): void {
+function writeRequant(wires: WireWriter, op: RequantOp, x: Int32Array, { lo, hi }: ValueBounds, isShort: boolean): void {
   for (let at = 0; at < x.length; at++) {
     const plan = planRequant(lo[at] ?? 0, hi[at] ?? 0, op);
     if (plan.kind === "constant") continue;
     const value = (x[at] ?? 0) + op.offset;
     const shifted = value + (plan.signed ? 2 ** plan.magnitude : 0);
-    wires.bits(shifted, plan.magnitude + (plan.signed ? 1 : 0));
+    const count = plan.magnitude + (plan.signed ? 1 : 0);
+    if (isShort) wires.bits(Math.floor(shifted / 2), count - 1);
+    else wires.bits(shifted, count);
     const q = Math.floor((shifted % 2 ** plan.magnitude) / 2 ** op.shift);
     const clipped = writeClip(wires, q, plan.clip, op.max);
     wires.small(plan.signed && value < 0 ? 0 : clipped);
@@ -141,8 +143,8 @@ function writeTrees(wires: WireWriter, op: TreesOp, x: Int32Array, { lo, hi }: V
   }
 }
 
-function writeOp(wires: WireWriter, op: IntegerOp, x: Int32Array, bounds: ValueBounds): void {
-  if (op.op === "requant") writeRequant(wires, op, x, bounds);
+function writeOp(wires: WireWriter, ops: readonly IntegerOp[], op: IntegerOp, x: Int32Array, bounds: ValueBounds): void {
+  if (op.op === "requant") writeRequant(wires, op, x, bounds, impliesLowestBit(ops, op));
   else if (op.op === "max-pool") writeMaxPool(wires, op, x, bounds);
   else if (op.op === "arg-max") writeArgMax(wires, x, bounds);
   else if (op.op === "trees") writeTrees(wires, op, x, bounds);
@@ -159,7 +161,7 @@ function writeModel(wires: WireWriter, checked: CheckedModel, values: readonly I
     }
     const [first = 0] = operands;
     const [x, bounds] = [values[first], checked.values[first]];
-    if (x !== undefined && bounds !== undefined) writeOp(wires, op, x, bounds);
+    if (x !== undefined && bounds !== undefined) writeOp(wires, checked.model.ops, op, x, bounds);
     plain.push(
       makesWires(
         op.op,

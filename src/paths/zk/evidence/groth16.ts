@@ -6,10 +6,11 @@ import { bn254 } from "@noble/curves/bn254.js";
 import { zkError } from "../wire/codes.ts";
 import type { PointG1, PointG2, Proof, VerificationKey } from "../wire/documents.ts";
 import { FIELD_ORDER } from "../wire/field.ts";
+import { isInPrimeGroup } from "./subgroup.ts";
 
 const G1 = bn254.G1.Point;
 const G2 = bn254.G2.Point;
-const { Fp2, Fp12 } = bn254.fields;
+const { Fp, Fp2, Fp12 } = bn254.fields;
 const { calcPairingPrecomputes } = bn254.utils;
 
 type Curve1 = InstanceType<typeof G1>;
@@ -26,24 +27,18 @@ export interface Groth16Verifier {
 }
 
 /** A point on the curve that is not zero; null otherwise. G1 has prime order, so every point is in the group. */
-export function readG1(point: PointG1): Curve1 | null {
-  const read = G1.fromAffine({ x: point.x, y: point.y });
-  return isValid(read) ? read : null;
+export function readG1({ x, y }: PointG1): Curve1 | null {
+  if (!Fp.isValid(x) || !Fp.isValid(y) || !Fp.eql(Fp.sqr(y), Fp.add(Fp.mul(Fp.sqr(x), x), G1.CURVE().b))) return null;
+  return G1.fromAffine({ x, y });
 }
 
 /** A point on the twisted curve, in the subgroup of prime order, that is not zero; null otherwise. */
 export function readG2(point: PointG2): Curve2 | null {
-  const read = G2.fromAffine({ x: Fp2.fromBigTuple([...point.x]), y: Fp2.fromBigTuple([...point.y]) });
-  return isValid(read) ? read : null;
-}
-
-function isValid(point: Curve1 | Curve2): boolean {
-  try {
-    point.assertValidity();
-    return !point.is0();
-  } catch {
-    return false;
-  }
+  if (![...point.x, ...point.y].every((part) => Fp.isValid(part))) return null;
+  const [x, y] = [Fp2.fromBigTuple([...point.x]), Fp2.fromBigTuple([...point.y])];
+  if (!Fp2.eql(Fp2.sqr(y), Fp2.add(Fp2.mul(Fp2.sqr(x), x), G2.CURVE().b))) return null;
+  const read = G2.fromAffine({ x, y });
+  return isInPrimeGroup(read) ? read : null;
 }
 
 function keyPoint<T>(point: T | null, name: string): T {

@@ -1,0 +1,47 @@
+/** The result document of the zk suite. */
+import type { Interval, Percentiles } from "../statistics.ts";
+import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+
+/** One prover on one model. */
+export interface ProverRow {
+  readonly prover: "rust" | "snarkjs" | "ezkl" | "ezkl-wasm";
+  /** Null where it did not run; `unavailable` then says why. */
+  readonly proveMs: Percentiles | null;
+  readonly verifyMs: Percentiles | null;
+  readonly setupMs: number | null;
+  readonly proofBytes: number | null;
+  readonly provingKeyBytes: number | null;
+  /** Largest resident memory of the prover's process. */
+  readonly peakBytes: number | null;
+  readonly settings: object | null;
+  readonly unavailable: string | null;
+}
+
+/** One model. */
+export interface ZkModelResult {
+  readonly model: string;
+  readonly architecture: string;
+  readonly weights: string;
+  readonly rows: number;
+  readonly domain: number;
+  readonly wires: number;
+  readonly publicSignals: number;
+  readonly compileMs: number;
+  readonly witnessMs: number;
+  readonly provers: readonly ProverRow[];
+  /** How many times the prover's median time another one's is, over the same rounds: `rust` or `snarkjs`, then the other. */
+  readonly ratios: Readonly<Record<string, Interval>>;
+}
+
+/** The whole result. */
+export interface ZkResult extends ReturnType<typeof provenance> {
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly suite: "zk";
+  /** Nothing is simulated: no evidence of hardware is involved. */
+  readonly simulated: false;
+  readonly seconds: number;
+  readonly load: { readonly before: number; readonly after: number };
+  readonly intervals: string;
+  readonly notes: readonly string[];
+  readonly models: readonly ZkModelResult[];
+}

@@ -1,0 +1,209 @@
+/** The zk suite: both provers, verification, and where asked other systems, interleaved on the same models. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { proverProgram } from "../../scripts/cargo.ts";
+import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
+import { ProverProcess } from "../../src/paths/zk/server/prover-process.ts";
+import { isBuilt, rustProgram, snarkjsProgram } from "../../src/paths/zk/server/prover-programs.ts";
+import { parseVerificationKey } from "../../src/paths/zk/wire/documents.ts";
+import { childrenOf, peakResidentBytes } from "../program.ts";
+import { INTERVAL_METHOD, percentiles, ratioOfMedians } from "../statistics.ts";
+import { type BenchOptions, load, provenance, RESULT_SCHEMA, repository, type Suite } from "../suite.ts";
+import { type OpenPeer, openPeers, type Peer } from "./peers.ts";
+import type { ProverRow, ZkModelResult, ZkResult } from "./result.ts";
+import { zkTables } from "./tables.ts";
+import { compileWorkload, type ZkWorkload, zkModels } from "./workload.ts";
+
+const SNARKJS = join(repository, "dist", "src", "paths", "zk", "snarkjs", "main.js");
+const MEMORY_MIB = 16_384;
+/** Three field elements in G1 and G2: 64 + 128 + 64. */
+const PROOF_BYTES = 256;
+const MIN_ROUNDS = 3;
+
+const NOTES = [
+  "proofs are of the same architecture with the same real weights; integers of 2 to 8 bits here, fixed point of scale 7 in ezkl",
+  "Triseal: Groth16, one setup for each circuit; keys here are dev-insecure; weights are constants of the circuit, seen by whoever holds the proving key; input private behind a salted commitment, which is part of the proof",
+  "ezkl: Halo2 with KZG, one universal SRS (made here, insecure); weights fixed columns, seen by whoever holds the circuit; input private, output public, no commitment to the input; its key is read from disk in every proof",
+  "ezkl-wasm: the npm engine, circuits made by the native ezkl of the same version",
+  "keys of both provers are made by the Rust prover; rust: all cores; snarkjs: one thread; both hold their key in memory and verify each proof, inside the time",
+  "verification of ours: in Node, key opened once; peak memory: VmHWM of the prover's process",
+];
+
+/** A prover with its times by round. */
+interface Lane {
+  readonly name: ProverRow["prover"];
+  readonly prove: number[];
+  readonly verify: number[];
+  round(): Promise<void>;
+  row(): ProverRow;
+  close(): Promise<void>;
+}
+
+interface Key {
+  readonly zkey: string;
+  readonly setupMs: number;
+  readonly bytes: number;
+  readonly verifier: ReturnType<typeof openVerifier>;
+}
+
+function makeKey(workload: ZkWorkload, folder: string): Key {
+  const [zkey, vk] = [join(folder, `${workload.name}.zkey`), join(folder, `${workload.name}.vk.json`)];
+  const started = performance.now();
+  execFileSync(proverProgram, ["dev-setup", "--r1cs", workload.r1csFile, "--zkey", zkey, "--vk", vk], { stdio: "pipe" });
+  const setupMs = performance.now() - started;
+  return { zkey, setupMs, bytes: statSync(zkey).size, verifier: openVerifier(parseVerificationKey(readFileSync(vk))) };
+}
+
+async function ownLane(kind: "rust" | "snarkjs", workload: ZkWorkload, key: Key): Promise<Lane> {
+  const program = kind === "rust" ? rustProgram(proverProgram, key.zkey, MEMORY_MIB) : snarkjsProgram(SNARKJS, key.zkey);
+  const before = new Set(childrenOf(process.pid));
+  const running = await ProverProcess.start(program, MEMORY_MIB * 2 ** 20);
+  const pid = childrenOf(process.pid).find((child) => !before.has(child)) ?? 0;
+  const [prove, verify]: [number[], number[]] = [[], []];
+  let peakBytes = 0;
+  return {
+    name: kind,
+    prove,
+    verify,
+    async round() {
+      const { proof, publicSignals, proveMs } = await running.prove(workload.witness);
+      prove.push(proveMs);
+      const started = performance.now();
+      if (!key.verifier.verify(proof, publicSignals))
+        throw new Error(`${kind} made a proof of ${workload.name} that does not hold`);
+      verify.push(performance.now() - started);
+      peakBytes = Math.max(peakBytes, peakResidentBytes(pid));
+    },
+    row: () => ({
+      prover: kind,
+      proveMs: percentiles(prove),
+      verifyMs: percentiles(verify),
+      peakBytes,
+      setupMs: kind === "rust" ? key.setupMs : null,
+      proofBytes: PROOF_BYTES,
+      provingKeyBytes: key.bytes,
+      settings: null,
+      unavailable: null,
+    }),
+    async close() {
+      running.end();
+      await running.ended;
+    },
+  };
+}
+
+function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }: OpenPeer): Lane {
+  const [prove, verify]: [number[], number[]] = [[], []];
+  let last = { proofBytes: 0, peakBytes: 0 };
+  return {
+    name,
+    prove,
+    verify,
+    async round() {
+      const answer = await peer.prove();
+      prove.push(Number(answer["proveMs"]));
+      verify.push(Number(answer["verifyMs"]));
+      last = { proofBytes: Number(answer["proofBytes"]), peakBytes: Number(answer["peakBytes"]) };
+    },
+    row: () => ({
+      prover: name,
+      proveMs: percentiles(prove),
+      verifyMs: percentiles(verify),
+      setupMs,
+      provingKeyBytes,
+      ...last,
+      settings: { version, ...settings },
+      unavailable: null,
+    }),
+    async close() {
+      peer.close();
+    },
+  };
+}
+
+function missingRow({ name, unavailable }: Extract<Peer, { readonly unavailable: string }>): ProverRow {
+  const nothing = { proveMs: null, verifyMs: null, setupMs: null, proofBytes: null, provingKeyBytes: null, peakBytes: null };
+  return { prover: name, ...nothing, settings: null, unavailable };
+}
+
+/** One warm-up of ours (ezkl keeps nothing warm), then rounds in rotating order until the time is over; at least three. */
+async function measure(lanes: readonly Lane[], seconds: number): Promise<void> {
+  for (const lane of lanes.filter(({ name }) => name === "rust" || name === "snarkjs")) {
+    await lane.round();
+    lane.prove.length = 0;
+    lane.verify.length = 0;
+  }
+  const end = performance.now() + seconds * 1000;
+  for (let round = 0; round < MIN_ROUNDS || performance.now() < end; round++) {
+    for (let turn = 0; turn < lanes.length; turn++) await lanes[(round + turn) % lanes.length]?.round();
+  }
+}
+
+function ratiosOf(lanes: readonly Lane[]): ZkModelResult["ratios"] {
+  const own = lanes.filter(({ name }) => name === "rust" || name === "snarkjs");
+  const pairs = own.flatMap((mine) =>
+    lanes
+      .filter((other) => other !== mine && other.name !== "rust")
+      .map((other) => [`${mine.name} against ${other.name}`, ratioOfMedians(other.prove, mine.prove)] as const),
+  );
+  return Object.fromEntries(pairs);
+}
+
+async function measureModel(
+  workload: ZkWorkload,
+  folder: string,
+  options: BenchOptions,
+  seconds: number,
+): Promise<ZkModelResult> {
+  const key = makeKey(workload, folder);
+  const peers = options.peers ? await openPeers(workload, folder) : [];
+  const lanes: Lane[] = [];
+  try {
+    for (const kind of ["rust", "snarkjs"] as const) lanes.push(await ownLane(kind, workload, key));
+    lanes.push(...peers.flatMap((peer) => ("unavailable" in peer ? [] : [peerLane(peer)])));
+    await measure(lanes, seconds);
+    const rows = [
+      ...lanes.map((lane) => lane.row()),
+      ...peers.flatMap((peer) => ("unavailable" in peer ? [missingRow(peer)] : [])),
+    ];
+    const { name, architecture, weights, rows: constraints, domain, wires, publicSignals, compileMs, witnessMs } = workload;
+    const about = { model: name, architecture, weights, rows: constraints, domain, wires, publicSignals, compileMs, witnessMs };
+    return { ...about, provers: rows, ratios: ratiosOf(lanes) };
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.close()));
+    rmSync(key.zkey, { force: true });
+  }
+}
+
+async function run(options: BenchOptions): Promise<ZkResult> {
+  if (!isBuilt(proverProgram)) throw new Error("the Rust prover makes the keys of this suite: run `npm run build:prover` first");
+  const before = load();
+  const folder = mkdtempSync(join(tmpdir(), "triseal-bench-zk-"));
+  try {
+    const known = await zkModels(options.smallest, options.progress);
+    const all = known.filter(({ name }) => options.only === null || options.only.includes(name));
+    if (all.length === 0) throw new Error(`--only names no model of ${known.map(({ name }) => name).join(", ")}`);
+    const models: ZkModelResult[] = [];
+    for (const model of all) {
+      options.progress(`${model.name}: ${options.peers ? "with peers" : "our provers"}`);
+      models.push(await measureModel(compileWorkload(model, folder), folder, options, options.seconds / all.length));
+    }
+    const about = { schema: RESULT_SCHEMA, suite: "zk", simulated: false, seconds: options.seconds } as const;
+    const loads = { before, after: load() };
+    return {
+      ...provenance(["snarkjs", "@noble/curves"]),
+      ...about,
+      load: loads,
+      intervals: INTERVAL_METHOD,
+      notes: NOTES,
+      models,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** `npm run bench -- zk`. */
+export const zkSuite: Suite<ZkResult> = { name: "zk", run, tables: zkTables };

@@ -1,0 +1,107 @@
+/** Models of the zk suite, each as a constraint system, with the witness of one real sample. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encodeInput } from "../../src/model/integer/encode-input.ts";
+import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
+import { parseIntegerModel } from "../../src/model/integer/parse-model.ts";
+import { type ModelPackage, standardizeRow } from "../../src/model/model-package.ts";
+import { readPackages } from "../../src/model/read/read-package.ts";
+import { compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
+import { generateWitness } from "../../src/paths/zk/compile/witness.ts";
+import { encodeR1cs } from "../../src/paths/zk/wire/r1cs.ts";
+import { repository } from "../suite.ts";
+import { irisModel, mnistModel } from "./made-models.ts";
+
+/** A model to prove. */
+export interface ZkModel {
+  readonly name: string;
+  readonly architecture: string;
+  /** Where the weights are from. */
+  readonly weights: string;
+  readonly checked: CheckedModel;
+  /** The float model, as a peer reads it. */
+  readonly onnx: Uint8Array;
+  readonly sample: readonly number[];
+}
+
+/** A compiled model. */
+export interface ZkWorkload extends ZkModel {
+  readonly rows: number;
+  readonly domain: number;
+  readonly wires: number;
+  readonly publicSignals: number;
+  readonly compileMs: number;
+  readonly witnessMs: number;
+  readonly witness: Uint8Array;
+  readonly r1csFile: string;
+}
+
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  "breast-cancer-logistic": "logistic 30",
+  "breast-cancer-mlp": "MLP 30-16-2",
+  "digits-mlp": "MLP 64-32-10",
+  "mnist-lenet5": "LeNet-5",
+  "breast-cancer-forest": "20 trees of depth 6",
+};
+
+async function shipped(names: readonly string[]): Promise<ZkModel[]> {
+  const packages = await readPackages(join(repository, "models"));
+  return names.map((name) => {
+    const found = packages.find(({ model }) => model.name === name);
+    if (found === undefined) throw new Error(`${name} is not shipped`);
+    const checked = parseIntegerModel(new Uint8Array(readFileSync(join(repository, "models", name, "integer.json"))));
+    const weights = `shipped, ${checked.digest}`;
+    return {
+      name,
+      architecture: ARCHITECTURES[name] ?? name,
+      weights,
+      checked,
+      onnx: found.onnx,
+      sample: sampleOf(name, found.model),
+    };
+  });
+}
+
+function sampleOf(name: string, model: ModelPackage): readonly number[] {
+  const file = JSON.parse(readFileSync(join(repository, "models", name, "heldback.json"), "utf8")) as {
+    readonly rows: readonly { readonly x: readonly number[] }[];
+  };
+  return standardizeRow(model, file.rows[0]?.x ?? []);
+}
+
+/** The models of a run: those of the issue, smallest first; only the smallest two with `smallest`. */
+export async function zkModels(smallest: boolean, progress: (text: string) => void): Promise<readonly ZkModel[]> {
+  const small = await shipped(["breast-cancer-logistic", "breast-cancer-mlp"]);
+  if (smallest) return small.slice(0, 1);
+  progress("training 4-128-64-3 on iris and 784-128-10 on MNIST");
+  const [iris, mnist] = [irisModel(), mnistModel()];
+  const trained = (accuracy: number) => `trained by the bench; float accuracy ${accuracy} on rows held back`;
+  return [
+    ...small,
+    ...(await shipped(["digits-mlp"])),
+    { name: "iris-mlp", architecture: "MLP 4-128-64-3", weights: trained(iris.accuracy), ...iris },
+    ...(await shipped(["breast-cancer-forest"])),
+    { name: "mnist-mlp", architecture: "MLP 784-128-10", weights: trained(mnist.accuracy), ...mnist },
+    ...(await shipped(["mnist-lenet5"])),
+  ];
+}
+
+/** Compiles `model`, writes its constraint system into `folder`, and makes the witness. */
+export function compileWorkload(model: ZkModel, folder: string): ZkWorkload {
+  const started = performance.now();
+  const circuit = compileCircuit(model.checked);
+  const compileMs = performance.now() - started;
+  const r1csFile = join(folder, `${model.name}.r1cs`);
+  writeFileSync(r1csFile, encodeR1cs(circuit.system));
+  const input = encodeInput(model.checked.model.input, model.sample);
+  const salt = crypto.getRandomValues(new Uint8Array(16));
+  const times = Array.from({ length: 5 }, () => {
+    const from = performance.now();
+    const { file } = generateWitness(circuit, model.checked, { input, salt, context: 1n });
+    return { ms: performance.now() - from, file };
+  }).sort((left, right) => left.ms - right.ms);
+  const { ms: witnessMs, file: witness } = times[2] ?? { ms: 0, file: new Uint8Array() };
+  const { rows, wires, publicSignals } = circuit.system;
+  const domain = rows + publicSignals + 1;
+  return { ...model, rows: circuit.usedRows, domain, wires, publicSignals, compileMs, witnessMs, witness, r1csFile };
+}
