@@ -4,6 +4,9 @@ import type { InferenceResponse } from "../core/oip.ts";
 import type { Check, Verdict } from "../verify/index.ts";
 import { assertVerified } from "./appraise-service.ts";
 
+/** A path whose legs are proofs names the check of the proof so. */
+const PROOF_CHECK = /^[a-z]+\.proof$/;
+
 /** What a caller keeps of a commitment, to show it to an auditor later. */
 export interface AnswerCommitment {
   /** `triseal_salt`, in hexadecimal: with it anyone can test guesses at the input. */
@@ -25,13 +28,14 @@ export function isCommitted(response: InferenceResponse, salt: Uint8Array): bool
  * @throws TrisealError `VERIFICATION_FAILED` where a leg commits and the answer says nothing of it, where the outputs were not
  *   compared, or where a proof was made for an input that could not be compared with the request.
  */
-export function commitmentOf({ checks, claims }: Verdict, salt: Uint8Array, committed: boolean): AnswerCommitment | null {
+export function commitmentOf({ checks }: Verdict, salt: Uint8Array, committed: boolean): AnswerCommitment | null {
   const status = (id: string): Check["status"] | undefined => checks.find((check) => check.id === id)?.status;
   const input = status("exchange.input-opens");
   if (input === undefined) return null;
   assertVerified(committed, "a leg commits to an input, and the answer names no salt");
   assertVerified(status("exchange.outputs-match") === "pass", "the outputs of the legs could not be compared with the answer");
-  const proven = claims.some(({ about, basis }) => about === "answer" && basis === "proof");
+  // Not by the claim's basis: a proof whose key anyone could have made says less, and still needs its input compared.
+  const proven = checks.some(({ id }) => PROOF_CHECK.test(id));
   assertVerified(input === "pass" || !proven, "the proof is about a committed input, and whose it is could not be checked");
   return { salt: encodeHex(salt), opened: input === "pass" };
 }
