@@ -57,6 +57,9 @@ function latencyVariants({ plain, disk, hybrid, memory, other }: Running): reado
 
 const serversOf = ({ pid, workerPid }: Service) => [pid, workerPid];
 
+/** Answers of every variant before those that count. */
+const WARM_SECONDS = 15;
+
 async function throughputVariants({ plain, disk, hybrid, other }: Running, model: string): Promise<readonly Variant[]> {
   return [
     { name: "bare", call: plainCaller(plain.url, null), servers: childrenOf(plain.pid) },
@@ -82,7 +85,7 @@ async function measureModels(workloads: readonly Workload[], running: Running, o
   let bundle: Uint8Array | null = null;
   for (const workload of workloads) {
     options.progress(`${workload.name}: latency`);
-    const latency = await measureLatency(workload, latencyVariants(running), share, options.smallest ? 2 : 15);
+    const latency = await measureLatency(workload, latencyVariants(running), share, options.smallest ? 0 : WARM_SECONDS);
     bundle ??= latency.bundle;
     options.progress(`${workload.name}: throughput`);
     const variants = await throughputVariants(running, workload.name);
