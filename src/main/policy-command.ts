@@ -22,7 +22,7 @@ import { readConfig } from "./config.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** Paths of this version's gateway. */
-const SERVED_PATHS = ["tee"];
+const SERVED_PATHS = ["tee", "zk"];
 
 async function check(file: string, flags: { readonly json?: true }): Promise<void> {
   const bytes = new Uint8Array(await readFile(file));
