@@ -170,7 +170,8 @@ describe.skipIf(!cargo)("the Rust prover", () => {
       prepare(POWERS, digest);
       await expect(openProverPool(rustProgram(proverProgram, prepared, 1024), LIMITS)).rejects.toThrow(code("ZK_KEY_INVALID"));
       const vk = join(folder, "q.vk.json");
-      run("contribute", "--from", prepared, "--to", contributed);
+      const bound = ["--circuit", "11".repeat(32), "--previous", "22".repeat(32)];
+      run("contribute", "--from", prepared, "--to", contributed, ...bound);
       run("verification-key", "--zkey", contributed, "--vk", vk);
       const verifier = openVerifier(parseVerificationKey(readFileSync(vk)));
       for (const program of [rustProgram(proverProgram, contributed, 1024), snarkjsProgram(SCRIPT, contributed)]) {
