@@ -138,7 +138,9 @@ async function notReady(options: GatewayOptions, inFlight: InFlight): Promise<st
   if ("unavailable" in policy) return `policy: ${policy.unavailable}`;
   const problem = options.policyProblem();
   if (problem !== null) return `policy: ${problem}`;
-  const states = await Promise.all(options.paths.map((path) => path.ready(AbortSignal.timeout(1000))));
+  // A path that was given no model is not awaited, and cannot stand in for one that was.
+  const serving = options.paths.filter((path) => path.models().length > 0);
+  const states = await Promise.all(serving.map((path) => path.ready(AbortSignal.timeout(1000))));
   const reasons = states.flatMap((state) => (state.ready ? [] : [state.reason]));
   return reasons.length === states.length ? `no path is ready: ${reasons.join("; ")}` : null;
 }

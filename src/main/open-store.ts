@@ -26,12 +26,13 @@ export function openStore(dataDir: string, url: string | null, log: OperatorLog)
 }
 
 /** The jobs of the configured log, in a store that is being opened. */
-export function openJobs(config: TrisealConfig, database: Promise<StoreDatabase>): JobOptions {
+export function openJobs(config: TrisealConfig, database: Promise<StoreDatabase>, started: Started): JobOptions {
   const store = database.then(async (opened) => ({
     table: new JobTable(opened.db, config.log.origin),
     queue: await JobQueue.open(opened),
   }));
-  store.catch(() => undefined);
+  // Where the start fails, nobody drains: the queue's timers would keep the process alive.
+  started.add(async () => (await store.catch(() => null))?.queue.close());
   return { store, limits: config.jobs };
 }
 

@@ -134,7 +134,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     policy: policy.current,
     policyProblem: policy.problem,
     paths: [tee, provers.path],
-    jobs: openJobs(config, database),
+    jobs: openJobs(config, database, started),
     models: catalog.models,
     tenants: tenantsOf(config, apiKey),
     codes: { ...coreCodes, ...teeCodes, ...zkCodes },

@@ -26,6 +26,7 @@ const STOP_MS = 5000;
 export class JobQueue {
   private readonly boss: PgBoss;
   private readonly workers = new Map<string, string[]>();
+  private closing: Promise<void> | null = null;
 
   private constructor(boss: PgBoss) {
     this.boss = boss;
@@ -69,8 +70,9 @@ export class JobQueue {
     for (const worker of this.workers.get(path) ?? []) this.boss.notifyWorker(worker);
   }
 
-  /** Takes no further jobs, and waits a while for those under way. */
-  async close(): Promise<void> {
-    await this.boss.stop({ close: false, graceful: true, timeout: STOP_MS });
+  /** Takes no further jobs, and waits a while for those under way. A second call waits for the first. */
+  close(): Promise<void> {
+    this.closing ??= this.boss.stop({ close: false, graceful: true, timeout: STOP_MS });
+    return this.closing;
   }
 }
