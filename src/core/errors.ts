@@ -63,7 +63,7 @@ export const coreCodes = {
   KEY_STAGED: { status: 409, retryable: false, action: "rotate to the staged key, or revoke it" },
   JOB_CANCELLED: { status: 409, retryable: false, action: "nothing: you cancelled the job" },
   JOB_EXPIRED: { status: 410, retryable: false, action: "send the request again: what the job was to answer was deleted" },
-  JOB_NOT_ENDED: { status: 409, retryable: true, action: "ask again later, or follow `/v1/jobs/{id}/events`" },
+  JOB_NOT_ENDED: { status: 409, retryable: true, action: "retry later, or follow `/v1/jobs/{id}/events`" },
   JOB_UNKNOWN: { status: 404, retryable: false, action: "use the id of a job that this API key made" },
   KEY_UNKNOWN: { status: 404, retryable: false, action: "list the keys with `triseal keys list`" },
   LOG_CORRUPT: { status: 500, retryable: false, action: "stop: restore the log folder from a copy; never rewrite it" },
