@@ -7,9 +7,9 @@ import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { SALT_LENGTH } from "../log/index.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
 import type { AppendedLeaf, TransparencyLog } from "../log/store/transparency-log.ts";
-import { encodeBundle, type GatewayKeyset, type Receipt, receiptDigest } from "../receipt/index.ts";
-import type { AcceptedJob } from "../store/job-table.ts";
-import type { IndexEntry, KeyUse, ListedReceipt, ReceiptIndex, ReceiptListing } from "../store/receipt-index.ts";
+import { decodeKeyset, encodeBundle, type GatewayKeyset, type Receipt, receiptDigest } from "../receipt/index.ts";
+import type { KeyUse, ListedReceipt, ReceiptIndex, ReceiptListing } from "../store/receipt-index.ts";
+import { indexEntry } from "./index-entry.ts";
 import { encodeRecord, type JobRecord, type LogRecord, parseRecord, type ReceiptRecord, type UsedKey } from "./record.ts";
 import { openAnswer, type SealedAnswer, storeAnswer, type VaultKeys } from "./response-vault.ts";
 
@@ -60,7 +60,7 @@ export class Ledger {
     this.receiptIndex = index;
     this.keysets = async (digest) => {
       const bytes = await blobs.get(digest);
-      return bytes === null ? null : (parseJson(bytes) as unknown as GatewayKeyset);
+      return bytes === null ? null : decodeKeyset(parseJson(bytes), "keyset");
     };
   }
 
@@ -85,7 +85,7 @@ export class Ledger {
 
   /** Stores the keyset that receipts name. */
   async storeKeyset(keyset: GatewayKeyset): Promise<void> {
-    await this.blobs.put(encodeJcs(keyset as unknown as JsonObject));
+    await this.blobs.put(encodeJcs(keyset));
   }
 
   /** Logs a document that receipts share, once. @throws TrisealError `LOG_UNAVAILABLE`. */
@@ -287,28 +287,4 @@ function appendRecord(log: TransparencyLog, record: NewRecord): Promise<Appended
   const salt = crypto.getRandomValues(new Uint8Array(SALT_LENGTH));
   const { kind, document } = record;
   return log.append({ kind, document, salt, record: encodeRecord({ ...record, salt }) });
-}
-
-/** What the index keeps of a leaf. A leaf whose record was deleted keeps its number only. */
-function indexEntry(leafIndex: number, leafHash: string, record: Omit<LogRecord, "v" | "salt" | "blobs"> | null): IndexEntry {
-  const { kind, document, receipt, job } = record ?? {};
-  const used = receipt?.idempotency ?? job?.idempotency;
-  const keyUse = used === undefined ? null : { keyHash: used.keyHash, requestHash: used.requestHash };
-  const isShared = kind === "session" || kind === "policy" || kind === "key";
-  return {
-    leafIndex,
-    leafHash,
-    shared: isShared && document !== undefined ? document : null,
-    receipt:
-      receipt === undefined
-        ? null
-        : { id: receipt.id, keyHash: receipt.keyHash, tenant: receipt.tenant, servedAt: receipt.servedAt },
-    job: job === undefined ? null : acceptedJob(job, leafIndex),
-    keyUse,
-  };
-}
-
-function acceptedJob(record: JobRecord, leafIndex: number): AcceptedJob {
-  const { id, tenant, keyHash, path, model, acceptedAt, deadlineAt, receiptId } = record;
-  return { id, tenant, keyHash, path, model, acceptedAt, deadlineAt, receiptId, leafIndex };
 }

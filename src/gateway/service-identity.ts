@@ -44,7 +44,7 @@ export function createServiceIdentity(
       workload_keyset_digest: digest,
       attestation: {
         tee_type: TEE_NONE,
-        workload_keyset: keyset as unknown as JsonObject,
+        workload_keyset: keyset,
         report_data: encodeHex(bound),
         source_provenance: { repo_url: null, repo_commit: null, image_digest: null, image_provenance: null },
         evidence: signReport(bound, signer),

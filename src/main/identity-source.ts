@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import { encodeJcs } from "../core/jcs.ts";
-import { type JsonObject, parseJson } from "../core/json.ts";
+import { parseJson } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
 import type { Ledger } from "../gateway/ledger.ts";
 import type { OperatorLog } from "../gateway/options.ts";
@@ -128,7 +128,7 @@ function keysetFile(dataDir: string): string {
 }
 
 async function storeIdentity({ dataDir, files }: IdentitySetup, { keyset }: ServiceIdentity): Promise<void> {
-  await replaceFile(files, keysetFile(dataDir), encodeJcs(keyset as unknown as JsonObject));
+  await replaceFile(files, keysetFile(dataDir), encodeJcs(keyset));
 }
 
 /** The stored keyset's identity, or null where there is none, or it is not what these keys give now, or it nears its end. */

@@ -104,7 +104,7 @@ export function encodeBundle(bundle: {
     v: BUNDLE_VERSION,
     receipt: bundle.receipt,
     supplements: bundle.supplements,
-    keyset: bundle.keyset as unknown as JsonObject,
+    keyset: bundle.keyset,
     sessions: Object.fromEntries(bundle.sessions),
     blobs: Object.fromEntries(bundle.blobs.map((blob) => [digestOf(blob), encodeBase64(blob)])),
     log: Object.fromEntries(bundle.log) as JsonObject,

@@ -14,7 +14,6 @@ import {
   text,
 } from "../core/decode.ts";
 import { digestOfJson, type Sha256Digest, sha256Bytes } from "../core/digest.ts";
-import type { JsonObject } from "../core/json.ts";
 
 /** The protocol version that every ACI document of ours names. */
 export const ACI_VERSION = "aci/1";
@@ -31,17 +30,17 @@ export const decodeKeyset: Decoder<GatewayKeyset> = object({
 });
 
 /** Public keys of a gateway. `not_after` is in seconds since the epoch. */
-export interface GatewayKeyset {
+export type GatewayKeyset = {
   readonly subject: string | null;
   readonly not_after: number;
   readonly receipt_signing_keys: readonly Decoded<typeof publicKey>[];
   readonly e2ee_public_keys: readonly Decoded<typeof publicKey>[];
   readonly tls_public_keys: readonly { readonly spki_sha256: string; readonly domain?: string }[];
-}
+};
 
 /** Digest of `keyset` over its JCS form (ACI section 3.1). */
 export function keysetDigest(keyset: GatewayKeyset): Sha256Digest {
-  return digestOfJson(keyset as unknown as JsonObject);
+  return digestOfJson(keyset);
 }
 
 /** The Ed25519 receipt key of the keyset with this id, 64 hexadecimal digits, or null. */

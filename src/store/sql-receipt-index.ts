@@ -2,7 +2,7 @@
 import type { Kysely } from "kysely";
 import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
-import { answered } from "./answered.ts";
+import { answered, unavailable } from "./answered.ts";
 import { IndexTail } from "./index-tail.ts";
 import { acceptedRows } from "./job-table.ts";
 import { KeyFilter } from "./key-filter.ts";
@@ -160,10 +160,6 @@ export class SqlReceiptIndex implements ReceiptIndex {
     }
     this.writing = null;
   }
-}
-
-function unavailable(cause: unknown): TrisealError {
-  return new TrisealError("STORE_UNAVAILABLE", "the database does not answer", { cause });
 }
 
 /** Leaves of the log that the tables know. @throws TrisealError `STORE_FOREIGN`, `STORE_UNAVAILABLE`. */

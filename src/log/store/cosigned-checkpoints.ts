@@ -1,3 +1,7 @@
+/** Checkpoints as they are stored: notes, of which witnesses cosigned some. */
+import { type Checkpoint, parseCheckpointText } from "../checkpoint.ts";
+import { parseNote } from "../note.ts";
+
 /** Checkpoints that witnesses cosigned, by size. */
 export class CosignedCheckpoints {
   private readonly notes = new Map<number, string>();
@@ -35,5 +39,14 @@ export class CosignedCheckpoints {
       else low = middle + 1;
     }
     return low;
+  }
+}
+
+/** The checkpoint of a stored note, or null where the bytes are none. Its signature is not verified: the log key may have changed since. */
+export function readCheckpoint(bytes: Uint8Array): Checkpoint | null {
+  try {
+    return parseCheckpointText(parseNote(new TextDecoder().decode(bytes)).text);
+  } catch {
+    return null;
   }
 }

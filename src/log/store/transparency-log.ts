@@ -11,7 +11,7 @@ import { encodeLeaf, type LeafKind } from "../leaf.ts";
 import { leafHash, proveConsistency, proveInclusion } from "../merkle.ts";
 import { encodeNote, type NoteSignature, parseNote } from "../note.ts";
 import { canonicalNote, encodeTlogProof } from "../tlog-proof.ts";
-import { CosignedCheckpoints } from "./cosigned-checkpoints.ts";
+import { CosignedCheckpoints, readCheckpoint } from "./cosigned-checkpoints.ts";
 import { type DataLock, lockData } from "./data-lock.ts";
 import { type DurableFiles, makeDurableDirectory, replaceFile } from "./files.ts";
 import { LeafFile, readLeaves } from "./leaf-file.ts";
@@ -304,13 +304,4 @@ export class TransparencyLog {
 /** The leaves of whole batches in the file. @throws TrisealError `LOG_CORRUPT`. */
 async function storedLeaves({ files, directory }: LogOptions): Promise<readonly Uint8Array[]> {
   return readLeaves((await files.read(`${directory}/leaves`)) ?? new Uint8Array()).leaves;
-}
-
-/** The checkpoint of a stored note, or null where the bytes are none. Its signature is not verified: the log key may have changed since. */
-function readCheckpoint(bytes: Uint8Array): Checkpoint | null {
-  try {
-    return parseCheckpointText(parseNote(new TextDecoder().decode(bytes)).text);
-  } catch {
-    return null;
-  }
 }

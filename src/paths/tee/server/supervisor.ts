@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { boolean, integer, object, text } from "../../../core/decode.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
+import { pause } from "./pause.ts";
 
 /** Longest line of a worker's log that is handed on, in characters. */
 const MAX_LOG_LINE = 4096;
@@ -127,22 +128,8 @@ export class Supervisor {
       if (this.stopped.signal.aborted) return;
       failures = performance.now() - started >= this.times.stableAfterMs ? 0 : failures + 1;
       this.events.onDown(reason);
-      await this.pause(backoffMs(failures - 1, this.times));
+      await pause(backoffMs(failures - 1, this.times), this.stopped.signal);
     }
-  }
-
-  private async pause(milliseconds: number): Promise<void> {
-    const { signal } = this.stopped;
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, milliseconds);
-      function done(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-      signal.addEventListener("abort", done);
-    });
   }
 
   /** One process from start to end; returns why it ended. */

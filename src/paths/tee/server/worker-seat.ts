@@ -3,6 +3,7 @@ import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { BackendFact } from "../../path.ts";
 import type { AdmittedSession } from "./admission.ts";
+import { pause } from "./pause.ts";
 import { type SeatOptions, SeatWorker, type WorkerPlace, type WorkerSession } from "./seat-worker.ts";
 
 const DEFAULT_DRAIN_MS = 5000;
@@ -95,7 +96,7 @@ export class WorkerSeat {
     this.worker = successor;
     old.retire();
     this.leaving.add(old);
-    await this.pause(this.options.drainMs ?? DEFAULT_DRAIN_MS);
+    await pause(this.options.drainMs ?? DEFAULT_DRAIN_MS, this.closing.signal);
     this.leaving.delete(old);
     this.ending.add(old);
     // Each request has its own deadline, so that this ends.
@@ -124,19 +125,5 @@ export class WorkerSeat {
       if (found !== null) return this.seated(found);
     }
     return null;
-  }
-
-  private async pause(milliseconds: number): Promise<void> {
-    const { signal } = this.closing;
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, milliseconds);
-      function done(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-      signal.addEventListener("abort", done);
-    });
   }
 }

@@ -3,7 +3,6 @@ import { decodeBinding } from "../../../core/binding.ts";
 import { type Decoded, type Decoder, digest, object, oneOf } from "../../../core/decode.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
-import type { JsonObject } from "../../../core/json.ts";
 import { decodeProofDocument, decodeSignalsDocument, MAX_PUBLIC_SIGNALS, parseDocument, proofDocument } from "./documents.ts";
 import { FIELD_ORDER } from "./field.ts";
 
@@ -48,7 +47,7 @@ export interface StatedSignals {
 /** The bytes of a leg, in JCS form. */
 export function encodeZkLeg({ proof: proven, publicSignals, ...rest }: ZkLeg): Uint8Array {
   const document = { ...rest, proof: proofDocument(proven), publicSignals: publicSignals.map(String) };
-  return encodeJcs(document as unknown as JsonObject);
+  return encodeJcs(document);
 }
 
 /**
