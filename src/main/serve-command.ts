@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
-import { nodeFiles } from "../log/store/files.ts";
+import { openThreadedFiles } from "../log/store/threaded-files.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -61,10 +61,12 @@ async function serve(flags: ServeFlags): Promise<void> {
   const stopped = stopSignal();
   const databaseUrl = process.env["DATABASE_URL"] ?? null;
   const dev = flags.dev === true;
-  const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log: writeLog, files: nodeFiles });
+  const files = openThreadedFiles();
+  const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log: writeLog, files });
   announce(running, flags);
   await stopped;
   await running.close();
+  await files.close();
 }
 
 /** Adds `serve` to the command line. */
