@@ -1,41 +1,39 @@
 /** An inference request through the gateway: parse, decide, run, receipt. Every way out of it is coded; every decided one is logged. */
 import { encodeHex, utf8 } from "../core/bytes.ts";
-import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { inStage } from "../core/stage.ts";
-import { holdsUntil, type UnixSeconds } from "../core/time.ts";
-import type { InferOptions, PathAnswer, PathId, ServedModel } from "../paths/path.ts";
-import { candidateOf, type Decision, decide, type Fact, factsFromCaller } from "../policy/index.ts";
+import { holdsUntil, type UnixSeconds, unixSeconds } from "../core/time.ts";
+import type { PathAnswer, PathId, ServedModel } from "../paths/path.ts";
+import { candidateOf, type Decision, decide, type Fact, factsFromCaller, type PathRoles, pathRoles } from "../policy/index.ts";
 import type { KeyUse } from "../store/receipt-index.ts";
 import { type Decided, decided, newReceiptId, ReceiptWriter, type ReceivedRequest } from "./exchange.ts";
 import { logFault } from "./fault.ts";
+import { withForwarded } from "./forwarded.ts";
 import { KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
 import type { InferCall, InferResult, JobAcceptor } from "./infer-call.ts";
-import { type JobAnswer, shouldRetry, stopReason } from "./job.ts";
+import { type JobAnswer, newJobId, shouldRetry, stoppedAs } from "./job.ts";
+import type { PendingLegs } from "./ledger.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { essence, type ParsedCall, parseCall } from "./parse-call.ts";
 import { codedError, PROBLEM_TYPE, problemOf } from "./problem.ts";
+import type { DecidedRequest, PathRunner } from "./run-paths.ts";
+import { encodeCall } from "./stored-call.ts";
 
-/** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
-function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
-  if (forwarded === null || "forwardedDigest" in error.details) return error;
-  const { code, message, cause, details } = error;
-  return new TrisealError(code as "INTERNAL", message, {
-    cause,
-    details: { ...details, forwarded: true, forwardedDigest: forwarded },
-  });
-}
+/** A response that is no job's, for the first time. */
+const sent = { jobId: null, code: null, replayed: false, pending: [] } as const;
 
 /** Answers inference requests. */
 export class InferService {
   private readonly options: GatewayOptions;
   /** Paths whose answers cite an attested session. */
   private readonly attestedPaths: ReadonlySet<PathId>;
+  private readonly runner: PathRunner;
   private readonly claims = new KeyClaims();
   private jobs: JobAcceptor | null = null;
 
-  constructor(options: GatewayOptions) {
+  constructor(options: GatewayOptions, runner: PathRunner) {
     this.options = options;
+    this.runner = runner;
     this.attestedPaths = new Set(options.paths.filter((path) => path.attestedUpstream).map((path) => path.id));
   }
 
@@ -84,7 +82,7 @@ export class InferService {
     const same = used.requestHash === keyed.requestHash;
     const stored = same ? await this.options.ledger.storedResponse(used) : null;
     if (stored === "job" && this.jobs !== null) return this.jobs.repeat(used.leafIndex, call.caller.keyHash);
-    if (stored !== null && stored !== "job") return { ...stored, jobId: null, code: null, replayed: true };
+    if (stored !== null && stored !== "job") return { ...sent, ...stored, replayed: true };
     const gone = "the request was answered before, and the stored answer was deleted";
     const error = same ? new TrisealError("IDEMPOTENCY_EXPIRED", gone) : keyReused();
     return this.refuse(newReceiptId(), call, parseCall(call, this.options).received, null, error, null);
@@ -98,32 +96,61 @@ export class InferService {
   ): Promise<InferResult> {
     const id = job?.receiptId ?? newReceiptId();
     let made: Decided | null = null;
-    let forwarded: Sha256Digest | null = null;
     try {
       const model = this.model(call);
       parsed.checkTensors(model);
       const bound = await inStage(call.stages, "policy", () => this.decide(parsed, model));
       made = bound;
-      const later = call.respondAsync && bound.decision.effect !== "deny" ? (bound.decision.chosen[0]?.path ?? null) : null;
-      if (later !== null && this.jobs !== null) return await this.jobs.accept({ call, receiptId: id, path: later, keyed });
-      const { path, answer } = await this.run(parsed, model, bound, {
-        ...call,
-        ...(job === null ? {} : { progress: job.progress }),
-      });
-      forwarded = answer.forwardedDigest;
-      const servedAt = this.servedAt(bound);
-      const sign = () => this.writer(call).answer(id, parsed.received, bound, path, answer, servedAt);
-      const exchange = await inStage(call.stages, "sign", sign);
-      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
-      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
-      const { mediaType, body } = answer;
-      return { status: 200, mediaType, body, receiptId: id, jobId: null, code: null, replayed: false };
+      const roles = this.rolesOf(bound.decision);
+      const later = job === null ? this.laterOf(call, roles) : null;
+      if (later === null) return await this.answerNow(id, call, { parsed, model, made: bound }, roles, keyed, job);
+      const deadlineAt = deadlineOf(bound.decision, roles);
+      return await later.accept({ call, receiptId: id, path: roles.answers, keyed, deadlineAt });
     } catch (error) {
-      const stopped = job === null ? null : stopReason(call.signal);
-      const coded = withForwarded(stopped ?? codedError(error), forwarded);
+      const coded = job === null ? codedError(error) : stoppedAs(codedError(error), call.signal);
       if (job !== null && shouldRetry(coded, job, this.options.codes)) throw coded;
       return this.refuse(id, call, parsed.received, made, coded, keyed);
     }
+  }
+
+  /** Runs the paths, and logs the receipt with every leg that is there and the promise of those that follow. */
+  private async answerNow(
+    id: string,
+    call: InferCall,
+    request: DecidedRequest & { readonly parsed: ParsedCall; readonly made: Decided },
+    roles: PathRoles,
+    keyed: KeyedRequest | null,
+    job: JobAnswer | null,
+  ): Promise<InferResult> {
+    const { parsed, made } = request;
+    if (roles.follow.length > 0) await this.jobs?.assertRoom(call.caller.tenant.id);
+    const options = { ...call, ...(job === null ? {} : { progress: job.progress }) };
+    const { answer, legs } = await this.runner.run(request, roles, options, { receipt_id: id });
+    const pending = pendingLegs(call, made.decision, roles, answer);
+    try {
+      const servedAt = this.servedAt(made);
+      const sign = () => this.writer(call).answer(id, parsed.received, made, { answer, legs, pending }, servedAt);
+      const exchange = await inStage(call.stages, "sign", sign);
+      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
+      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
+    } catch (error) {
+      throw withForwarded(error, answer.forwardedDigest);
+    }
+    const awaited = pending?.legs ?? [];
+    this.jobs?.follow(awaited);
+    const { mediaType, body } = answer;
+    return { ...sent, status: 200, mediaType, body, receiptId: id, pending: awaited };
+  }
+
+  /** What each path of an allowing decision does. Where nothing can wait, all of it is done before the answer leaves. @throws TrisealError the denial. */
+  private rolesOf({ effect, obligations, code, reason }: Decision): PathRoles {
+    if (effect === "deny" || obligations === null) throw new TrisealError(code ?? "POLICY_DENIED", reason);
+    return pathRoles(this.jobs === null ? { ...obligations, async: [] } : obligations);
+  }
+
+  /** Who takes a request that is answered later, as caller or policy want; null for one that is answered now. */
+  private laterOf({ respondAsync }: InferCall, { waitsSeconds }: PathRoles): JobAcceptor | null {
+    return respondAsync || waitsSeconds !== null ? this.jobs : null;
   }
 
   /** Receipts a refusal. It uses up the key in `keyed` unless a retry can succeed. */
@@ -143,7 +170,7 @@ export class InferService {
     const { status } = problem;
     const usedKey = keyed === null || problem.retryable ? null : { ...keyed, status };
     await ledger.logExchange(this.writer(call).refusal(id, received, made, error, body, this.servedAt(made)), usedKey);
-    return { status, mediaType: PROBLEM_TYPE, body, receiptId: id, jobId: null, code: error.code, replayed: false };
+    return { ...sent, status, mediaType: PROBLEM_TYPE, body, receiptId: id, code: error.code };
   }
 
   private writer({ identity }: InferCall): ReceiptWriter {
@@ -201,44 +228,25 @@ export class InferService {
       value === null ? [] : [{ name, origin: "gateway" as const, value }],
     );
   }
+}
 
-  private async run(
-    parsed: ParsedCall,
-    model: ServedModel,
-    made: Decided,
-    { signal, stages, progress }: InferOptions,
-  ): Promise<{ path: string; answer: PathAnswer }> {
-    const { decision } = made;
-    if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
-    const [chosen, ...others] = decision.chosen;
-    const path = this.options.paths.find((candidate) => candidate.id === chosen?.path);
-    // Several paths for one request need jobs: an answer without one of its required legs would be less than policy asks.
-    if (chosen === undefined || path === undefined || others.length > 0) {
-      throw new TrisealError("PATH_UNAVAILABLE", "this gateway answers on one path per request");
-    }
-    const answer = await path.infer(
-      {
-        model,
-        backendId: chosen.backendId,
-        sessionId: chosenSession(decision, chosen),
-        context: { modelDigest: model.digest, decisionDigest: made.decisionDigest, nonce: decision.nonce },
-        facts: parsed.facts,
-        sealedBy: parsed.received.sealedBy,
-        body: parsed.received.body,
-      },
-      { signal, ...(stages === undefined ? {} : { stages }), ...(progress === undefined ? {} : { progress }) },
-    );
-    return { path: path.id, answer };
-  }
+/** The moment by which a request that waits by policy must be answered; null where only the caller wants to wait. */
+function deadlineOf({ at }: Decision, { waitsSeconds }: PathRoles): UnixSeconds | null {
+  return waitsSeconds === null ? null : unixSeconds(at + waitsSeconds);
+}
+
+/** The legs that follow an answer, each with the job that brings it; null where none does. */
+function pendingLegs(call: InferCall, { at }: Decision, { follow }: PathRoles, { leg }: PathAnswer): PendingLegs | null {
+  if (follow.length === 0) return null;
+  const legs = follow.map(({ path, deadlineSeconds }) => ({
+    jobId: newJobId(),
+    receiptId: newReceiptId(),
+    path,
+    deadlineAt: unixSeconds(at + deadlineSeconds),
+  }));
+  return { legs, states: leg.states, call: encodeCall(call) };
 }
 
 function keyReused(): TrisealError {
   return new TrisealError("IDEMPOTENCY_KEY_REUSED", "this idempotency key was used for other bytes");
-}
-
-/** The session among the chosen backend's facts: the answer must come from it and no later one. */
-function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): string | null {
-  const candidate = decision.candidates.find(({ id, path }) => id === chosen.backendId && path === chosen.path);
-  const value = candidate?.facts.find(({ name }) => name === "backend.session_id")?.value;
-  return typeof value === "string" ? value : null;
 }

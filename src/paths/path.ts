@@ -53,6 +53,19 @@ export interface BoundRequest {
   readonly body: Uint8Array;
 }
 
+/** What a leg states of the run itself. All legs of one exchange must state the same: silence beside a statement is a mismatch. */
+export interface RunStatement {
+  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
+  readonly inputCommitment: string | null;
+  /** The model's integers, flat; null where the leg states none or only a commitment. */
+  readonly outputs: JsonValue;
+  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
+  readonly outputCommitment: string | null;
+}
+
+/** What a leg says of a run that it states nothing about. */
+export const NOTHING_STATED: RunStatement = { inputCommitment: null, outputs: null, outputCommitment: null };
+
 /** What a path leaves in the receipt about its answer. */
 export interface Leg {
   /** The signed or proven statement; its SHA-256 stands in the receipt. */
@@ -67,7 +80,12 @@ export interface Leg {
   readonly blobs?: readonly Uint8Array[];
   /** Whether the digest of the opened request can be guessed because the body held no 128 random bits. */
   readonly requestGuessable: boolean;
+  /** What the leg states of the run, as its appraiser will claim it. */
+  readonly states: RunStatement;
 }
+
+/** A leg about an answer of another path. The one session that a receipt cites is the answering path's. */
+export type ConfirmingLeg = Leg & { readonly sessionId: null };
 
 /** An answer of a path. */
 export interface PathAnswer {
@@ -108,6 +126,22 @@ export interface InferOptions {
   readonly progress?: (fraction: number, stage: string) => void;
 }
 
+/** Confirms answers that another path gave, with a leg of its own. */
+export interface Confirmer {
+  /**
+   * Refuses what nobody could confirm, whatever the answer is. Asked before the request is answered, and runs nothing.
+   * @throws TrisealError as `InferencePath.infer` for the same content.
+   */
+  assertConfirmable(request: BoundRequest): void;
+  /**
+   * A leg about the same request, input and outputs as the answer.
+   * @param response the exact bytes of the opened answer. What the confirmation needs of it, such as a salt, stands inside.
+   * @throws TrisealError `LEG_INPUT_MISMATCH`, `LEG_OUTPUT_MISMATCH` where the answer is not what this path finds; else as
+   *   `InferencePath.infer`, without `details.forwarded`: what left for the answer's backend is another thing.
+   */
+  confirm(request: BoundRequest, response: Uint8Array, options: InferOptions): Promise<ConfirmingLeg>;
+}
+
 /** Server side: one way of answering an inference request. */
 export interface InferencePath {
   readonly id: PathId;
@@ -127,13 +161,20 @@ export interface InferencePath {
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
   infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
+  /** How this path confirms what another one answered; null where it cannot. */
+  readonly confirmer: Confirmer | null;
+  /**
+   * Told that another path's evidence contradicts an answer that a backend gave under a session. The backend serves nothing
+   * more; what is gone already needs nothing. `reason` is one line for the operator.
+   */
+  contradicted(backendId: string, sessionId: string | null, reason: string): void;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
   close(): Promise<void>;
 }
 
 /** What a leg states, by name; `verify` compares these across legs and with the receipt, and knows no path. */
-export interface LegClaims {
+export interface LegClaims extends RunStatement {
   readonly requestDigest: Sha256Digest;
   readonly responseDigest: Sha256Digest;
   readonly modelDigest: Sha256Digest;
@@ -148,12 +189,6 @@ export interface LegClaims {
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
-  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
-  readonly inputCommitment: string | null;
-  /** The model's integers, flat; null where the leg states none or only a commitment. */
-  readonly outputs: JsonValue;
-  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
-  readonly outputCommitment: string | null;
   /** What the appraised evidence shows about the backend, by fact name under `backend.`; a decision may not say otherwise. */
   readonly backendFacts: Readonly<Record<string, string | number | boolean>>;
   /** Whom the content was kept from, in words, and on what that rests. */

@@ -5,7 +5,7 @@ import { TrisealError } from "../../../core/errors.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { contextOf } from "../wire/context.ts";
 import { parseVerificationKey, type VerificationKey } from "../wire/documents.ts";
-import { parseZkLeg, readSignals, type StatedSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
+import { commitmentText, parseZkLeg, readSignals, type StatedSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
 import { parseSetup, type Setup, type SetupState, ZK_SETUP_TYPE } from "../wire/setup.ts";
 import { zkChecks } from "./check-table.ts";
 import { type Groth16Verifier, openVerifier } from "./groth16.ts";
@@ -134,7 +134,7 @@ function claimsOf(leg: ZkLeg, stated: StatedSignals, setup: Setup, correctness: 
     factsDigest: null,
     evidence: { digest: leg.setupDigest, mediaType: ZK_SETUP_TYPE },
     wire: null,
-    inputCommitment: stated.inputCommitment.toString(16).padStart(64, "0"),
+    inputCommitment: commitmentText(stated.inputCommitment),
     outputs: stated.outputs,
     outputCommitment: null,
     backendFacts: { evidence_type: evidenceTypeOf(setup.state) },
