@@ -1,5 +1,5 @@
 /** HTTP to one gateway: strict answers, bounded, and every refusal as a coded error. */
-import { concatBytes } from "../core/bytes.ts";
+import { concatBytes, utf8 } from "../core/bytes.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { MAX_BUNDLE_BYTES } from "../receipt/index.ts";
@@ -32,7 +32,11 @@ export interface ServiceAnswer {
   readonly mediaType: string;
   readonly receiptId: string | null;
   readonly keysetDigest: string | null;
+  /** Jobs that bring the legs which the answer's receipt awaits, as the service says. */
+  readonly pendingJobs: readonly string[];
 }
+
+const PENDING_JOB = /;job="(job-[0-9a-f]{32})"/g;
 
 async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
@@ -61,6 +65,20 @@ export class ServiceConnection {
   /** GET with the API key; any status but 200 is thrown with the service's code. */
   get(path: string, signal?: AbortSignal): Promise<ServiceAnswer> {
     return this.send(path, { method: "GET", headers: this.credentials() }, signal);
+  }
+
+  /** @throws TrisealError the code for which a job of this caller ended without what it was to bring. */
+  async assertComing(job: string, signal?: AbortSignal): Promise<void> {
+    const answer = await this.get(`/v1/jobs/${job}`, signal).catch((error: unknown) => {
+      // A service that forgot the job may bring the leg all the same.
+      if (isTrisealError(error, "JOB_UNKNOWN")) return null;
+      throw error;
+    });
+    const document = answer === null ? {} : parseJson(answer.body);
+    const { state, code } = isJsonObject(document) ? document : { state: null, code: null };
+    if (state !== "refused" && state !== "cancelled") return;
+    const problem = utf8(JSON.stringify({ code, detail: "a leg that the receipt awaits will not come" }));
+    throw refusal(200, problem, null, this.options.codes);
   }
 
   /** GET of a public document's bytes, without the API key. */
@@ -103,6 +121,7 @@ export class ServiceConnection {
       mediaType: response.headers.get("content-type")?.split(";")[0] ?? "",
       receiptId,
       keysetDigest: response.headers.get("x-aci-keyset-digest"),
+      pendingJobs: [...(response.headers.get("x-triseal-pending") ?? "").matchAll(PENDING_JOB)].map(([, job = ""]) => job),
     };
   }
 

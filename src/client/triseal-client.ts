@@ -3,19 +3,17 @@
  * once its receipt was verified against the exact request and response.
  */
 import { encodeHex } from "../core/bytes.ts";
-import { digestOf, type Sha256Digest } from "../core/digest.ts";
+import type { Sha256Digest } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
-import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import { callerFacts } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
 import { inStage } from "../core/stage.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
-import { parseBundle } from "../receipt/index.ts";
 import type { Trust } from "../trust/trust-file.ts";
-import { type Verdict, verifyBundle } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
+import { awaitLegs } from "./await-legs.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
-import { type AnswerCommitment, commitmentOf, isCommitted } from "./commitment.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -26,6 +24,7 @@ import {
   type WireRequest,
 } from "./exchange.ts";
 import { IntegerModels } from "./integer-models.ts";
+import { judgeAnswer, type VerifiedAnswer } from "./judge-answer.ts";
 import { defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
@@ -54,17 +53,6 @@ export interface TrisealClientOptions {
    * itself. 3,600 by default; it must exceed two thirds of the gateway's `workers.maxSessionAgeSeconds`.
    */
   readonly maxSessionAgeSeconds?: number;
-}
-
-/** An answer whose receipt verified. */
-export interface VerifiedAnswer {
-  readonly response: InferenceResponse;
-  readonly receiptId: string;
-  /** The bundle, to be kept: an auditor verifies it offline. */
-  readonly bundle: Uint8Array;
-  readonly verdict: Verdict;
-  /** Of an integer model's answer: what opens its commitments; null for a float model. */
-  readonly commitment: AnswerCommitment | null;
 }
 
 /** The appraised service, and the only way to it. */
@@ -116,8 +104,15 @@ export class TrisealClient {
    *   the appraised service could read what is sent; `SERVICE_ERROR` for a code that this version does not know;
    *   `VERIFICATION_FAILED` where service, session, answer or receipt do not
    *   verify under the trust file. Nothing of an unverified answer is returned. The reason of `signal` once that aborts.
+   *   As `VerifiedAnswer.completed` for an answer whose receipt awaits legs, unless the call allows that.
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
+    const answer = await this.answer(call);
+    // Its time is the legs' deadline, and not that of the request.
+    return answer.pending.length === 0 || call.allowPending === true ? answer : answer.completed(call.signal);
+  }
+
+  private async answer(call: InferenceCall): Promise<VerifiedAnswer> {
     const exchange = await inStage(call.stages, "prepare", () => startExchange(call));
     const sealed = call.seal !== false;
     const work = {
@@ -228,30 +223,44 @@ export class TrisealClient {
   }
 
   private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
-    const { exchange, service, wire, answer } = received;
-    const { call, opened, id } = exchange;
+    const { exchange, service, answer } = received;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await inStage(call.stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
-    const response = parseInferenceResponse(openedResponse);
-    const committed = isCommitted(response, exchange.salt);
-    const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, call.model, digest, signal);
-    const opening = committed ? { salt: exchange.salt, model } : null;
-    const shown = { request: opened, response: openedResponse, opening };
-    const options = { now: this.options.clock(), at: null, ...shown, allowPending: false };
-    const verdict = await inStage(call.stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
-    assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
-    assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
-    const { receipt } = parseBundle(bundle);
-    const [first] = receipt.event_log;
-    const sameRequest = first?.type === "request.received" && first.body_hash === digestOf(wire.body);
-    assertVerified(
-      receipt.receipt_id === receiptId && receipt.model === call.model && sameRequest,
-      "the receipt is about another request",
-    );
-    assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
+    const look = (within: AbortSignal) => this.fetchBundle(service, receiptId, within);
+    const judge = (shown: Uint8Array, allowPending: boolean, within: AbortSignal) => {
+      const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, exchange.call.model, digest, within);
+      const trusted = {
+        trust: this.options.trust,
+        service: service.trusted.name,
+        model,
+        now: this.options.clock(),
+        allowPending,
+      };
+      return judgeAnswer({ ...received, openedResponse }, shown, trusted);
+    };
+    const bundle = await inStage(exchange.call.stages, "bundle", () => look(signal));
+    // What is there is verified now, so that nothing is waited for that is refused already.
+    const { receiptDigest, ...first } = await judge(bundle, true, signal);
     // A changed keyset is appraised anew before the next request (ACI section 5.2).
     if (answer.keysetDigest !== service.keysetDigest) this.dismiss(service);
-    return { response, receiptId, bundle, verdict, commitment: commitmentOf(verdict, exchange.salt, committed) };
+    const { pending } = first;
+    if (pending.length === 0) {
+      const done: VerifiedAnswer = { ...first, completed: async () => done };
+      return done;
+    }
+    return {
+      ...first,
+      completed: async (caller) => {
+        const { clock, retry = {} } = this.options;
+        const assertComing = async (within: AbortSignal) => {
+          for (const job of answer.pendingJobs) await service.connection.assertComing(job, within);
+        };
+        const whole = await awaitLegs({ pending, look, assertComing, clock, retry, signal: caller });
+        const { receiptDigest: last, ...complete } = await judge(whole, false, caller ?? new AbortController().signal);
+        assertVerified(last === receiptDigest, "the service shows another receipt than before");
+        const done: VerifiedAnswer = { ...complete, completed: async () => done };
+        return done;
+      },
+    };
   }
 }
