@@ -39,7 +39,7 @@ const matrix = {
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path", "store"], packages: ["hono", "zod"], node: true },
   "paths/zk/snarkjs": { own: [], packages: ["snarkjs"], node: true },
   verify: { own: ["core", "receipt", "log", "trust", "model", "policy", "path", "paths/*/evidence"], packages: [] },
-  client: { own: ["core", "receipt", "trust", "model", "path", "verify", "paths/*/client"], packages: [] },
+  client: { own: ["core", "receipt", "trust", "model", "policy", "path", "verify", "paths/*/client"], packages: [] },
   "client/node": {
     own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
     packages: ["undici"],
@@ -94,7 +94,7 @@ const NESTED = { log: ["store"], model: ["read"], client: ["node"] };
 
 /** The regular expression of a row's files. A star is one path's name: captured where it stands in `from`. */
 function filesOf(row, star) {
-  if (row === "path") return "^src/paths/path\\.ts$";
+  if (row === "path") return "^src/paths/(?:path|leg)\\.ts$";
   const folder = row.startsWith("enclave/") ? row : `src/${row}`;
   const nested = NESTED[row] === undefined ? "" : `(?!(?:${NESTED[row].join("|")})/)`;
   return `^${folder.replace("*", star)}/${nested}`;

@@ -10,9 +10,12 @@ import { messageHeaders, messageType } from "../core/oip-body.ts";
 import { inStage } from "../core/stage.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
+import { receiptDigest } from "../receipt/index.ts";
 import type { Trust } from "../trust/trust-file.ts";
+import type { VerifyOptions } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
 import { awaitLegs } from "./await-legs.ts";
+import type { Challenge, ChallengeCall } from "./challenge.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
 import {
   type Exchange,
@@ -24,13 +27,17 @@ import {
   type WireRequest,
 } from "./exchange.ts";
 import { IntegerModels } from "./integer-models.ts";
-import { judgeAnswer, type VerifiedAnswer } from "./judge-answer.ts";
-import { defaultPathClients } from "./path-clients.ts";
+import { judgeAnswer, judgeReceipt, type ReceiptJudge } from "./judge-answer.ts";
+import { clearPathCodes, defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
 import { type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { SessionSource } from "./session-source.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { askChallenge, fetchDocument, type ServiceAccess, submitDocument, type WantedDocument } from "./submission.ts";
+import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
+
+export type { VerifiedAnswer } from "./verified-answer.ts";
 
 /** How a client is set up. */
 export interface TrisealClientOptions {
@@ -84,13 +91,18 @@ export class TrisealClient {
   private readonly establishing = new SingleFlight((signal) => this.appraise(signal));
   private readonly integerModels = new IntegerModels();
   private service: EstablishedService | null = null;
+  private readonly access: ServiceAccess<EstablishedService> = {
+    retrying: (signal, attempt) => this.retrying(signal, attempt),
+    judged: (...received) => this.judged(...received),
+    clock: () => this.options.clock(),
+  };
 
   /** Connects to nothing yet. @throws TrisealError `CONFIG_INVALID` for a `baseUrl` that is none. */
   constructor(options: TrisealClientOptions) {
     this.options = options;
     this.url = parseBaseUrl(options.baseUrl);
     this.pathClients = options.pathClients ?? defaultPathClients;
-    this.codes = serviceCodes(this.pathClients.map((client) => client.codes));
+    this.codes = serviceCodes([...this.pathClients.map((client) => client.codes), ...clearPathCodes]);
     this.maxAgeSeconds = options.maxSessionAgeSeconds ?? 3600;
     this.fetch = options.transport?.contact ?? options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   }
@@ -108,7 +120,6 @@ export class TrisealClient {
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
     const answer = await this.answer(call);
-    // Its time is the legs' deadline, and not that of the request.
     return answer.pending.length === 0 || call.allowPending === true ? answer : answer.completed(call.signal);
   }
 
@@ -121,6 +132,37 @@ export class TrisealClient {
         isTrisealError(error) && error.details["retryable"] === true && !(sealed && SEAL_ANEW.has(error.code)),
     };
     return withRetries(work, this.options.retry, call.signal);
+  }
+
+  /** Asks to submit what this caller makes itself. @throws TrisealError as `askChallenge`. */
+  challenge(call: ChallengeCall): Promise<Challenge> {
+    return askChallenge(this.access, call);
+  }
+
+  /** Submits what was made under a challenge, and verifies the receipt. @throws TrisealError as `submitDocument`. */
+  submit(challenge: Challenge, document: Uint8Array, signal?: AbortSignal): Promise<VerifiedAnswer> {
+    return submitDocument(this.access, challenge, document, signal);
+  }
+
+  /** A document that the service serves to its callers, believed by its digest alone. @throws TrisealError as `fetchDocument`. */
+  document(address: string, wanted: WantedDocument, signal?: AbortSignal): Promise<Uint8Array> {
+    return fetchDocument(this.access, address, wanted, signal);
+  }
+
+  /** Work with the appraised service that is repeated where its code says that this can help. What is sent goes in the clear. */
+  private retrying<T>(
+    signal: AbortSignal | undefined,
+    attempt: (service: EstablishedService, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const work = {
+      attempt: async (inTime: AbortSignal) => {
+        const service = await this.established(inTime);
+        assertBound(service.bound);
+        return attempt(service, inTime);
+      },
+      isRetryable: (error: unknown) => isTrisealError(error) && error.details["retryable"] === true,
+    };
+    return withRetries(work, this.options.retry, signal);
   }
 
   /** The bundle of a receipt, as the service serves it. Appraises the service first; verifies nothing of the bundle. */
@@ -211,8 +253,7 @@ export class TrisealClient {
 
   private async prepare({ call, opened }: Exchange, service: EstablishedService, signal: AbortSignal): Promise<WireRequest> {
     if (call.seal === false) {
-      if (!service.bound)
-        throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
+      assertBound(service.bound);
       const headers = messageHeaders(opened, messageType(opened));
       return { body: opened, mediaType: messageType(opened), headers, open: async (body) => body };
     }
@@ -223,44 +264,57 @@ export class TrisealClient {
   }
 
   private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
-    const { exchange, service, answer } = received;
+    const { exchange, service, wire, answer } = received;
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
     const look = (within: AbortSignal) => this.fetchBundle(service, receiptId, within);
     const judge = (shown: Uint8Array, allowPending: boolean, within: AbortSignal) => {
       const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, exchange.call.model, digest, within);
-      const trusted = {
-        trust: this.options.trust,
-        service: service.trusted.name,
-        model,
-        now: this.options.clock(),
-        allowPending,
-      };
-      return judgeAnswer({ ...received, openedResponse }, shown, trusted);
+      return judgeAnswer(shown, { exchange, wire, openedResponse, model }, this.judgeOf(service, receiptId, allowPending));
     };
     const bundle = await inStage(exchange.call.stages, "bundle", () => look(signal));
     // What is there is verified now, so that nothing is waited for that is refused already.
-    const { receiptDigest, ...first } = await judge(bundle, true, signal);
-    // A changed keyset is appraised anew before the next request (ACI section 5.2).
-    if (answer.keysetDigest !== service.keysetDigest) this.dismiss(service);
+    const { receipt, ...first } = await judge(bundle, true, signal);
+    this.noteKeyset(service, answer);
     const { pending } = first;
-    if (pending.length === 0) {
-      const done: VerifiedAnswer = { ...first, completed: async () => done };
-      return done;
-    }
-    return {
-      ...first,
-      completed: async (caller) => {
-        const { clock, retry = {} } = this.options;
-        const assertComing = async (within: AbortSignal) => {
-          for (const job of answer.pendingJobs) await service.connection.assertComing(job, within);
-        };
-        const whole = await awaitLegs({ pending, look, assertComing, clock, retry, signal: caller });
-        const { receiptDigest: last, ...complete } = await judge(whole, false, caller ?? new AbortController().signal);
-        assertVerified(last === receiptDigest, "the service shows another receipt than before");
-        const done: VerifiedAnswer = { ...complete, completed: async () => done };
-        return done;
-      },
+    if (pending.length === 0) return completeAnswer(first);
+    const completed = async (caller?: AbortSignal): Promise<VerifiedAnswer> => {
+      const { clock, retry = {} } = this.options;
+      const assertComing = (within: AbortSignal) => service.connection.assertComing(answer.pendingJobs, within);
+      const whole = await awaitLegs({ pending, look, assertComing, clock, retry, signal: caller });
+      const { receipt: same, ...last } = await judge(whole, false, caller ?? new AbortController().signal);
+      assertVerified(receiptDigest(same) === receiptDigest(receipt), "the service shows another receipt than before");
+      return completeAnswer(last);
     };
+    return { ...first, completed };
   }
+
+  private judgeOf({ trusted }: EstablishedService, receiptId: string, allowPending: boolean): ReceiptJudge {
+    return { trust: this.options.trust, service: trusted.name, receiptId, now: this.options.clock(), allowPending };
+  }
+
+  /** Fetches and verifies the receipt of an answer against what was sent and what came back. */
+  private async judged(
+    service: EstablishedService,
+    answer: ServiceAnswer,
+    shown: Pick<VerifyOptions, "request" | "response" | "opening">,
+    signal: AbortSignal,
+  ): Promise<JudgedReceipt> {
+    const { receiptId } = answer;
+    assertVerified(receiptId !== null, "the answer names no receipt");
+    const bundle = await this.fetchBundle(service, receiptId, signal);
+    const judged = await judgeReceipt(bundle, shown, this.judgeOf(service, receiptId, false));
+    this.noteKeyset(service, answer);
+    return judged;
+  }
+
+  /** A changed keyset is appraised anew before the next request (ACI section 5.2). */
+  private noteKeyset(service: EstablishedService, { keysetDigest }: ServiceAnswer): void {
+    if (keysetDigest !== service.keysetDigest) this.dismiss(service);
+  }
+}
+
+function assertBound(bound: boolean): void {
+  if (!bound)
+    throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
 }

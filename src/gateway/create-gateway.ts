@@ -4,6 +4,7 @@ import { TrisealError } from "../core/errors.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { ReceiptCompleter } from "./complete-receipt.ts";
 import { logFault } from "./fault.ts";
+import { KeyClaims } from "./idempotency.ts";
 import { InFlight } from "./in-flight.ts";
 import { InferService } from "./infer.ts";
 import { JobRunner } from "./job-runner.ts";
@@ -15,7 +16,9 @@ import { addAciRoutes } from "./routes-aci.ts";
 import { addJobRoutes } from "./routes-jobs.ts";
 import { addLogRoutes } from "./routes-log.ts";
 import { addOipRoutes } from "./routes-oip.ts";
+import { addPathRoutes } from "./routes-path.ts";
 import { PathRunner } from "./run-paths.ts";
+import { SubmissionService } from "./submission-service.ts";
 
 /** Methods that routes are registered for. */
 const METHODS = ["GET", "POST", "DELETE"];
@@ -66,13 +69,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     response.headers.set("allow", allowed.join(", "));
     return response;
   });
+  // One tenant's key is one key, wherever it is used.
+  const claims = new KeyClaims();
   const paths = new PathRunner(options);
-  const service = new InferService(options, paths);
+  const service = new InferService(options, claims, paths);
   addOipRoutes(app, options, inFlight, memory, service);
   // Reads are bounded apart: whoever was answered while the gateway drains still gets the receipt.
   const reads = new InFlight(bounds);
   addAciRoutes(app, options, reads, memory);
   addLogRoutes(app, options);
+  addPathRoutes(app, options, { inFlight, reads, memory }, new SubmissionService(options, claims));
   const jobs = openJobs(options, service, paths);
   if (jobs !== null) addJobRoutes(app, options, jobs.service, reads);
   return {

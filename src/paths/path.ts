@@ -6,11 +6,14 @@ import type { BindingContext } from "../core/binding.ts";
 import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
 import type { ErrorTable } from "../core/errors.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
 import type { Stages } from "../core/stage.ts";
 import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
+import type { ConfirmingLeg, PathAnswer, RunStatement } from "./leg.ts";
+
+export * from "./leg.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
 export type PathId = string;
@@ -53,50 +56,6 @@ export interface BoundRequest {
   readonly body: Uint8Array;
 }
 
-/** What a leg states of the run itself. All legs of one exchange must state the same: silence beside a statement is a mismatch. */
-export interface RunStatement {
-  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
-  readonly inputCommitment: string | null;
-  /** The model's integers, flat; null where the leg states none or only a commitment. */
-  readonly outputs: JsonValue;
-  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
-  readonly outputCommitment: string | null;
-}
-
-/** What a leg says of a run that it states nothing about. */
-export const NOTHING_STATED: RunStatement = { inputCommitment: null, outputs: null, outputCommitment: null };
-
-/** What a path leaves in the receipt about its answer. */
-export interface Leg {
-  /** The signed or proven statement; its SHA-256 stands in the receipt. */
-  readonly bytes: Uint8Array;
-  readonly mediaType: string;
-  /** ACI session that was cited when the request was forwarded, if the path has an attested upstream. */
-  readonly sessionId: string | null;
-  /** Digest and media type of the evidence behind the leg. */
-  readonly evidenceDigest: Sha256Digest;
-  readonly evidenceMediaType: string;
-  /** Documents that this leg alone cites and that its appraiser asks for by digest: evidence that no session holds. None by default. */
-  readonly blobs?: readonly Uint8Array[];
-  /** Whether the digest of the opened request can be guessed because the body held no 128 random bits. */
-  readonly requestGuessable: boolean;
-  /** What the leg states of the run, as its appraiser will claim it. */
-  readonly states: RunStatement;
-}
-
-/** A leg about an answer of another path. The one session that a receipt cites is the answering path's. */
-export type ConfirmingLeg = Leg & { readonly sessionId: null };
-
-/** An answer of a path. */
-export interface PathAnswer {
-  /** The exact bytes that the caller gets. */
-  readonly body: Uint8Array;
-  readonly mediaType: string;
-  /** SHA-256 of the exact bytes that left the gateway for the backend. */
-  readonly forwardedDigest: Sha256Digest;
-  readonly leg: Leg;
-}
-
 /** Whether a path can answer now. `reason` is one line for the operator. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
@@ -137,9 +96,76 @@ export interface Confirmer {
    * A leg about the same request, input and outputs as the answer.
    * @param response the exact bytes of the opened answer. What the confirmation needs of it, such as a salt, stands inside.
    * @throws TrisealError `LEG_INPUT_MISMATCH`, `LEG_OUTPUT_MISMATCH` where the answer is not what this path finds; else as
-   *   `InferencePath.infer`, without `details.forwarded`: what left for the answer's backend is another thing.
+   *   `InferencePath.infer`. `details.forwarded` means nothing there: what left for the answer's backend is another thing.
    */
   confirm(request: BoundRequest, response: Uint8Array, options: InferOptions): Promise<ConfirmingLeg>;
+}
+
+/** An address of a path's own, below `/v1/<path id>/`. The gateway authenticates and bounds whatever arrives there. */
+export type PathRoute = DocumentRoute | ChallengeRoute | SubmissionRoute;
+
+/** `GET /v1/<path id>/<address>/<name>`: a document for whoever holds an API key. Decided by no policy, receipted by nobody. */
+export interface DocumentRoute {
+  readonly kind: "document";
+  /** Lower-case letters, digits and hyphens. */
+  readonly address: string;
+  /** The document of that name, at most 128 characters; null where there is none. */
+  find(name: string): RouteDocument | null;
+}
+
+/** A document that can be read. Room for it is found before it is. */
+export interface RouteDocument {
+  readonly byteLength: number;
+  readonly mediaType: string;
+  /** @throws TrisealError where it is no longer the document of that name. */
+  read(): Promise<Uint8Array>;
+}
+
+/**
+ * `POST /v1/<path id>/<address>`: asks to be allowed to submit what the caller makes on its own machine. Policy decides then;
+ * the gateway answers with the decision and its nonce, once, for five minutes at most, to the API key that asked.
+ */
+export interface ChallengeRoute {
+  readonly kind: "challenge";
+  readonly address: string;
+  readonly maxBodyBytes: number;
+  /** What will be submitted: policies read it as `request.submits`. */
+  readonly submits: string;
+  /** What a body asks for. @throws TrisealError where it asks for nothing; then there is no receipt. */
+  parse(body: Uint8Array): { readonly modelName: string; readonly facts: CallerFacts };
+  /** What may be submitted about that model. @throws TrisealError with a code of core or of the path. */
+  offer(modelName: string): SubmissionOffer;
+}
+
+/** What policy decides on before anything is made, and what the caller needs to make it. */
+export interface SubmissionOffer {
+  readonly model: ServedModel;
+  /** The caller's own machine as a candidate: only facts that hold of it. */
+  readonly backend: Backend;
+  /** What the answer says beside nonce, decision and expiry. */
+  readonly terms: JsonObject;
+}
+
+/** `POST /v1/<path id>/<address>`: what a caller made under a challenge. Answered once, with a receipt. */
+export interface SubmissionRoute {
+  readonly kind: "submission";
+  readonly address: string;
+  readonly maxBodyBytes: number;
+  /** As that of its challenges: no other challenge counts here. */
+  readonly submits: string;
+  /** The challenge that a body names, and the model. @throws TrisealError where it names none; then there is no receipt. */
+  parse(body: Uint8Array): { readonly nonce: string; readonly modelDigest: Sha256Digest };
+  /** Checks what was submitted, and answers. @throws TrisealError with a code of core or of the path. */
+  accept(submission: Submission, options: InferOptions): Promise<PathAnswer>;
+}
+
+/** What was submitted, with the decision that it was made under. */
+export interface Submission {
+  readonly model: ServedModel;
+  readonly context: BindingContext;
+  /** What the caller stated when it asked for the challenge. */
+  readonly facts: CallerFacts;
+  readonly body: Uint8Array;
 }
 
 /** Server side: one way of answering an inference request. */
@@ -170,6 +196,8 @@ export interface InferencePath {
   contradicted(backendId: string, sessionId: string | null, reason: string): void;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
+  /** Addresses beside inference. None by default. */
+  readonly routes?: readonly PathRoute[];
   close(): Promise<void>;
 }
 
@@ -189,6 +217,11 @@ export interface LegClaims extends RunStatement {
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
+  /**
+   * What the caller made itself and submitted, as `request.submits` of the decision must say; absent where the path computed.
+   * Then no input was in the exchange.
+   */
+  readonly submission?: string;
   /** What the appraised evidence shows about the backend, by fact name under `backend.`; a decision may not say otherwise. */
   readonly backendFacts: Readonly<Record<string, string | number | boolean>>;
   /** Whom the content was kept from, in words, and on what that rests. */

@@ -82,6 +82,8 @@ export interface TestGateway {
   reopenLedger(): Promise<Ledger>;
   /** Puts another process in the place of this one: nothing but log, records, vault and database is left. The old one does no more. */
   restart(): Promise<void>;
+  /** Puts another policy in force. */
+  usePolicy(rules: string): Promise<void>;
   post(path: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>): Promise<Response>;
   get(path: string, apiKey?: string): Promise<Response>;
   /** The bundle of a receipt. */
@@ -116,10 +118,15 @@ export async function startGateway(options: {
   const openLedger = async () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault, await openIndex());
   let ledger = await openLedger();
   const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
-  const policy = activePolicy(options.rules);
+  let policy = activePolicy(options.rules);
+  const usePolicy = async (active: ActivePolicy) => {
+    for (const bytes of [active.policyBytes, active.statementBytes]) await ledger.store(bytes);
+    await ledger.logShared("policy", active.statementBytes);
+    policy = active;
+  };
   await ledger.storeKeyset(identity.keyset);
-  for (const bytes of [identity.reportBytes, policy.policyBytes, policy.statementBytes]) await ledger.store(bytes);
-  await ledger.logShared("policy", policy.statementBytes);
+  await ledger.store(identity.reportBytes);
+  await usePolicy(policy);
   const lines: JsonObject[] = [];
   const limits = { maxOpenPerTenant: 8, deadlineSeconds: 900, maxAttempts: 3, concurrency: 1, ...options.jobs };
   const openJobs = async (opened: StoreDatabase) => ({
@@ -148,6 +155,8 @@ export async function startGateway(options: {
         maxInFlightPerTenant: 1000,
         maxHeldBytes: 1_000_000,
         maxHeldBytesPerTenant: 1_000_000,
+        challengeSeconds: 300,
+        maxChallengesPerTenant: 8,
         ...options.limits,
       },
       clock,
@@ -179,6 +188,7 @@ export async function startGateway(options: {
       gateway = open(ledger);
       await gateway.startJobs();
     },
+    usePolicy: (rules) => usePolicy(activePolicy(rules)),
     get,
     post: (path, body, headers = {}) =>
       call(path, {

@@ -13,7 +13,8 @@ import {
 } from "../../../core/oip.ts";
 import type { BoundRequest, ConfirmingLeg } from "../../path.ts";
 import type { Witness } from "../compile/witness.ts";
-import { commitmentText, encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
+import { commitmentText } from "../evidence/proven-statement.ts";
+import { encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";

@@ -58,11 +58,6 @@ export function parseZkLeg(bytes: Uint8Array): ZkLeg {
   return decodeLeg(parseDocument(bytes, MAX_LEG_BYTES, "a leg"), "leg");
 }
 
-/** A commitment as legs and claims of every path spell it: 64 hexadecimal digits, most significant first. */
-export function commitmentText(signal: bigint): string {
-  return signal.toString(16).padStart(64, "0");
-}
-
 function signedOutput(signal: bigint, index: number): number {
   const value = signal > FIELD_ORDER / 2n ? signal - FIELD_ORDER : signal;
   if (value > MAX_OUTPUT || value < -MAX_OUTPUT) throw new TrisealError("FORMAT_INVALID", `output ${index} is no int32`);
