@@ -162,7 +162,7 @@ class TeeInference implements TeePath {
 
   contradicted(backend: string, sessionId: string | null, reason: string): void {
     const seat = this.seats.find((item) => backendId(item) === backend);
-    if (sessionId !== null) seat?.bySession(sessionId)?.conduct.contradicted(reason);
+    if (sessionId !== null) seat?.contradicted(sessionId, reason);
   }
 
   sessions(): readonly SessionRecord[] {
