@@ -5,6 +5,7 @@ import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { MAX_BUNDLE_BYTES } from "../receipt/index.ts";
 import type { Fetch } from "./channel.ts";
 import { refusal, unreachable } from "./refusal.ts";
+import { platformSleep } from "./retry.ts";
 
 /** How to reach a gateway. */
 export interface ConnectionOptions {
@@ -36,6 +37,10 @@ export interface ServiceAnswer {
   readonly pendingJobs: readonly string[];
 }
 
+const JOB_ADDRESS = /^\/v1\/jobs\/(job-[0-9a-f]{32})$/;
+/** Waits between two looks at a job, in milliseconds. */
+const FIRST_WAIT_MS = 250;
+const MAX_WAIT_MS = 4000;
 const PENDING_JOB = /;job="(job-[0-9a-f]{32})"/g;
 
 async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
@@ -97,8 +102,11 @@ export class ServiceConnection {
     return document;
   }
 
-  /** POST of exact bytes with the API key, under an idempotency key: sent twice, they get one answer. */
-  post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
+  /**
+   * POST of exact bytes with the API key, under an idempotency key: sent twice, they get one answer. Where the service makes it
+   * a job (202), that is waited for, and the answer is its result.
+   */
+  async post(path: string, message: Message, signal?: AbortSignal): Promise<ServiceAnswer> {
     const { mediaType, idempotencyKey } = message;
     const headers = {
       ...message.headers,
@@ -106,7 +114,20 @@ export class ServiceConnection {
       "idempotency-key": idempotencyKey,
       ...this.credentials(),
     };
-    return this.send(path, { method: "POST", body: Uint8Array.from(message.body), headers }, signal);
+    const posted = { method: "POST", body: Uint8Array.from(message.body), headers };
+    const { response, body } = await this.exchange(path, posted, signal, MAX_BUNDLE_BYTES);
+    const job = response.status === 202 ? JOB_ADDRESS.exec(response.headers.get("location") ?? "")?.[1] : undefined;
+    return job === undefined ? this.answerOf(response, body) : this.resultOf(job, signal);
+  }
+
+  /** The response to a job's request, once that has ended. */
+  private async resultOf(job: string, signal = new AbortController().signal): Promise<ServiceAnswer> {
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
+      const document = parseJson((await this.get(`/v1/jobs/${job}`, signal)).body);
+      if (!isJsonObject(document) || document["finished_at"] !== null) return this.get(`/v1/jobs/${job}/result`, signal);
+      await platformSleep(waitMs, signal);
+      signal.throwIfAborted();
+    }
   }
 
   private credentials(): { readonly authorization: string } {
@@ -116,8 +137,11 @@ export class ServiceConnection {
   }
 
   private async send(path: string, init: RequestInit, signal?: AbortSignal, maxBytes = MAX_BUNDLE_BYTES): Promise<ServiceAnswer> {
-    const request: RequestInit = { ...init, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
-    const { response, body } = await this.exchange(`${this.options.baseUrl}${path}`, request, maxBytes);
+    const { response, body } = await this.exchange(path, init, signal, maxBytes);
+    return this.answerOf(response, body);
+  }
+
+  private answerOf(response: Response, body: Uint8Array): ServiceAnswer {
     const receiptId = response.headers.get("x-receipt-id");
     if (response.status !== 200) throw refusal(response.status, body, receiptId, this.options.codes);
     return {
@@ -129,9 +153,15 @@ export class ServiceConnection {
     };
   }
 
-  private async exchange(url: string, request: RequestInit, maxBytes: number): Promise<{ response: Response; body: Uint8Array }> {
+  private async exchange(
+    path: string,
+    init: RequestInit,
+    signal: AbortSignal | undefined,
+    maxBytes: number,
+  ): Promise<{ response: Response; body: Uint8Array }> {
+    const request: RequestInit = { ...init, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
     try {
-      const response = await this.options.fetch(url, request);
+      const response = await this.options.fetch(`${this.options.baseUrl}${path}`, request);
       // What was meant for this address goes to no other. A browser shows a redirect as opaque, without its status.
       if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
         await response.body?.cancel();
@@ -140,7 +170,7 @@ export class ServiceConnection {
       return { response, body: await readBounded(response, maxBytes) };
     } catch (error) {
       if (isTrisealError(error)) throw error;
-      request.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       throw unreachable("the connection to the service failed or broke off", error);
     }
   }

@@ -258,4 +258,9 @@ describe("a proof in the place of an answer", () => {
     expect([result.status, result.receiptId]).toEqual([200, accepted.receiptId]);
     expect(await outcome(accepted.receiptId)).toEqual(["accepted", null]);
   });
+
+  it("is waited for by the SDK", async () => {
+    const { commitment, pending, verdict } = await (await client()).infer(callOf("waits"));
+    expect([commitment?.opened, pending, verdict.outcome]).toEqual([true, [], "accepted"]);
+  });
 });
