@@ -97,7 +97,7 @@ export class SqlReceiptIndex implements ReceiptIndex {
     if (entry.keyUse !== null) this.filter.add(entry.keyUse.keyHash);
     this.waiting.push(entry);
     // Whoever takes jobs reads them from the tables.
-    if (entry.job !== null) this.awaited = this.end;
+    if (entry.jobs.length > 0) this.awaited = this.end;
     this.schedule();
   }
 
@@ -111,6 +111,15 @@ export class SqlReceiptIndex implements ReceiptIndex {
     const rows = this.db.selectFrom("receipts").select(["leaf_index", "key_hash"]);
     const row = await answered(rows.where("id", "=", id).where("shard", "=", this.shard).executeTakeFirst());
     return row === undefined ? null : { leafIndex: Number(row.leaf_index), keyHash: row.key_hash };
+  }
+
+  async supplements(parentId: string): Promise<readonly number[]> {
+    // Memory first: what is written meanwhile is then in both, and in order and once all the same.
+    const recent = this.tail.supplements(parentId);
+    if (this.db === null) return recent;
+    const rows = this.db.selectFrom("receipts").select("leaf_index").where("parent_id", "=", parentId);
+    const written = await answered(rows.where("shard", "=", this.shard).execute());
+    return [...new Set([...written.map(({ leaf_index }) => Number(leaf_index)), ...recent])].sort((left, right) => left - right);
   }
 
   async keyUse(keyHash: string): Promise<KeyUse | null> {
@@ -145,7 +154,12 @@ export class SqlReceiptIndex implements ReceiptIndex {
     if (this.db === null) return [];
     const rows = this.db.selectFrom("receipts").select(["id", "leaf_index", "served_at"]);
     const mine = rows.where("shard", "=", this.shard).where("key_hash", "=", keyHash).where("leaf_index", ">", after);
-    const within = mine.where("served_at", ">=", from).where("served_at", "<=", to).orderBy("leaf_index").limit(limit);
+    const within = mine
+      .where("parent_id", "is", null)
+      .where("served_at", ">=", from)
+      .where("served_at", "<=", to)
+      .orderBy("leaf_index")
+      .limit(limit);
     return (await answered(within.execute())).map(({ id, leaf_index, served_at }) => ({
       id,
       leafIndex: Number(leaf_index),
@@ -227,7 +241,7 @@ async function readSize(db: Kysely<Tables>, log: IndexedLog): Promise<number> {
 async function writeBatch(db: Kysely<Tables>, shard: string, batch: readonly IndexEntry[]): Promise<void> {
   const last = batch.at(-1);
   if (last === undefined) return;
-  const jobs = batch.flatMap(({ job }) => (job === null ? [] : [job]));
+  const jobs = batch.flatMap((entry) => entry.jobs);
   if (jobs.length === 0) {
     await writeRows(db, shard, batch, last);
     return;
@@ -246,10 +260,10 @@ async function writeRows(db: Kysely<Tables>, shard: string, batch: readonly Inde
   const shared = batch.flatMap(({ leafIndex, shared: digest }) => (digest === null ? [] : [{ digest, leafIndex }]));
   await sql`
     with new_receipts as (
-      insert into receipts (id, shard, leaf_index, key_hash, tenant, served_at)
-      select "id", ${shard}::text, "leafIndex", "keyHash", "tenant", "servedAt"
+      insert into receipts (id, shard, leaf_index, key_hash, tenant, served_at, parent_id)
+      select "id", ${shard}::text, "leafIndex", "keyHash", "tenant", "servedAt", "parentId"
       from json_to_recordset(${JSON.stringify(receipts)}::text::json)
-        as r("id" text, "leafIndex" bigint, "keyHash" text, "tenant" text, "servedAt" bigint)
+        as r("id" text, "leafIndex" bigint, "keyHash" text, "tenant" text, "servedAt" bigint, "parentId" text)
       on conflict do nothing
     ), new_uses as (
       insert into key_uses (key_hash, shard, leaf_index, request_hash)

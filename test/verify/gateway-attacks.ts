@@ -7,6 +7,7 @@ import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
+import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
@@ -24,5 +25,6 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
+  "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
 };

@@ -16,7 +16,7 @@ import type {
   SubmissionOffer,
   SubmissionRoute,
 } from "../../path.ts";
-import { evidenceTypeOf } from "../evidence/proven-statement.ts";
+import { commitmentText, evidenceTypeOf } from "../evidence/proven-statement.ts";
 import {
   CALLER_LEG_TYPE,
   type CallerProof,
@@ -126,6 +126,11 @@ function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswe
       evidenceMediaType: ZK_SETUP_TYPE,
       blobs: [submission.body, keyBytes, setupBytes],
       requestGuessable: false,
+      states: {
+        inputCommitment: commitmentText(stated.inputCommitment),
+        outputs: [...stated.outputs],
+        outputCommitment: null,
+      },
     },
   };
 }
