@@ -17,7 +17,7 @@ import { buildBundle } from "../fixtures/bundle.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
-import { trustZk, withZk } from "../fixtures/zk-leg.ts";
+import { trustCommitted, trustZk, withZk } from "../fixtures/zk-leg.ts";
 import { gatewayAttacks } from "./gateway-attacks.ts";
 import { crossedEntries, missingEntries, revokedEntries } from "./trust-attacks.ts";
 
@@ -139,8 +139,10 @@ describe("all checks", () => {
     const answered = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const { bundle } = await buildBundle(scene.world, withZk());
     const proven = await createBundleVerifier([zkAppraiser])(bundle, trustOf(scene.world, trustZk), PLAIN);
-    expect([answered.outcome, proven.outcome]).toEqual(["accepted", "accepted"]);
-    const made = new Set([...answered.checks, ...proven.checks].map(({ id }) => id));
+    const hidden = await buildBundle(scene.world, withZk({ committed: true }));
+    const committed = await createBundleVerifier([zkAppraiser])(hidden.bundle, trustOf(scene.world, trustCommitted), PLAIN);
+    expect([answered.outcome, proven.outcome, committed.outcome]).toEqual(["accepted", "accepted", "accepted"]);
+    const made = new Set([...answered.checks, ...proven.checks, ...committed.checks].map(({ id }) => id));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
       "log.supplement",
       "supplement.events",

@@ -7,6 +7,7 @@ import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
+import { zkCommittedAttacks } from "./zk-committed-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
 export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
@@ -23,4 +24,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
+  "a false proof of private weights": zkCommittedAttacks,
 };

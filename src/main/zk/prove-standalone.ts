@@ -11,7 +11,7 @@ import { verifySetup } from "../../paths/zk/evidence/setup.ts";
 import { openProverPool } from "../../paths/zk/server/prover-pool.ts";
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { NONCE_BYTES, type StandaloneProof, standaloneContext } from "../../paths/zk/wire/standalone.ts";
-import { readPackageKey, type ZkPackage } from "./zk-package.ts";
+import { type ProvingPackage, readPackageKey } from "./zk-package.ts";
 import { proverFor } from "./zk-programs.ts";
 
 /** A proof with what only its maker knows. */
@@ -40,7 +40,7 @@ function saltOf(request: InferenceRequest): Uint8Array {
 }
 
 /** The one sample of a request. */
-function sampleOf({ model, checked }: ZkPackage, request: InferenceRequest): Int32Array {
+function sampleOf({ model, checked }: ProvingPackage, request: InferenceRequest): Int32Array {
   const [tensor] = parseInputs(request, model.inputs);
   if (tensor === undefined || tensor.shape[0] !== 1 || !ArrayBuffer.isView(tensor.data)) {
     throw new TrisealError("REQUEST_TENSOR_INVALID", "a proof is about one sample: the first dimension must be 1");
@@ -53,7 +53,7 @@ function sampleOf({ model, checked }: ZkPackage, request: InferenceRequest): Int
  * @throws TrisealError of the request, `INPUT_OUT_OF_RANGE`, `ZK_KEY_INVALID`, `ZK_SETUP_INVALID`, or of the prover.
  */
 export async function proveStandalone(
-  zk: ZkPackage,
+  zk: ProvingPackage,
   body: Uint8Array,
   options: { readonly memoryMib: number; readonly stage: (text: string) => void },
 ): Promise<MadeProof> {

@@ -173,7 +173,8 @@ function answerOf(
   witness: Witness,
   { proof }: ProvenStatement,
 ): PathAnswer {
-  const { model, circuitDigest, keyBytes, keyDigest, setupBytes, prover } = proving;
+  const { model, circuit, circuitDigest, keyBytes, keyDigest, setupBytes, prover } = proving;
+  const { weights } = circuit;
   const binary = new Set(requestedOutputs(parsed, model.outputs).flatMap((output) => (output.binary ? [output.name] : [])));
   const [spec] = model.outputs;
   if (spec === undefined) throw new TrisealError("MODEL_INVALID", "the model has no output");
@@ -199,6 +200,7 @@ function answerOf(
     keyDigest,
     setupDigest,
     prover: prover.kind,
+    ...(weights === null ? {} : { architectureDigest: weights.architectureDigest }),
   });
   return {
     body,
