@@ -105,6 +105,22 @@ export async function compilePackage(dir: string): Promise<CompiledPackage> {
   return { folder, compiled, r1cs, circuitDigest: digestOf(r1cs) };
 }
 
+/** A model of which this machine has the integer form. */
+export type CompiledModel = Pick<ProvingPackage, "folder" | "model" | "checked" | "circuit" | "circuitDigest">;
+
+/**
+ * The model in `dir` with its circuit, for a proof under a key from elsewhere.
+ * @throws TrisealError as `compilePackage`; `MODEL_UNSUPPORTED` where its weights are private: no gateway hands out a key for those.
+ */
+export async function compileModel(dir: string): Promise<CompiledModel> {
+  const { folder, compiled, circuitDigest } = await compilePackage(dir);
+  if (compiled.mode === "baked") return { folder, circuitDigest, circuit: compiled.circuit, ...compiled.form };
+  throw new TrisealError(
+    "MODEL_UNSUPPORTED",
+    "the weights of this package are private: a gateway takes callers' proofs of baked ones only",
+  );
+}
+
 /**
  * The package in `dir` with its setup, which must be of this very model or architecture, and circuit. Does not check the key against
  * the setup: see `readPackageKey`.
