@@ -216,9 +216,24 @@ describe("a package with private weights", () => {
 describe("a gateway with a model of private weights", () => {
   let service: Service;
   beforeAll(async () => {
+    const card = await json<{ integer: object }>("models", "one", "model.json");
+    const opened = { ...card, integer: { ...card.integer, provingKey: "public" } };
+    await writeFile(at("models", "one", "model.json"), JSON.stringify(opened));
     service = await startService({ config: { modelsDir: at("models"), zk: { models: ["one-int"] } } });
   }, 120_000);
   afterAll(() => service?.close());
+
+  it("hands out no key for callers' proofs, whatever the package says: they would need the weights", async () => {
+    const response = await fetch(`${service.url}/v1/zk/challenges`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${service.apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "one-int", parameters: {} }),
+    });
+    expect(await response.json()).toMatchObject({ code: "PROVING_KEY_CONFIDENTIAL" });
+    const flags = ["--input", at("input.json"), "--out", at("never.json"), "--gateway", service.url, "--key", service.apiKey];
+    const refused = await zk("prove", at("models", "one"), ...flags, "--trust", service.trustFile);
+    expect([refused.code, refused.stderr]).toEqual([20, expect.stringContaining("MODEL_UNSUPPORTED")]);
+  }, 60_000);
 
   it("answers with a proof that names architecture and commitment, and its trust file vouches for both", async () => {
     const request = Buffer.from(
