@@ -78,7 +78,7 @@ describe("two models of one architecture with private weights", () => {
       expect(await readFile(at("models", "one", file), "utf8")).not.toContain(salt);
     }
     expect(await readFile(at("one.json"), "utf8")).not.toContain(salt);
-  });
+  }, 120_000);
 
   it("are proven, and the verdict says who vouches that the weights are the model's", async () => {
     const alone = await zk("verify", at("one.json"), ...accept);
@@ -95,7 +95,7 @@ describe("two models of one architecture with private weights", () => {
     }
     const half = await zk("verify", at("one.json"), ...accept, "--model", at("audit", "one"), "--json");
     expect(JSON.parse(half.stdout)).toMatchObject({ ok: true, circuitRecompiled: true, weightsVouchedBy: "asserted" });
-  });
+  }, 120_000);
 
   it("are told apart: another model, another salt, and weights that the trust file does not name are refused", async () => {
     expect((await zk("verify", at("one.json"), ...accept, "--model", at("models", "two"))).code).toBe(30);
@@ -119,7 +119,7 @@ describe("two models of one architecture with private weights", () => {
     ]);
     const malformed = await trust("4242");
     expect([malformed.code, JSON.parse(malformed.stdout)]).toEqual([30, expect.objectContaining({ code: "TRUST_FILE_INVALID" })]);
-  });
+  }, 120_000);
 
   it("are refused with signals that changed places, another's commitment, or as proofs of baked weights", async () => {
     const document = await json<Document>("one.json");
@@ -143,7 +143,7 @@ describe("two models of one architecture with private weights", () => {
     const relabelled = { ...document, setup: { ...setup, modelDigest: document.modelDigest } };
     await writeFile(at("changed.json"), JSON.stringify(relabelled));
     expect((await zk("verify", at("changed.json"), ...accept, "--model", at("models", "one"))).code).toBe(30);
-  });
+  }, 120_000);
 });
 
 describe("a package with private weights", () => {
@@ -154,7 +154,7 @@ describe("a package with private weights", () => {
     expect(again.code, again.stderr).toBe(0);
     expect(await readFile(at("models", "one", "weights-secret.json"))).toEqual(before);
     expect((await stat(at("models", "one", "weights-secret.json"))).mode & 0o777).toBe(0o600);
-  }, 60_000);
+  }, 120_000);
 
   it("can be set up by somebody who has the architecture and no model, and not be proven with", async () => {
     await mkdir(at("party"), { recursive: true });
@@ -172,7 +172,7 @@ describe("a package with private weights", () => {
     expect(await readFile(at("models", "two", "setup.json"))).toEqual(await readFile(at("party", "setup.json")));
     const exported = await zk("export-solidity", at("party"), "--out", at("v.sol"));
     expect([exported.code, await readFile(at("v.sol"), "utf8")]).toEqual([0, expect.stringContaining("// Architecture sha256:")]);
-  }, 60_000);
+  }, 120_000);
 
   it("is refused with another architecture, a baked key, no salt, or a salt of another form", async () => {
     await writeFile(
@@ -217,7 +217,7 @@ describe("a gateway with a model of private weights", () => {
   let service: Service;
   beforeAll(async () => {
     const card = await json<{ integer: object }>("models", "one", "model.json");
-    const opened = { ...card, integer: { ...card.integer, provingKey: "public" } };
+    const opened = { ...card, integer: { ...card.integer, visibility: "public", provingKey: "public" } };
     await writeFile(at("models", "one", "model.json"), JSON.stringify(opened));
     service = await startService({ config: { modelsDir: at("models"), zk: { models: ["one-int"] } } });
   }, 120_000);
@@ -233,7 +233,7 @@ describe("a gateway with a model of private weights", () => {
     const flags = ["--input", at("input.json"), "--out", at("never.json"), "--gateway", service.url, "--key", service.apiKey];
     const refused = await zk("prove", at("models", "one"), ...flags, "--trust", service.trustFile);
     expect([refused.code, refused.stderr]).toEqual([20, expect.stringContaining("MODEL_UNSUPPORTED")]);
-  }, 60_000);
+  }, 120_000);
 
   it("answers with a proof that names architecture and commitment, and its trust file vouches for both", async () => {
     const request = Buffer.from(
@@ -275,5 +275,5 @@ describe("a gateway with a model of private weights", () => {
     expect(audited.checks.find(({ id }) => id === "zk.circuit-recompiled")?.status).toBe("pass");
     const [, form] = await readPackage(at("models", "one"));
     expect(claims).toContain(form?.model.name ?? "?");
-  }, 60_000);
+  }, 120_000);
 });

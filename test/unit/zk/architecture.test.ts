@@ -100,6 +100,14 @@ describe("a model", () => {
       "too many",
     ],
     [
+      "too many activations",
+      () => {
+        const chain = Array.from({ length: 8 }, (_, at) => requantOp(at, 0, 0, 255));
+        return architectureOf(modelOf([8192], 255, [...chain, linearOp(8, 2, Array<number>(8192).fill(0), [0])]));
+      },
+      "constraints are too many",
+    ],
+    [
       "sums that some weights would take out of int32",
       () => architectureOf(modelOf([1024], 65_535, [linearOp(0, 8, Array<number>(1024).fill(1), [0])])),
       "32-bit",

@@ -21,6 +21,9 @@ export const MAX_ARCHITECTURE_BYTES = 64 * 1024;
 /** Most weights of a model: what its circuit and key grow with. */
 export const MAX_COMMITTED_WEIGHTS = 2 ** 14;
 
+/** Most rows that an architecture may be compiled to, about: bounds the time that a foreign document takes. */
+const MAX_COMMITTED_ROWS = 2 ** 18;
+
 const KIND = "triseal.zk.architecture.v1";
 const MAX_OPS = 256;
 const MAX_ELEMENTS = 2 ** 14;
@@ -132,6 +135,23 @@ function boundsOf(op: ArchitectureOp, x: ValueBounds): ValueBounds {
   }
 }
 
+/** About how many rows `op` takes, hash apart: no fewer than there are, and at most a third more. */
+function rowsOf(op: ArchitectureOp, x: ValueBounds): number {
+  const n = x.lo.length;
+  switch (op.op) {
+    case "linear":
+      return op.rows * (n * (op.bits + 1) + op.biasBits + 1);
+    case "requant": {
+      const { magnitude, mostShift } = requantWidths(x);
+      return n * (2 * magnitude + mostShift + 6) + op.offsetBits + mostShift + 4;
+    }
+    case "reshape":
+      return 0;
+    case "arg-max":
+      return n * (bitLength(2 * largest(x) + 1) + 4);
+  }
+}
+
 /** @throws TrisealError `FORMAT_INVALID` for widths or a shape that do not follow from what stands before. */
 function checkOp(op: ArchitectureOp, x: ValueBounds): void {
   if (op.op === "linear" && op.biasBits !== bitLength(mostProducts(op.bits, x))) refuse("biases have another width");
@@ -145,6 +165,7 @@ function checked(document: ArchitectureDocument, bytes: Uint8Array): Architectur
   const { input, ops } = document;
   const values = [uniform(input.shape, 0, input.max, input.max)];
   let weights = 0;
+  let rows = 0;
   if (ops.length === 0) refuse("no operation");
   ops.forEach((op, at) => {
     const x = values[op.x];
@@ -154,10 +175,13 @@ function checked(document: ArchitectureDocument, bytes: Uint8Array): Architectur
     if (value.lo.length > MAX_ELEMENTS) unsupported(`a value has more than ${MAX_ELEMENTS} elements`);
     values.push(value);
     if (op.op === "linear") weights += op.rows * x.lo.length;
+    rows += rowsOf(op, x);
   });
   if (weights > MAX_COMMITTED_WEIGHTS) {
     unsupported(`${weights} weights are too many for a circuit (at most ${MAX_COMMITTED_WEIGHTS}): take \`baked\``);
   }
+  if (rows > MAX_COMMITTED_ROWS)
+    unsupported(`about ${rows} constraints are too many (at most ${MAX_COMMITTED_ROWS}): take \`baked\``);
   if (weights === 0) unsupported("the model has no weights of its own");
   return { document, digest: digestOf(bytes), values, weights };
 }
