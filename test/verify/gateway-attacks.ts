@@ -7,6 +7,7 @@ import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
+import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
 import { zkCommittedAttacks } from "./zk-committed-attacks.ts";
 
@@ -26,5 +27,6 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "stray parts": strayParts,
   "a false proof": zkAttacks,
   "a false proof of private weights": zkCommittedAttacks,
+  "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
 };

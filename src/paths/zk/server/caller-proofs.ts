@@ -28,7 +28,7 @@ import {
   SUBMITS_PROOF,
 } from "../wire/caller-proof.ts";
 import { zkError } from "../wire/codes.ts";
-import { readSignals } from "../wire/leg.ts";
+import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { ProvingModel } from "./proving-model.ts";
 
@@ -126,6 +126,11 @@ function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswe
       evidenceMediaType: ZK_SETUP_TYPE,
       blobs: [submission.body, keyBytes, setupBytes],
       requestGuessable: false,
+      states: {
+        inputCommitment: commitmentText(stated.inputCommitment),
+        outputs: [...stated.outputs],
+        outputCommitment: null,
+      },
     },
   };
 }
