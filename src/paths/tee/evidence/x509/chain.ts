@@ -30,7 +30,7 @@ function mayIssue(issuer: Certificate, subject: Certificate, depth: number): boo
 }
 
 /** Whether `issuer` signed `subject`, and was allowed to. @param depth authorities between `issuer` and the leaf. */
-async function isIssuedBy(subject: Certificate, issuer: Certificate, depth: number): Promise<boolean> {
+export async function isIssuedBy(subject: Certificate, issuer: Certificate, depth: number): Promise<boolean> {
   const { algorithm, tbs, signature } = subject;
   return mayIssue(issuer, subject, depth) && (await verifyDerSignature(issuer.publicKey, algorithm, tbs, signature));
 }
@@ -63,32 +63,29 @@ async function brokenLink(chain: readonly Certificate[]): Promise<string | null>
   return null;
 }
 
-/** A chain that was judged. */
-export interface JudgedChain {
-  readonly trusted: boolean;
+/** A chain that was followed to its end. */
+export interface FollowedChain {
+  /** Why it does not lead to an anchor; null where it does. */
+  readonly broken: string | null;
   /** The certificates of the chain and, where it stands outside, the anchor above it. */
   readonly certificates: readonly Certificate[];
 }
 
 /**
- * Judges `chain`, leaf first: each certificate is issued by the next (name, CA flag, key usage, path length, signature), the
- * last one is an anchor or issued by one, and each is within its validity, the anchor included. Records `chain.trusted`,
- * `chain.begun` and `chain.unexpired`. Does not look at revocation, nor at what kind of chain it is.
+ * Follows `chain`, leaf first: each certificate is issued by the next (name, CA flag, key usage, path length, signature), and
+ * the last one is an anchor or issued by one. Does not look at validity and revocation, nor at what kind of chain it is.
  */
-export async function judgeChain(
-  chain: readonly Certificate[],
-  anchors: readonly Certificate[],
-  at: UnixSeconds,
-  findings: Findings,
-  name: string,
-): Promise<JudgedChain> {
+export async function followChain(chain: readonly Certificate[], anchors: readonly Certificate[]): Promise<FollowedChain> {
   const last = chain.at(-1);
-  const broken = last === undefined ? "no certificate" : await brokenLink(chain);
-  const anchor = last === undefined ? null : await anchorOf(last, anchors, chain.length - 1);
-  const why = broken ?? (anchor === null ? "no trusted root" : null);
-  const trusted = findings.expect("chain.trusted", why === null, why === null ? name : `${name}: ${why}`);
+  if (last === undefined) return { broken: "no certificate", certificates: [] };
+  const broken = await brokenLink(chain);
+  const anchor = await anchorOf(last, anchors, chain.length - 1);
   const isInside = anchor === null || chain.some(({ fingerprint }) => fingerprint === anchor.fingerprint);
-  const certificates = isInside ? chain : [...chain, anchor];
+  return { broken: broken ?? (anchor === null ? "no trusted root" : null), certificates: isInside ? chain : [...chain, anchor] };
+}
+
+/** Records `chain.begun` and `chain.unexpired` of certificates. */
+export function judgeValidity(certificates: readonly Certificate[], at: UnixSeconds, findings: Findings, name: string): void {
   findings.expect(
     "chain.begun",
     certificates.every(({ notBefore }) => notBefore <= at),
@@ -99,5 +96,28 @@ export async function judgeChain(
     certificates.every(({ notAfter }) => at <= notAfter),
     name,
   );
+}
+
+/** A chain that was judged. */
+export interface JudgedChain {
+  readonly trusted: boolean;
+  /** As of `FollowedChain`. */
+  readonly certificates: readonly Certificate[];
+}
+
+/**
+ * Judges `chain`: whether it leads to an anchor (`followChain`), and whether each certificate is within its validity, the
+ * anchor included. Records `chain.trusted`, `chain.begun` and `chain.unexpired`.
+ */
+export async function judgeChain(
+  chain: readonly Certificate[],
+  anchors: readonly Certificate[],
+  at: UnixSeconds,
+  findings: Findings,
+  name: string,
+): Promise<JudgedChain> {
+  const { broken, certificates } = await followChain(chain, anchors);
+  const trusted = findings.expect("chain.trusted", broken === null, broken === null ? name : `${name}: ${broken}`);
+  judgeValidity(certificates, at, findings, name);
   return { trusted, certificates };
 }
