@@ -2,9 +2,8 @@
 import type { Command } from "commander";
 import { isTrisealError } from "../core/errors.ts";
 import { formatTime } from "../core/time.ts";
-import { kindOf } from "../paths/tee/evidence/kinds.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
-import { type CaseVerdict, judgeCase } from "./evidence/judge-case.ts";
+import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
 
 interface VerifyFlags {
@@ -32,8 +31,8 @@ function report(exit: number, flags: VerifyFlags, answer: Readonly<Record<string
 async function verify(flags: VerifyFlags): Promise<void> {
   try {
     const document = await readCaseDocument(flags.case);
-    const unknown = caseKinds(document).find((kind) => kindOf(kind) === null);
-    if (unknown !== undefined) {
+    const unknown = unknownKind(caseKinds(document));
+    if (unknown !== null) {
       const message = `evidence of kind \`${unknown}\` is not appraised by this version`;
       report(OUTCOME_EXIT.unsupported, flags, { verdict: "unsupported", message }, message);
       return;

@@ -161,11 +161,17 @@ async function anchorsOf(folder: string, value: JsonValue | undefined): Promise<
   return ders.map((der) => parseCertificate(der));
 }
 
-/** What a case is about, before anything else of it is read. @throws TrisealError `FORMAT_INVALID`. */
-export function caseKinds(document: JsonValue): readonly string[] {
+/** Kinds that a case names, before anything else of it is read: its own, and those of its components. */
+export interface CaseKinds {
+  readonly kind: string;
+  readonly components: readonly string[];
+}
+
+/** @throws TrisealError `FORMAT_INVALID`. */
+export function caseKinds(document: JsonValue): CaseKinds {
   const { kind, components = {} } = decodeCase(document, "case");
   const inner = Object.values(components).map((part) => (isJsonObject(part) ? part["kind"] : null));
-  return [kind, ...inner.filter((name) => typeof name === "string")];
+  return { kind, components: inner.filter((name) => typeof name === "string") };
 }
 
 /** The JSON of a case file. @throws TrisealError `FORMAT_INVALID`. */

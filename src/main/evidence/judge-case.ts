@@ -4,9 +4,17 @@ import type { Check } from "../../core/check.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { UnixSeconds } from "../../core/time.ts";
+import type { EvidenceAppraisal, EvidenceKind } from "../../paths/tee/evidence/appraisal/appraiser.ts";
 import { codeOf } from "../../paths/tee/evidence/appraisal/findings.ts";
+import {
+  appraiseComposite,
+  COMPOSITE,
+  type Component,
+  CPU,
+  parseCompositePolicy,
+} from "../../paths/tee/evidence/composite/appraise.ts";
 import { kindOf } from "../../paths/tee/evidence/kinds.ts";
-import type { CasePart, EvidenceCase } from "./case-file.ts";
+import type { CaseKinds, CasePart, EvidenceCase } from "./case-file.ts";
 
 /** The answer to a case. */
 export interface CaseVerdict {
@@ -27,21 +35,43 @@ function assertRoles({ evidence, endorsements }: CasePart, known: readonly strin
   }
 }
 
-/** @throws TrisealError `FORMAT_INVALID` for roles and policies that the kind does not know. The kind itself must be known. */
-export async function judgeCase(question: EvidenceCase): Promise<CaseVerdict> {
-  const { kind, evidence, endorsements, policy, at } = question;
-  const known = kindOf(kind);
+function knownKind(name: string): EvidenceKind {
+  const known = kindOf(name);
   if (known === null) throw new TrisealError("INTERNAL", "the kind was not looked up");
-  assertRoles(question, known.evidenceRoles, known.endorsementRoles);
-  const anchors = question.anchors ?? known.roots();
-  const { checks, claims } = await known.under(policy)({ evidence, endorsements, anchors, at });
+  return known;
+}
+
+/** How one part is appraised, and from what. */
+function componentOf(part: CasePart, question: EvidenceCase): Component {
+  const known = knownKind(part.kind);
+  assertRoles(part, known.evidenceRoles, known.endorsementRoles);
+  const { evidence, endorsements } = part;
+  const inputs = { evidence, endorsements, anchors: question.anchors ?? known.roots(), at: question.at };
+  return { appraise: known.under(part.policy), inputs };
+}
+
+async function appraiseCase(question: EvidenceCase): Promise<EvidenceAppraisal> {
+  if (question.kind !== COMPOSITE) {
+    if (question.components.size > 0) throw new TrisealError("FORMAT_INVALID", "only a composite has components");
+    const { appraise, inputs } = componentOf(question, question);
+    return await appraise(inputs);
+  }
+  if (!question.components.has(CPU)) throw new TrisealError("FORMAT_INVALID", `a composite has a component \`${CPU}\``);
+  if (question.endorsements.size > 0) throw new TrisealError("FORMAT_INVALID", "a composite has no endorsements of its own");
+  const components = [...question.components].map(([name, part]) => [name, componentOf(part, question)] as const);
+  return await appraiseComposite(new Map(components), question.evidence, parseCompositePolicy(question.policy));
+}
+
+/** Whether this version appraises all kinds that a case names; else the first that it does not. */
+export function unknownKind({ kind, components }: CaseKinds): string | null {
+  const names = kind === COMPOSITE ? components : [kind];
+  return names.find((name) => kindOf(name) === null) ?? null;
+}
+
+/** @throws TrisealError `FORMAT_INVALID` for roles and policies that a kind does not know. All kinds must be known. */
+export async function judgeCase(question: EvidenceCase): Promise<CaseVerdict> {
+  const { checks, claims } = await appraiseCase(question);
   const code = codeOf(checks);
-  return {
-    verdict: code === null ? "accept" : "reject",
-    code,
-    at,
-    anchors: question.anchors === null ? "built-in" : "case",
-    checks,
-    claims,
-  };
+  const anchors = question.anchors === null ? "built-in" : "case";
+  return { verdict: code === null ? "accept" : "reject", code, at: question.at, anchors, checks, claims };
 }

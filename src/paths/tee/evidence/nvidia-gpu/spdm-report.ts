@@ -4,6 +4,7 @@
  * type, length and value; all integers are little-endian.
  */
 import { encodeHex } from "../../../../core/bytes.ts";
+import { ByteCursor } from "../appraisal/byte-cursor.ts";
 import { malformed, unsupported } from "../appraisal/evidence-error.ts";
 
 const SPDM_1_1 = 0x11;
@@ -56,70 +57,42 @@ export interface GpuReport {
   readonly rest: Uint8Array;
 }
 
-/** Reads a byte string from the front. Reading past its end is `EVIDENCE_MALFORMED`. */
-class Bytes {
-  private offset = 0;
-  private readonly all: Uint8Array;
-  private readonly what: string;
+const littleEndian = (bytes: Uint8Array): ByteCursor => new ByteCursor(bytes, "little-endian");
 
-  constructor(all: Uint8Array, what: string) {
-    this.all = all;
-    this.what = what;
-  }
-
-  take(length: number): Uint8Array {
-    if (length > this.all.length - this.offset) malformed(`${this.what}: ends early`);
-    const part = this.all.subarray(this.offset, this.offset + length);
-    this.offset += length;
-    return part;
-  }
-
-  integer(length: number): number {
-    return this.take(length).reduceRight((value, byte) => value * 256 + byte, 0);
-  }
-
-  get read(): Uint8Array {
-    return this.all.subarray(0, this.offset);
-  }
-
-  get rest(): Uint8Array {
-    return this.all.subarray(this.offset);
-  }
-}
-
-function readRequest(request: Bytes): Uint8Array {
-  if (request.integer(1) !== SPDM_1_1) unsupported("SPDM request: not version 1.1");
-  if (request.integer(1) !== GET_MEASUREMENTS) malformed("SPDM request: not GET_MEASUREMENTS");
-  const [what, which] = [request.integer(1), request.integer(1)];
+function readRequest(request: ByteCursor): Uint8Array {
+  if (request.uint8() !== SPDM_1_1) unsupported("SPDM request: not version 1.1");
+  if (request.uint8() !== GET_MEASUREMENTS) malformed("SPDM request: not GET_MEASUREMENTS");
+  const [what, which] = [request.uint8(), request.uint8()];
   if (what !== WITH_SIGNATURE || which !== ALL_MEASUREMENTS) unsupported("SPDM request: not for all measurements, signed");
   const nonce = request.take(NONCE_BYTES);
-  request.integer(1); // the slot of the certificate chain, which the signature itself identifies
+  request.uint8(); // the slot of the certificate chain, which the signature itself identifies
   return nonce;
 }
 
-function readBlocks(count: number, record: Bytes): ReadonlyMap<number, Uint8Array> {
+function readBlocks(count: number, record: ByteCursor): ReadonlyMap<number, Uint8Array> {
   const blocks = new Map<number, Uint8Array>();
   for (let block = 0; block < count; block++) {
-    const index = record.integer(1);
-    if (record.integer(1) !== DMTF) malformed("SPDM measurement: not of the DMTF specification");
-    const size = record.integer(2);
-    record.integer(1); // the kind of value; that a value is a digest follows from the RIM
-    const length = record.integer(2);
+    const index = record.uint8();
+    if (record.uint8() !== DMTF) malformed("SPDM measurement: not of the DMTF specification");
+    const size = record.uint16();
+    record.uint8(); // the kind of value; that a value is a digest follows from the RIM
+    const length = record.uint16();
     if (size !== length + DMTF_HEADER_BYTES) malformed("SPDM measurement: two lengths");
     if (index === 0 || blocks.has(index)) malformed("SPDM measurement: an index twice, or none");
     blocks.set(index, record.take(length));
   }
-  if (record.rest.length > 0 || blocks.size === 0) malformed("SPDM measurements: too few or too many bytes");
+  record.end("last measurement");
+  if (blocks.size === 0) malformed("SPDM measurements: none");
   return blocks;
 }
 
 function readOpaque(opaque: Uint8Array): ReadonlyMap<number, Uint8Array> {
   if (encodeHex(opaque.subarray(0, 6)) === LATER_OPAQUE_FORM) unsupported("SPDM opaque data: a later form");
   const fields = new Map<number, Uint8Array>();
-  const bytes = new Bytes(opaque, "SPDM opaque data");
-  while (bytes.rest.length > 0) {
-    const type = bytes.integer(2);
-    const value = bytes.take(bytes.integer(2));
+  const bytes = littleEndian(opaque);
+  while (bytes.rest().length > 0) {
+    const type = bytes.uint16();
+    const value = bytes.take(bytes.uint16());
     if (fields.has(type) && READ_FIELDS.has(type)) malformed("SPDM opaque data: a field twice");
     fields.set(type, value);
   }
@@ -152,17 +125,18 @@ function readNvdec0(field: Uint8Array | undefined): Nvdec0 {
  *   of the opaque data, or a device that states no driver and VBIOS version (which is no GPU).
  */
 export function parseGpuReport(bytes: Uint8Array): GpuReport {
-  const report = new Bytes(bytes, "SPDM report");
-  const nonce = readRequest(new Bytes(report.take(REQUEST_BYTES), "SPDM request"));
-  if (report.integer(1) !== SPDM_1_1) unsupported("SPDM response: not version 1.1");
-  if (report.integer(1) !== MEASUREMENTS) malformed("SPDM response: not MEASUREMENTS");
+  const report = littleEndian(bytes);
+  const nonce = readRequest(littleEndian(report.take(REQUEST_BYTES)));
+  if (report.uint8() !== SPDM_1_1) unsupported("SPDM response: not version 1.1");
+  if (report.uint8() !== MEASUREMENTS) malformed("SPDM response: not MEASUREMENTS");
   report.take(2);
-  const count = report.integer(1);
-  const record = new Bytes(report.take(report.integer(3)), "SPDM measurements");
+  const count = report.uint8();
+  const recordBytes = report.uint16() + (report.uint8() << 16);
+  const record = littleEndian(report.take(recordBytes));
   const measurements = readBlocks(count, record);
   report.take(NONCE_BYTES); // the responder's own; it has no meaning to anyone else
-  const fields = readOpaque(report.take(report.integer(2)));
-  const signed = report.read;
+  const fields = readOpaque(report.take(report.uint16()));
+  const signed = bytes.subarray(0, bytes.length - report.rest().length);
   const signature = report.take(SIGNATURE_BYTES);
   const driver = fields.get(FIELD.driverVersion);
   const vbios = fields.get(FIELD.vbiosVersion);
@@ -178,6 +152,6 @@ export function parseGpuReport(bytes: Uint8Array): GpuReport {
     fwid,
     signed,
     signature,
-    rest: report.rest,
+    rest: report.rest(),
   };
 }

@@ -220,21 +220,24 @@ async function appraise(inputs: EvidenceInputs, policy: TdxPolicy): Promise<Evid
   return { checks: findings.all(), claims: tdxClaims(read, level, log), bonds };
 }
 
+/** Roles of the collateral of a quote. */
+export const TDX_ENDORSEMENT_ROLES: readonly string[] = [
+  "tcbInfo",
+  "tcbInfoSignature",
+  "tcbSigningChain",
+  "qeIdentity",
+  "qeIdentitySignature",
+  "qeSigningChain",
+  "pckCrl",
+  "pckCrlChain",
+  "rootCrl",
+];
+
 /** Quotes of Intel TDX, versions 4 and 5, under Intel's PCK chain and collateral. */
 export const tdx = evidenceKind({
   kind: "tdx",
   evidenceRoles: ["quote", "eventLog"],
-  endorsementRoles: [
-    "tcbInfo",
-    "tcbInfoSignature",
-    "tcbSigningChain",
-    "qeIdentity",
-    "qeIdentitySignature",
-    "qeSigningChain",
-    "pckCrl",
-    "pckCrlChain",
-    "rootCrl",
-  ],
+  endorsementRoles: TDX_ENDORSEMENT_ROLES,
   roots: intelRoots,
   parsePolicy: parseTdxPolicy,
   appraise,

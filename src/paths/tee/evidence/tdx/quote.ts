@@ -1,5 +1,6 @@
 /** TDX quotes of versions 4 and 5 (Intel, "TDX DCAP Quoting Library API", appendix 3). Little-endian. Reading verifies nothing. */
 import { parseUtf8 } from "../../../../core/bytes.ts";
+import { ByteCursor } from "../appraisal/byte-cursor.ts";
 import { malformed, unsupported } from "../appraisal/evidence-error.ts";
 import { mayTrail, type Trailing } from "../appraisal/policy-members.ts";
 import { parsePem } from "../x509/pem.ts";
@@ -66,37 +67,9 @@ export interface TdxQuote {
   readonly pckChain: readonly Uint8Array[];
 }
 
-/** Takes byte strings in order; a taker that runs out refuses. */
-class Cursor {
-  private offset = 0;
-  private readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
-  take(length: number): Uint8Array {
-    if (length > this.bytes.length - this.offset) malformed("truncated");
-    this.offset += length;
-    return this.bytes.subarray(this.offset - length, this.offset);
-  }
-
-  uint16(): number {
-    const [low = 0, high = 0] = this.take(2);
-    return low | (high << 8);
-  }
-
-  uint32(): number {
-    return this.uint16() + this.uint16() * 0x10000;
-  }
-
-  rest(): Uint8Array {
-    return this.bytes.subarray(this.offset);
-  }
-
-  end(what: string): void {
-    if (this.offset !== this.bytes.length) malformed(`bytes after the ${what}`);
-  }
+/** A cursor over bytes of a quote. */
+function cursorOf(bytes: Uint8Array): ByteCursor {
+  return new ByteCursor(bytes, "little-endian");
 }
 
 function parseTdReport(body: Uint8Array): TdReport {
@@ -135,7 +108,7 @@ function parseQeReport(raw: Uint8Array): QeReport {
 }
 
 /** The body of a quote, whose form its version tells, or in version 5 a descriptor. */
-function bodyOf(cursor: Cursor, version: 4 | 5): Uint8Array {
+function bodyOf(cursor: ByteCursor, version: 4 | 5): Uint8Array {
   if (version === 4) return cursor.take(TD10_BYTES);
   const type = cursor.uint16();
   const size = cursor.uint32();
@@ -150,10 +123,10 @@ function pckChainOf(data: Uint8Array): readonly Uint8Array[] {
   return parsePem(parseUtf8(data.subarray(0, end)));
 }
 
-function certificationOf(cursor: Cursor, type: number, what: string): Cursor {
+function certificationOf(cursor: ByteCursor, type: number, what: string): ByteCursor {
   const found = cursor.uint16();
   if (found !== type) unsupported(`${what} of type ${found}`);
-  const data = new Cursor(cursor.take(cursor.uint32()));
+  const data = cursorOf(cursor.take(cursor.uint32()));
   cursor.end(what);
   return data;
 }
@@ -161,7 +134,7 @@ function certificationOf(cursor: Cursor, type: number, what: string): Cursor {
 type AuthData = Pick<TdxQuote, "signature" | "attestationKey" | "qeReport" | "qeReportSignature" | "qeAuthData" | "pckChain">;
 
 function parseAuthData(bytes: Uint8Array): AuthData {
-  const outer = new Cursor(bytes);
+  const outer = cursorOf(bytes);
   const signature = outer.take(64);
   const attestationKey = outer.take(64);
   const inner = certificationOf(outer, CERTIFICATION_QE_REPORT, "certification data");
@@ -177,8 +150,8 @@ function parseAuthData(bytes: Uint8Array): AuthData {
  * @throws TrisealError `EVIDENCE_MALFORMED`, and `EVIDENCE_UNSUPPORTED` for SGX quotes, other versions, keys and certification data.
  */
 export function parseTdxQuote(bytes: Uint8Array, trailing: Trailing): TdxQuote {
-  const cursor = new Cursor(bytes);
-  const header = new Cursor(cursor.take(HEADER_BYTES));
+  const cursor = cursorOf(bytes);
+  const header = cursorOf(cursor.take(HEADER_BYTES));
   const version = header.uint16();
   if (version !== 4 && version !== 5) return unsupported(`quote version ${version}`);
   const keyType = header.uint16();
