@@ -91,6 +91,13 @@ describe("a Nitro document", () => {
     expect((await appraise(good, { policy })).code).toBe(null);
   });
 
+  it("is accepted with zeros behind it only where the policy allows them", async () => {
+    const padded = concatBytes(good, new Uint8Array(8));
+    expect((await appraise(padded, { policy: { trailing: "zeros" } })).code).toBe(null);
+    expect((await appraise(padded, { policy: { trailing: "none" } })).code).toBe("EVIDENCE_MALFORMED");
+    expect((await appraise(concatBytes(padded, utf8("x")), { policy: { trailing: "zeros" } })).code).toBe("EVIDENCE_MALFORMED");
+  });
+
   it("is accepted in debug mode only where the policy allows it", async () => {
     const zeros = cborMap([
       [0, cborBytes(new Uint8Array(48))],

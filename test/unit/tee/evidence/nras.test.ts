@@ -94,6 +94,13 @@ describe("an answer of the attestation service", () => {
   });
 });
 
+/** A key set in which the signer's key has a certificate of another validity. */
+async function reissued(validity: { readonly from?: string; readonly to?: string }): Promise<Changes> {
+  const options = { leaf: true, keys: signer().keys, ...validity };
+  const other = await issue("TEST attestation service", chain[1] ?? null, options);
+  return { jwks: (await encodeKeySet([[other, ...chain.slice(1)]])) as JsonObject };
+}
+
 describe("an answer of the attestation service is refused", () => {
   const edited = async (edit: (made: Awaited<ReturnType<typeof makeBundle>>) => Awaited<ReturnType<typeof makeBundle>>) => ({
     eat: encodeBundle(edit(await makeBundle(signer()))),
@@ -139,29 +146,17 @@ describe("an answer of the attestation service is refused", () => {
         anchors: chain.slice(2),
       }),
     ],
+    ["with a certificate that has expired", "TOKEN_EXPIRED", () => reissued({ to: "2026-01-01" })],
+    ["with a certificate that is not yet valid", "TOKEN_EXPIRED", () => reissued({ from: "2033-01-01" })],
     [
-      "with a certificate that has expired",
+      "with a certificate that has expired, under a root",
       "CERT_EXPIRED",
-      async () => {
-        const old = await issue("TEST attestation service", chain[1] ?? null, {
-          leaf: true,
-          keys: signer().keys,
-          to: "2026-01-01",
-        });
-        return { jwks: (await encodeKeySet([[old, ...chain.slice(1)]])) as JsonObject };
-      },
+      async () => ({ ...(await reissued({ to: "2026-01-01" })), anchors: chain.slice(2) }),
     ],
     [
-      "with a certificate that is not yet valid",
+      "with a certificate that is not yet valid, under a root",
       "CERT_NOT_YET_VALID",
-      async () => {
-        const late = await issue("TEST attestation service", chain[1] ?? null, {
-          leaf: true,
-          keys: signer().keys,
-          from: "2033-01-01",
-        });
-        return { jwks: (await encodeKeySet([[late, ...chain.slice(1)]])) as JsonObject };
-      },
+      async () => ({ ...(await reissued({ from: "2033-01-01" })), anchors: chain.slice(2) }),
     ],
     ["signed by another key", "SIGNATURE_INVALID", async () => ({ eat: encodeBundle(await makeBundle(await issue("x", null))) })],
     [

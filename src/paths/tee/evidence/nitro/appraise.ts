@@ -4,7 +4,7 @@ import type { JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
-import { meets } from "../appraisal/policy-members.ts";
+import { mayTrail, meets } from "../appraisal/policy-members.ts";
 import { bytesOf, requiredPart } from "../appraisal/roles.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { judgeChain } from "../x509/chain.ts";
@@ -14,9 +14,12 @@ import { type NitroPolicy, parseNitroPolicy } from "./policy.ts";
 import { nitroRoots } from "./roots.ts";
 
 /** The document and its certificates, leaf first. @throws TrisealError `EVIDENCE_MALFORMED`, `EVIDENCE_UNSUPPORTED`. */
-function readDocument(bytes: Uint8Array): { readonly document: NitroDocument; readonly chain: readonly Certificate[] } {
+function readDocument(
+  bytes: Uint8Array,
+  { trailing }: NitroPolicy,
+): { readonly document: NitroDocument; readonly chain: readonly Certificate[] } {
   const document = parseNitroDocument(bytes);
-  if (document.rest.length > 0) malformed("bytes after the document");
+  if (!mayTrail(document.rest, trailing)) malformed("bytes after the document");
   const ders = [document.certificate, ...document.authorities.toReversed()];
   return { document, chain: ders.map((der) => parseCertificate(der)) };
 }
@@ -66,7 +69,7 @@ function claimsOf({ moduleId, timestampMs, pcrs, nonce, userData, publicKey }: N
 async function appraise(inputs: EvidenceInputs, policy: NitroPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "document", (name) => bytesOf(inputs.evidence, name, MAX_DOCUMENT_BYTES));
-  const read = bytes === null ? null : findings.read("`document`", () => readDocument(bytes));
+  const read = bytes === null ? null : findings.read("`document`", () => readDocument(bytes, policy));
   if (read === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
   await judgeSigner(read.document, read.chain, inputs, findings);
   comparePolicy(read.document, policy, findings);

@@ -3,7 +3,7 @@ import { equalBytes } from "../../../../core/bytes.ts";
 import type { UnixSeconds } from "../../../../core/time.ts";
 import type { Findings } from "../appraisal/findings.ts";
 import type { Certificate } from "../x509/certificate.ts";
-import { followChain, judgeValidity } from "../x509/chain.ts";
+import { followChain, judgeChain } from "../x509/chain.ts";
 import { verifySignature } from "../x509/signature.ts";
 import type { EatToken } from "./detached-eat.ts";
 import { type KeySet, parseTokenKey, publicKeyOf, type TokenKey } from "./key-set.ts";
@@ -25,18 +25,22 @@ function isOwnCertificate({ point, certificates }: TokenKey): boolean {
   return leaf.publicKey.type === "EC" && equalBytes(leaf.publicKey.point, point);
 }
 
+/**
+ * Judges the certificates of a key. Where roots are named they must lead to one. Else the key set itself is what is trusted:
+ * its certificates must belong together, and their validity counts as that of the token.
+ */
 async function judgeKey(key: TokenKey, { anchors, at }: TokenInputs, findings: Findings, name: string): Promise<void> {
   const { certificates } = key;
   findings.expect("chain.trusted", isOwnCertificate(key), `${name}: certificate of the key`);
-  if (certificates.length === 0) {
-    findings.expect("chain.trusted", anchors.length === 0, `${name}: a key without certificates`);
+  if (anchors.length > 0) {
+    await judgeChain(certificates, anchors, at, findings, `${name}: key`);
     return;
   }
-  // The key set names no root: where no anchor is given, its certificates must still be issued each by the next.
-  const above = anchors.length === 0 ? certificates.slice(-1) : anchors;
-  const chain = await followChain(certificates, above);
-  findings.expect("chain.trusted", chain.broken === null, chain.broken === null ? name : `${name}: ${chain.broken}`);
-  judgeValidity(chain.certificates, at, findings, name);
+  if (certificates.length === 0) return;
+  const { broken } = await followChain(certificates, certificates.slice(-1));
+  findings.expect("chain.trusted", broken === null, broken === null ? name : `${name}: ${broken}`);
+  const isCurrent = certificates.every(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter);
+  findings.expect("token.current", isCurrent, `${name}: certificates of the key`);
 }
 
 /**

@@ -85,7 +85,7 @@ export async function followChain(chain: readonly Certificate[], anchors: readon
 }
 
 /** Records `chain.begun` and `chain.unexpired` of certificates. */
-export function judgeValidity(certificates: readonly Certificate[], at: UnixSeconds, findings: Findings, name: string): void {
+function judgeValidity(certificates: readonly Certificate[], at: UnixSeconds, findings: Findings, name: string): void {
   findings.expect(
     "chain.begun",
     certificates.every(({ notBefore }) => notBefore <= at),
