@@ -52,11 +52,13 @@ function decodeBase64Text(text: string): Uint8Array {
   return parseBase64(digits.padEnd(Math.ceil(digits.length / 4) * 4, "="));
 }
 
-/** All certificates of a text, in order; what stands between the blocks is skipped. */
+/** All certificates of a text, in order, or where it has none its CRLs; what stands between the blocks is skipped. */
 function decodePem(text: string): readonly Uint8Array[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new TrisealError("FORMAT_INVALID", "no certificate in PEM");
-  return blocks.flatMap((block) => parsePem(block));
+  for (const label of ["CERTIFICATE", "X509 CRL"] as const) {
+    const blocks = text.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, "g")) ?? [];
+    if (blocks.length > 0) return blocks.flatMap((block) => parsePem(block, label));
+  }
+  throw new TrisealError("FORMAT_INVALID", "nothing in PEM");
 }
 
 function decodeByteList(value: JsonValue): Uint8Array {

@@ -38,11 +38,17 @@ function versionNumber(certificate: Certificate, arc: number): number | null {
   return value <= 0xff ? value : malformed(`security version ${arc} is no byte`);
 }
 
-/** The family that a name such as `Milan-B0` belongs to: what stands before the stepping. */
+/** Families by the name that stands before the stepping: Bergamo and Siena are served under Genoa's keys. */
+const FAMILIES: ReadonlyMap<string, Product> = new Map([
+  ["Milan", "Milan"],
+  ["Genoa", "Genoa"],
+  ["Bergamo", "Genoa"],
+  ["Siena", "Genoa"],
+  ["Turin", "Turin"],
+]);
+
 function productOf(name: string): Product {
-  const [family] = name.split("-");
-  if (family === "Milan" || family === "Genoa" || family === "Turin") return family;
-  return unsupported("a product of another name");
+  return FAMILIES.get(name.split("-")[0] ?? "") ?? unsupported("a product of another name");
 }
 
 /** @throws TrisealError `EVIDENCE_MALFORMED` without a product name or where an extension does not parse; `EVIDENCE_UNSUPPORTED` for another product. */

@@ -12,7 +12,11 @@ const GENERATED = 0xff544347;
 const ATTEST_QUOTE = 0x8018;
 
 /** Hash functions by TPM_ALG_ID. SHA-1 (0x0004) is not accepted. */
-const HASHES: Readonly<Record<number, HashName>> = { 0x000b: "SHA-256", 0x000c: "SHA-384", 0x000d: "SHA-512" };
+const HASHES: ReadonlyMap<number, HashName> = new Map([
+  [0x000b, "SHA-256"],
+  [0x000c, "SHA-384"],
+  [0x000d, "SHA-512"],
+]);
 
 /** Bytes of a digest. */
 export const DIGEST_BYTES: Readonly<Record<HashName, number>> = { "SHA-256": 32, "SHA-384": 48, "SHA-512": 64 };
@@ -44,7 +48,7 @@ export interface TpmSignature {
 
 /** The hash function of a TPM_ALG_ID. @throws TrisealError `EVIDENCE_UNSUPPORTED`. */
 export function hashOfAlgorithm(id: number): HashName {
-  return HASHES[id] ?? unsupported(`hash algorithm ${id}`);
+  return HASHES.get(id) ?? unsupported(`hash algorithm ${id}`);
 }
 
 function sized(cursor: ByteCursor): Uint8Array {

@@ -1,6 +1,9 @@
 import { parseBase64 } from "../../../../core/bytes.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 
+/** Kinds of blocks that are read. */
+type PemLabel = "CERTIFICATE" | "PUBLIC KEY" | "X509 CRL";
+
 /** Most blocks that one text holds. */
 const MAX_BLOCKS = 16;
 
@@ -9,7 +12,7 @@ const MAX_BLOCKS = 16;
  * stands white space and nothing else.
  * @throws TrisealError `EVIDENCE_MALFORMED`.
  */
-export function parsePem(text: string, label: "CERTIFICATE" | "PUBLIC KEY" = "CERTIFICATE"): readonly Uint8Array[] {
+export function parsePem(text: string, label: PemLabel = "CERTIFICATE"): readonly Uint8Array[] {
   const [begin, close] = [`-----BEGIN ${label}-----`, `-----END ${label}-----`];
   const blocks: Uint8Array[] = [];
   let rest = text.trim();
