@@ -22,10 +22,11 @@ import { encodeCanonicalXml } from "../../src/paths/tee/evidence/nvidia-rim/cano
 import { parseRim, parseRimDocument } from "../../src/paths/tee/evidence/nvidia-rim/rim.ts";
 import { parseXml } from "../../src/paths/tee/evidence/nvidia-rim/xml-document.ts";
 import { parseCertificate } from "../../src/paths/tee/evidence/x509/certificate.ts";
-import { type Identity, issueChain } from "../fixtures/device-evidence/authority.ts";
-import { encodeBundle, encodeKeySet, makeBundle, NONCE, TOKEN_AT } from "../fixtures/device-evidence/eat.ts";
-import { AT, createGpuWorld, type GpuWorld, STRICT } from "../fixtures/device-evidence/gpu-world.ts";
-import { cborMap, documentMembers, encodeCose } from "../fixtures/device-evidence/nitro-document.ts";
+import { issueChain, leafOf } from "../fixtures/evidence/device-chain.ts";
+import { encodeBundle, encodeKeySet, makeBundle, NONCE, TOKEN_AT } from "../fixtures/evidence/eat.ts";
+import { AT, createGpuWorld, type GpuWorld, STRICT } from "../fixtures/evidence/gpu.ts";
+import { cborMap, documentMembers, encodeCose } from "../fixtures/evidence/nitro.ts";
+import type { TestCertificate } from "../fixtures/evidence/test-authority.ts";
 import type { Judged, Subject } from "./fuzz-target.ts";
 import { parsing } from "./verify-parsers.ts";
 
@@ -86,7 +87,7 @@ function appraising(
   };
 }
 
-const rootOf = (chain: readonly Identity[]) => chain.slice(-1).map(({ der }) => parseCertificate(der));
+const rootOf = (chain: readonly TestCertificate[]) => chain.slice(-1).map(({ certificate }) => certificate);
 
 function gpuSubjects(world: GpuWorld): readonly Subject[] {
   const inputs: EvidenceInputs = {
@@ -124,18 +125,16 @@ function gpuSubjects(world: GpuWorld): readonly Subject[] {
   ];
 }
 
-async function rimSubject(world: GpuWorld): Promise<Subject> {
+function rimSubject(world: GpuWorld): Subject {
   const evidence = new Map([["rim", world.vbiosRim]]);
   const inputs = { evidence, endorsements: new Map(), anchors: rootOf(world.signers), at: AT };
   return appraising("rim, appraised", nvidiaRim, {}, inputs, "rim", xmlForm);
 }
 
-async function nrasSubjects(): Promise<readonly Subject[]> {
-  const chain = await issueChain(["TEST attestation service", "TEST intermediate"], {});
-  const [signer] = chain;
-  if (signer === undefined) throw new Error("no signer");
-  const eat = encodeBundle(await makeBundle(signer));
-  const keys = utf8(JSON.stringify(await encodeKeySet([chain])));
+function nrasSubjects(): readonly Subject[] {
+  const chain = issueChain(["TEST attestation service", "TEST intermediate"]);
+  const eat = encodeBundle(makeBundle(leafOf(chain)));
+  const keys = utf8(JSON.stringify(encodeKeySet([chain])));
   const evidence = new Map([["eat", eat]]);
   const inputs = { evidence, endorsements: new Map([["jwks", keys]]), anchors: [], at: unixSeconds(TOKEN_AT) };
   return [
@@ -145,11 +144,9 @@ async function nrasSubjects(): Promise<readonly Subject[]> {
   ];
 }
 
-async function nitroSubjects(): Promise<readonly Subject[]> {
-  const chain = await issueChain(["TEST enclave", "TEST zone", "TEST root"], {});
-  const [leaf] = chain;
-  if (leaf === undefined) throw new Error("no leaf");
-  const document = await encodeCose(cborMap(documentMembers(chain, AT * 1000)), leaf, { tag: true });
+function nitroSubjects(): readonly Subject[] {
+  const chain = issueChain(["TEST enclave", "TEST zone", "TEST root"]);
+  const document = encodeCose(cborMap(documentMembers(chain, AT * 1000)), leafOf(chain), { tag: true });
   const evidence = new Map([["document", document]]);
   const inputs = { evidence, endorsements: new Map(), anchors: rootOf(chain), at: AT };
   const untagged: Form = (bytes) => encodeHex(bytes[0] === 0xd2 ? bytes.subarray(1) : bytes);
@@ -160,7 +157,7 @@ async function nitroSubjects(): Promise<readonly Subject[]> {
 }
 
 /** Subjects of GPU reports, RIMs, OCSP answers, attestation services and Nitro documents. */
-export async function deviceEvidenceSubjects(): Promise<readonly Subject[]> {
-  const world = await createGpuWorld();
-  return [...gpuSubjects(world), await rimSubject(world), ...(await nrasSubjects()), ...(await nitroSubjects())];
+export function deviceEvidenceSubjects(): readonly Subject[] {
+  const world = createGpuWorld();
+  return [...gpuSubjects(world), rimSubject(world), ...nrasSubjects(), ...nitroSubjects()];
 }

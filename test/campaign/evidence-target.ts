@@ -13,7 +13,7 @@ const isParser = ({ name }: Subject): boolean => !name.endsWith(", appraised");
 export const evidenceTarget: FuzzTarget = {
   name: "evidence",
   open: async () => {
-    const subjects = await deviceEvidenceSubjects();
+    const subjects = deviceEvidenceSubjects();
     return {
       subjects: subjects.flatMap((subject) => Array.from({ length: isParser(subject) ? PARSER_SHARE : 1 }, () => subject)),
       concurrency: 1,

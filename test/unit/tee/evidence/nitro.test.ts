@@ -5,9 +5,8 @@ import { unixSeconds } from "../../../../src/core/time.ts";
 import type { EvidenceAppraisal } from "../../../../src/paths/tee/evidence/appraisal/appraiser.ts";
 import { codeOf } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
 import { nitro } from "../../../../src/paths/tee/evidence/nitro/appraise.ts";
-import { parseCertificate } from "../../../../src/paths/tee/evidence/x509/certificate.ts";
-import { type Identity, issue, issueChain } from "../../../fixtures/device-evidence/authority.ts";
-import { AT } from "../../../fixtures/device-evidence/gpu-world.ts";
+import { issueChain, issueDevice } from "../../../fixtures/evidence/device-chain.ts";
+import { AT } from "../../../fixtures/evidence/gpu.ts";
 import {
   CBOR_NULL,
   type CoseDraft,
@@ -23,19 +22,21 @@ import {
   type Members,
   pcr,
   withMembers,
-} from "../../../fixtures/device-evidence/nitro-document.ts";
+} from "../../../fixtures/evidence/nitro.ts";
 
-let chain: readonly Identity[];
+import type { TestCertificate } from "../../../fixtures/evidence/test-authority.ts";
+
+let chain: readonly TestCertificate[];
 let members: Members;
 let good: Uint8Array;
 
-beforeAll(async () => {
-  chain = await issueChain(["TEST enclave", "TEST zone", "TEST region", "TEST root"], {});
+beforeAll(() => {
+  chain = issueChain(["TEST enclave", "TEST zone", "TEST region", "TEST root"], {});
   members = documentMembers(chain, AT * 1000 + 81);
-  good = await encodeCose(cborMap(members), leaf());
+  good = encodeCose(cborMap(members), leaf());
 });
 
-const leaf = (): Identity => {
+const leaf = (): TestCertificate => {
   const [first] = chain;
   if (first === undefined) throw new Error("no leaf");
   return first;
@@ -44,7 +45,7 @@ const leaf = (): Identity => {
 interface Changes {
   readonly policy?: JsonObject;
   readonly at?: number;
-  readonly anchors?: readonly Identity[];
+  readonly anchors?: readonly TestCertificate[];
 }
 
 async function appraise(
@@ -55,7 +56,7 @@ async function appraise(
   const appraisal = await nitro.under(policy)({
     evidence: new Map([["document", document]]),
     endorsements: new Map(),
-    anchors: anchors.map(({ der }) => parseCertificate(der)),
+    anchors: anchors.map(({ certificate }) => certificate),
     at: unixSeconds(at),
   });
   return { ...appraisal, code: codeOf(appraisal.checks) };
@@ -67,7 +68,7 @@ const changed = (changes: Readonly<Record<string, Uint8Array | null>>) => signed
 describe("a Nitro document", () => {
   it("is accepted, with tag 18 and without, and says what the enclave measured", async () => {
     for (const tag of [false, true]) {
-      const { code, claims } = await appraise(await signed(cborMap(members), { tag }));
+      const { code, claims } = await appraise(signed(cborMap(members), { tag }));
       expect(code).toBe(null);
       expect(claims).toMatchObject({
         moduleId: "i-test-enc1",
@@ -103,15 +104,15 @@ describe("a Nitro document", () => {
       [0, cborBytes(new Uint8Array(48))],
       [1, cborBytes(pcr(1))],
     ]);
-    const document = await changed({ pcrs: zeros });
+    const document = changed({ pcrs: zeros });
     expect((await appraise(document)).code).toBe("EVIDENCE_DEBUG_ENABLED");
     expect((await appraise(document, { policy: { allowDebug: true } })).code).toBe(null);
-    expect((await appraise(await changed({ pcrs: cborMap([[1, cborBytes(pcr(1))]]) }))).code).toBe("EVIDENCE_DEBUG_ENABLED");
+    expect((await appraise(changed({ pcrs: cborMap([[1, cborBytes(pcr(1))]]) }))).code).toBe("EVIDENCE_DEBUG_ENABLED");
   });
 });
 
 describe("a Nitro document is refused", () => {
-  const cases: readonly (readonly [string, string, () => Promise<Uint8Array> | Uint8Array, Changes?])[] = [
+  const cases: readonly (readonly [string, string, () => Uint8Array, Changes?])[] = [
     [
       "with a PCR flipped",
       "SIGNATURE_INVALID",
@@ -121,7 +122,7 @@ describe("a Nitro document is refused", () => {
       },
     ],
     ["with its signature flipped", "SIGNATURE_INVALID", () => good.with(-1, (good.at(-1) ?? 0) ^ 1)],
-    ["signed by another key", "SIGNATURE_INVALID", async () => encodeCose(cborMap(members), await issue("x", null))],
+    ["signed by another key", "SIGNATURE_INVALID", () => encodeCose(cborMap(members), issueDevice("x", null))],
     [
       "with a signature of another length",
       "SIGNATURE_INVALID",
@@ -186,7 +187,7 @@ describe("a Nitro document is refused", () => {
   ];
   const rows = cases.map(([name, code, document, changes = {}]) => [name, code, document, changes] as const);
   it.each(rows)("%s", async (_name, code, document, changes) => {
-    expect((await appraise(await document(), changes)).code).toBe(`EVIDENCE_${code}`);
+    expect((await appraise(document(), changes)).code).toBe(`EVIDENCE_${code}`);
   });
 });
 
@@ -194,7 +195,7 @@ describe("malformed Nitro documents", () => {
   const map = () => cborMap(members);
   const twice = (name: string) => cborMap([...members, ...members.filter(([other]) => other === name)]);
   const es384 = cborMap([[1, cborNumber(-35)]]);
-  const cases: readonly (readonly [string, string, () => Promise<Uint8Array> | Uint8Array])[] = [
+  const cases: readonly (readonly [string, string, () => Uint8Array])[] = [
     ["empty", "MALFORMED", () => new Uint8Array(0)],
     ["cut", "MALFORMED", () => good.subarray(0, -1)],
     ["with a byte behind it", "MALFORMED", () => concatBytes(good, Uint8Array.of(0))],
@@ -287,7 +288,7 @@ describe("malformed Nitro documents", () => {
     ["with SHA-256 as its digest", "UNSUPPORTED", () => changed({ digest: cborText("SHA256") })],
   ];
   it.each(cases)("%s", async (_name, code, document) => {
-    expect((await appraise(await document())).code).toBe(`EVIDENCE_${code}`);
+    expect((await appraise(document())).code).toBe(`EVIDENCE_${code}`);
   });
 });
 

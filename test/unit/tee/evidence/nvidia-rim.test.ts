@@ -3,35 +3,36 @@ import { utf8 } from "../../../../src/core/bytes.ts";
 import type { EvidenceAppraisal } from "../../../../src/paths/tee/evidence/appraisal/appraiser.ts";
 import { codeOf } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
 import { nvidiaRim } from "../../../../src/paths/tee/evidence/nvidia-rim/appraise.ts";
-import { parseCertificate } from "../../../../src/paths/tee/evidence/x509/certificate.ts";
-import { type Identity, issueChain, signEs384 } from "../../../fixtures/device-evidence/authority.ts";
-import { AT, DRIVER, measurement } from "../../../fixtures/device-evidence/gpu-world.ts";
-import { encodeRim, RIM_CLOSE, RIM_OPEN, rimContent, rimSignature, unsignedRim } from "../../../fixtures/device-evidence/rim.ts";
+import { issueChain, signEs384 } from "../../../fixtures/evidence/device-chain.ts";
+import { AT, DRIVER, measurement } from "../../../fixtures/evidence/gpu.ts";
+import { encodeRim, RIM_CLOSE, RIM_OPEN, rimContent, rimSignature, unsignedRim } from "../../../fixtures/evidence/rim.ts";
 
-let signers: readonly Identity[];
+import type { TestCertificate } from "../../../fixtures/evidence/test-authority.ts";
+
+let signers: readonly TestCertificate[];
 let good: string;
 /** A RIM that nobody signed, with another golden value at every index. */
 const evil = { ...DRIVER, measurements: [{ index: 1, values: [measurement(99)] }] };
 
-beforeAll(async () => {
-  signers = await issueChain(["TEST RIM signer", "TEST RIM L3", "TEST RIM CA", "TEST RIM root"], {});
-  good = await encodeRim(DRIVER, signers);
+beforeAll(() => {
+  signers = issueChain(["TEST RIM signer", "TEST RIM L3", "TEST RIM CA", "TEST RIM root"], {});
+  good = encodeRim(DRIVER, signers);
 });
 
 async function appraise(text: string, at = AT): Promise<EvidenceAppraisal & { readonly code: string | null }> {
   const appraisal = await nvidiaRim.under({})({
     evidence: new Map([["rim", utf8(text)]]),
     endorsements: new Map(),
-    anchors: signers.slice(-1).map(({ der }) => parseCertificate(der)),
+    anchors: signers.slice(-1).map(({ certificate }) => certificate),
     at,
   });
   return { ...appraisal, code: codeOf(appraisal.checks) };
 }
 
 /** A root element with this content, signed as it stands; the content must be canonical. */
-async function signed(content: string, attributes = ' name="GH100" tagId="test"'): Promise<string> {
+function signed(content: string, attributes = ' name="GH100" tagId="test"'): string {
   const unsigned = `${RIM_OPEN}${attributes}>${content}${RIM_CLOSE}`;
-  return unsigned.replace(RIM_CLOSE, `${await rimSignature(unsigned, signers)}${RIM_CLOSE}`);
+  return unsigned.replace(RIM_CLOSE, `${rimSignature(unsigned, signers)}${RIM_CLOSE}`);
 }
 
 describe("a RIM", () => {
@@ -51,12 +52,12 @@ describe("a RIM", () => {
 
   it("is accepted with canonical XML 1.0, which is the same here", async () => {
     const canonicalization = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
-    expect((await appraise(await encodeRim(DRIVER, signers, { canonicalization }))).code).toBe(null);
+    expect((await appraise(encodeRim(DRIVER, signers, { canonicalization }))).code).toBe(null);
   });
 });
 
 describe("a RIM is refused", () => {
-  const cases: readonly (readonly [string, string, () => Promise<string> | string])[] = [
+  const cases: readonly (readonly [string, string, () => string])[] = [
     ["with a golden value changed", "RIM_SIGNATURE_INVALID", () => good.replace(/Hash0="./, 'Hash0="0')],
     ["with a golden value that is no longer hexadecimal", "RIM_SIGNATURE_INVALID", () => good.replace(/Hash0="./, 'Hash0="`')],
     ["with its version changed", "RIM_SIGNATURE_INVALID", () => good.replace("545.00", "545.01")],
@@ -66,10 +67,10 @@ describe("a RIM is refused", () => {
     [
       "with the signature of another RIM",
       "RIM_SIGNATURE_INVALID",
-      async () =>
+      () =>
         good.replace(
           /<ds:SignatureValue>.*<\/ds:SignatureValue>/,
-          /<ds:SignatureValue>.*<\/ds:SignatureValue>/.exec(await encodeRim(evil, signers))?.[0] ?? "",
+          /<ds:SignatureValue>.*<\/ds:SignatureValue>/.exec(encodeRim(evil, signers))?.[0] ?? "",
         ),
     ],
     ["without a signature", "RIM_SIGNATURE_INVALID", () => unsignedRim(DRIVER)],
@@ -82,13 +83,13 @@ describe("a RIM is refused", () => {
     [
       "with certificates in another order",
       "RIM_SIGNATURE_INVALID",
-      async () =>
+      () =>
         encodeRim(
           DRIVER,
           [signers[0], ...signers.slice(1).toReversed()].filter((one) => one !== undefined),
         ),
     ],
-    ["with a signer of nobody's", "RIM_SIGNATURE_INVALID", async () => encodeRim(DRIVER, await issueChain(["x", "y"], {}))],
+    ["with a signer of nobody's", "RIM_SIGNATURE_INVALID", () => encodeRim(DRIVER, issueChain(["x", "y"], {}))],
     [
       "with SHA-256 as its digest",
       "UNSUPPORTED",
@@ -107,7 +108,7 @@ describe("a RIM is refused", () => {
     [
       "with three transforms",
       "UNSUPPORTED",
-      async () =>
+      () =>
         encodeRim(DRIVER, signers, {
           transforms: [
             "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
@@ -142,14 +143,14 @@ describe("a RIM is refused", () => {
     ["with bytes behind it", "MALFORMED", () => `${good}x`],
   ];
   it.each(cases)("%s", async (_name, code, text) => {
-    expect((await appraise(await text())).code).toBe(`EVIDENCE_${code}`);
+    expect((await appraise(text())).code).toBe(`EVIDENCE_${code}`);
   });
 });
 
 /** Ways to leave a good signature good and have something else read (McIntosh and Austel 2005). */
 describe("XML signature wrapping", () => {
   const signature = () => /<ds:Signature .*<\/ds:Signature>/s.exec(good)?.[0] ?? "";
-  const cases: readonly (readonly [string, string, () => Promise<string> | string])[] = [
+  const cases: readonly (readonly [string, string, () => string])[] = [
     [
       "the signed RIM inside an evil one",
       "RIM_SIGNATURE_INVALID",
@@ -168,11 +169,11 @@ describe("XML signature wrapping", () => {
     [
       "a signature over an element by its id",
       "RIM_SIGNATURE_INVALID",
-      async () => {
+      () => {
         const part = unsignedRim(DRIVER).replace(' name="', ' id="inner" name="');
         return unsignedRim(evil).replace(
           RIM_CLOSE,
-          `<ns0:Link>${part}</ns0:Link>${await rimSignature(part, signers, { uri: "#inner" })}${RIM_CLOSE}`,
+          `<ns0:Link>${part}</ns0:Link>${rimSignature(part, signers, { uri: "#inner" })}${RIM_CLOSE}`,
         );
       },
     ],
@@ -198,14 +199,14 @@ describe("XML signature wrapping", () => {
     ],
   ];
   it.each(cases)("%s", async (_name, code, text) => {
-    const { code: answer, claims } = await appraise(await text());
+    const { code: answer, claims } = await appraise(text());
     expect(answer).toBe(`EVIDENCE_${code}`);
     expect(claims).toBe(null);
   });
 
   it("a golden value is read from the signed root's own children only", async () => {
     const nested = `<ns0:Other>${rimContent(evil)}</ns0:Other>`;
-    const { code, claims } = await appraise(await signed(`${nested}${rimContent(DRIVER)}`));
+    const { code, claims } = await appraise(signed(`${nested}${rimContent(DRIVER)}`));
     expect(code).toBe(null);
     expect(claims).toMatchObject({ activeMeasurements: 4 });
   });
@@ -232,7 +233,7 @@ describe("what a signed RIM says wrongly", () => {
     ["an element that is no resource", "UNSUPPORTED", payload(`${resource(usual)}<ns0:File></ns0:File>`)],
   ];
   it.each(cases)("%s", async (_name, code, content) => {
-    expect((await appraise(await signed(content))).code).toBe(`EVIDENCE_${code}`);
+    expect((await appraise(signed(content))).code).toBe(`EVIDENCE_${code}`);
   });
 });
 
@@ -245,7 +246,7 @@ describe("the signer of a RIM", () => {
   it("is not believed for a signature over something else", async () => {
     const [signer] = signers;
     if (signer === undefined) throw new Error("no signer");
-    const other = Buffer.from(await signEs384(signer, utf8("something else"))).toString("base64");
+    const other = Buffer.from(signEs384(signer, utf8("something else"))).toString("base64");
     expect((await appraise(good.replace(/(<ds:SignatureValue>)[^<]*/, `$1${other}`))).code).toBe(
       "EVIDENCE_RIM_SIGNATURE_INVALID",
     );
