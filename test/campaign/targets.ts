@@ -6,4 +6,4 @@ import { verifyTarget } from "./verify-target.ts";
 import { zkTarget } from "./zk-target.ts";
 
 /** All targets, by the name that the command line takes. */
-export const fuzzTargets: readonly FuzzTarget[] = [httpTarget, verifyTarget, zkTarget, evidenceTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [evidenceTarget, httpTarget, verifyTarget, zkTarget];

@@ -66,7 +66,8 @@ runPathContract({
     await writeFile(zkeyFile, zkey);
     const keyDigest = verificationKeyDigest(readVerificationKey(zkey).key);
     const setup = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest });
-    const source = { model: form.model, checked, answers, circuit, circuitDigest, setup, zkey, zkeyFile };
+    const provingKey = "public" as const;
+    const source = { model: form.model, checked, answers, circuit, circuitDigest, setup, zkey, zkeyFile, provingKey };
     const script = fileURLToPath(new URL("../../dist/src/paths/zk/snarkjs/main.js", import.meta.url));
     const limits = { workers: 1, memoryMib: 2048, maxQueued: 8 };
     const models = await openProvingModels([source], (file) => snarkjsProgram(script, file), limits);

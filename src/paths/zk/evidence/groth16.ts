@@ -1,17 +1,17 @@
 /**
  * Verification of Groth16 proofs on BN254, in the browser too. A key is opened once: its points are checked, what is fixed
- * is computed, and each proof then costs one batch of Miller loops and one final exponentiation.
+ * is computed, and each proof then costs one Miller loop over three pairs and one final exponentiation.
  */
 import { bn254 } from "@noble/curves/bn254.js";
 import { zkError } from "../wire/codes.ts";
 import type { PointG1, PointG2, Proof, VerificationKey } from "../wire/documents.ts";
 import { FIELD_ORDER } from "../wire/field.ts";
-import { isInPrimeGroup } from "./subgroup.ts";
+import { finalExponentiation, fixLines, type Lines, linesOf, millerLoop, pairing, type Slope } from "./pairing.ts";
+import { isEqual12 } from "./tower.ts";
 
 const G1 = bn254.G1.Point;
 const G2 = bn254.G2.Point;
-const { Fp, Fp2, Fp12 } = bn254.fields;
-const { calcPairingPrecomputes } = bn254.utils;
+const { Fp, Fp2 } = bn254.fields;
 
 type Curve1 = InstanceType<typeof G1>;
 type Curve2 = InstanceType<typeof G2>;
@@ -32,13 +32,18 @@ export function readG1({ x, y }: PointG1): Curve1 | null {
   return G1.fromAffine({ x, y });
 }
 
-/** A point on the twisted curve, in the subgroup of prime order, that is not zero; null otherwise. */
-export function readG2(point: PointG2): Curve2 | null {
+/** The lines of a point on the twisted curve, in the subgroup of prime order, that is not zero; null otherwise. */
+function readLines(point: PointG2): Lines | null {
   if (![...point.x, ...point.y].every((part) => Fp.isValid(part))) return null;
   const [x, y] = [Fp2.fromBigTuple([...point.x]), Fp2.fromBigTuple([...point.y])];
   if (!Fp2.eql(Fp2.sqr(y), Fp2.add(Fp2.mul(Fp2.sqr(x), x), G2.CURVE().b))) return null;
-  const read = G2.fromAffine({ x, y });
-  return isInPrimeGroup(read) ? read : null;
+  return linesOf({ x: { a: x.c0, b: x.c1 }, y: { a: y.c0, b: y.c1 } });
+}
+
+/** A point on the twisted curve, in the subgroup of prime order, that is not zero; null otherwise. */
+export function readG2(point: PointG2): Curve2 | null {
+  if (readLines(point) === null) return null;
+  return G2.fromAffine({ x: Fp2.fromBigTuple([...point.x]), y: Fp2.fromBigTuple([...point.y]) });
 }
 
 function keyPoint<T>(point: T | null, name: string): T {
@@ -46,32 +51,60 @@ function keyPoint<T>(point: T | null, name: string): T {
   return point;
 }
 
+const isSame = (one: PointG2, two: PointG2): boolean =>
+  [...one.x, ...one.y].every((part, at) => part === [...two.x, ...two.y][at]);
+
 /** Points of `IC` may be zero: a public signal that no constraint uses would have one, and is refused. */
 function readKey(key: VerificationKey) {
   const opened = {
     alpha: keyPoint(readG1(key.alpha), "alpha"),
-    beta: keyPoint(readG2(key.beta), "beta"),
-    gamma: keyPoint(readG2(key.gamma), "gamma"),
-    delta: keyPoint(readG2(key.delta), "delta"),
+    beta: keyPoint(readLines(key.beta), "beta"),
+    gamma: keyPoint(readLines(key.gamma), "gamma"),
+    delta: keyPoint(readLines(key.delta), "delta"),
     ic: key.ic.map((point, index) => keyPoint(readG1(point), `IC[${index}]`)),
   };
-  if (opened.delta.equals(opened.gamma) || opened.delta.equals(G2.BASE)) {
+  const { x, y } = G2.BASE.toAffine();
+  if (isSame(key.delta, key.gamma) || isSame(key.delta, { x: [x.c0, x.c1], y: [y.c0, y.c1] })) {
     throw zkError("ZK_KEY_INVALID", "the key has no second phase: delta was never contributed to, so anyone can forge proofs");
   }
   if (opened.ic.length === 0) throw zkError("ZK_KEY_INVALID", "the verification key has no `IC`");
   return opened;
 }
 
+/** Signals from here on are summed with a table of their point, made the first time: commitment and context are as large. */
+const LARGE_SIGNAL = 2n ** 128n;
+/** Bits of a table's windows: a table has about 800 points, and a product with it takes 51 additions and no doubling. */
+const WINDOW_BITS = 5;
+
 /** `IC[0] + sum signal_i IC[i]`. Small signals and small negative ones, as outputs are, cost few additions. */
-function combine(ic: readonly Curve1[], signals: readonly bigint[]): Curve1 {
-  let sum = ic[0] ?? G1.ZERO;
-  for (const [index, signal] of signals.entries()) {
-    const point = ic[index + 1] ?? G1.ZERO;
-    const negative = FIELD_ORDER - signal;
-    if (signal === 0n) continue;
-    sum = signal <= negative ? sum.add(point.multiplyUnsafe(signal)) : sum.subtract(point.multiplyUnsafe(negative));
-  }
-  return sum;
+function openInputs(ic: readonly Curve1[]): (signals: readonly bigint[]) => Curve1 {
+  const tabled = new Set<Curve1>();
+  const times = (point: Curve1, scalar: bigint): Curve1 => {
+    if (scalar >= LARGE_SIGNAL && !tabled.has(point)) tabled.add(point.precompute(WINDOW_BITS));
+    return point.multiplyUnsafe(scalar);
+  };
+  return (signals) => {
+    let sum = ic[0] ?? G1.ZERO;
+    for (const [index, signal] of signals.entries()) {
+      const point = ic[index + 1] ?? G1.ZERO;
+      const negative = FIELD_ORDER - signal;
+      if (signal === 0n) continue;
+      sum = signal <= negative ? sum.add(times(point, signal)) : sum.subtract(times(point, negative));
+    }
+    return sum;
+  };
+}
+
+/** The negative points as unit lines take them, by one inversion. No point of G1 has y = 0: its order is odd. */
+function negativeSlopes(c: Curve1, inputs: Curve1): readonly [Slope, Slope] {
+  if (inputs.is0())
+    return [
+      { x: Fp.neg(Fp.div(c.X, c.Y)), y: Fp.neg(Fp.div(c.Z, c.Y)) },
+      { x: 0n, y: 0n },
+    ];
+  const both = Fp.inv(Fp.mul(c.Y, inputs.Y));
+  const slope = ({ X, Z }: Curve1, inverse: bigint): Slope => ({ x: Fp.neg(Fp.mul(X, inverse)), y: Fp.neg(Fp.mul(Z, inverse)) });
+  return [slope(c, Fp.mul(both, inputs.Y)), slope(inputs, Fp.mul(both, c.Y))];
 }
 
 /**
@@ -81,25 +114,17 @@ function combine(ic: readonly Curve1[], signals: readonly bigint[]): Curve1 {
  */
 export function openVerifier(key: VerificationKey): Groth16Verifier {
   const { alpha, beta, gamma, delta, ic } = readKey(key);
-  const expected = bn254.pairing(alpha, beta);
-  const gammaLines = calcPairingPrecomputes(gamma.negate());
-  const deltaLines = calcPairingPrecomputes(delta.negate());
+  const expected = pairing(alpha.toAffine(), beta);
+  const lines = [fixLines(delta), fixLines(gamma)] as const;
+  const combine = openInputs(ic);
   return {
     verify(proof, publicSignals) {
       if (publicSignals.length + 1 !== ic.length) return false;
       if (publicSignals.some((signal) => signal < 0n || signal >= FIELD_ORDER)) return false;
-      const [a, b, c] = [readG1(proof.a), readG2(proof.b), readG1(proof.c)];
+      const [a, b, c] = [readG1(proof.a), readLines(proof.b), readG1(proof.c)];
       if (a === null || b === null || c === null) return false;
-      const inputs = combine(ic, publicSignals);
-      const terms: [ReturnType<typeof calcPairingPrecomputes>, bigint, bigint][] = [
-        [calcPairingPrecomputes(b), a.x, a.y],
-        [deltaLines, c.x, c.y],
-      ];
-      if (!inputs.is0()) {
-        const { x, y } = inputs.toAffine();
-        terms.push([gammaLines, x, y]);
-      }
-      return Fp12.eql(Fp12.finalExponentiate(bn254.millerLoopBatch(terms)), expected);
+      const slopes = negativeSlopes(c, combine(publicSignals));
+      return isEqual12(finalExponentiation(millerLoop(b, proof.a, { lines, slopes })), expected);
     },
   };
 }

@@ -76,20 +76,20 @@ describe("accepted SEV-SNP reports", () => {
 
 /** One change of a good report, or of its certificate, that both are signed with. */
 const signedChanges: readonly (readonly [string, ReportOptions, VekOptions, JsonObject, readonly string[]])[] = [
-  ["a debug guest", { set: { 0x0a: [0x0b] } }, {}, {}, ["DEBUG_ENABLED"]],
-  ["a guest with a migration agent", { set: { 0x0a: [0x07] } }, {}, {}, ["MIGRATABLE"]],
-  ["guest policy bit 17 missing", { set: { 0x0a: [0x01] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
-  ["guest policy bit 26", { set: { 0x0b: [0x04] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
-  ["guest policy bit 63", { set: { 0x0f: [0x80] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
-  ["VMPL 2 in place of 0", { set: { 0x30: [2] } }, {}, { vmpl: 0 }, ["VMPL_MISMATCH"]],
-  ["a report of version 1", { set: { 0x00: [1] } }, {}, {}, ["UNSUPPORTED"]],
-  ["a report of version 4", { set: { 0x00: [4] } }, {}, {}, ["UNSUPPORTED"]],
-  ["another signature algorithm", { set: { 0x34: [2] } }, {}, {}, ["UNSUPPORTED"]],
-  ["no signing key", { set: { 0x48: [7 << 2] } }, {}, {}, ["UNSUPPORTED"]],
-  ["a processor that nobody knows", { set: { 0x188: [0x17, 1] } }, {}, {}, ["UNSUPPORTED"]],
-  ["a report of another product than the certificate", { set: { 0x188: [0x19, 0x11] } }, {}, {}, ["HWID_MISMATCH"]],
-  ["a chip id that differs", { set: { 0x1a0: [99] } }, {}, {}, ["HWID_MISMATCH"]],
-  ["a masked chip id", { set: { 0x1a0: Array.from({ length: 64 }, () => 0) } }, {}, {}, ["HWID_MISMATCH"]],
+  ["a debug guest", { set: { [0x0a]: [0x0b] } }, {}, {}, ["DEBUG_ENABLED"]],
+  ["a guest with a migration agent", { set: { [0x0a]: [0x07] } }, {}, {}, ["MIGRATABLE"]],
+  ["guest policy bit 17 missing", { set: { [0x0a]: [0x01] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
+  ["guest policy bit 26", { set: { [0x0b]: [0x04] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
+  ["guest policy bit 63", { set: { [0x0f]: [0x80] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
+  ["VMPL 2 in place of 0", { set: { [0x30]: [2] } }, {}, { vmpl: 0 }, ["VMPL_MISMATCH"]],
+  ["a report of version 1", { set: { [0x00]: [1] } }, {}, {}, ["UNSUPPORTED"]],
+  ["a report of version 4", { set: { [0x00]: [4] } }, {}, {}, ["UNSUPPORTED"]],
+  ["another signature algorithm", { set: { [0x34]: [2] } }, {}, {}, ["UNSUPPORTED"]],
+  ["no signing key", { set: { [0x48]: [7 << 2] } }, {}, {}, ["UNSUPPORTED"]],
+  ["a processor that nobody knows", { set: { [0x188]: [0x17, 1] } }, {}, {}, ["UNSUPPORTED"]],
+  ["a report of another product than the certificate", { set: { [0x188]: [0x19, 0x11] } }, {}, {}, ["HWID_MISMATCH"]],
+  ["a chip id that differs", { set: { [0x1a0]: [99] } }, {}, {}, ["HWID_MISMATCH"]],
+  ["a masked chip id", { set: { [0x1a0]: Array.from({ length: 64 }, () => 0) } }, {}, {}, ["HWID_MISMATCH"]],
   ["a certificate without a chip id", {}, { hardwareId: null }, {}, ["HWID_MISMATCH"]],
   ["a chip id wrapped once more", {}, { hardwareId: octets(chipId("Milan")) }, {}, ["HWID_MISMATCH"]],
   ["a chip id of 8 octets on Milan", {}, { hardwareId: chipId("Milan").slice(0, 8) }, {}, ["HWID_MISMATCH"]],
@@ -120,9 +120,9 @@ describe("refused SEV-SNP reports that are well signed", () => {
   it("firmware and layout count on Turin", async () => {
     const turin = { version: 5, product: "Turin" } as const;
     expect(await failures(snpQuestion(turin, { versions: { 9: 4 } }))).toEqual(["TCB_MISMATCH"]);
-    const asMilan = { ...turin, set: { 0x180: [...tcbBytes("Milan")] } };
+    const asMilan = { ...turin, set: { [0x180]: [...tcbBytes("Milan")] } };
     expect(await failures(snpQuestion(asMilan))).toEqual(["TCB_MISMATCH"]);
-    expect(await failures(snpQuestion({ ...turin, set: { 0x1a8: [1] } }))).toEqual(["HWID_MISMATCH"]);
+    expect(await failures(snpQuestion({ ...turin, set: { [0x1a8]: [1] } }))).toEqual(["HWID_MISMATCH"]);
     expect(await failures(snpQuestion(turin, { hardwareId: chipId("Milan") }))).toEqual(["HWID_MISMATCH"]);
   });
 

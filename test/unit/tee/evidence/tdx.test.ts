@@ -276,7 +276,12 @@ describe("refused collateral of TDX quotes", () => {
   it.each<readonly [string, JsonObject, JsonObject, readonly string[]]>([
     ["TCB info of another FMSPC", { fmspc: "50806F000000" }, {}, ["COLLATERAL_MISMATCH"]],
     ["TCB info of another PCE", { pceId: "0100" }, {}, ["COLLATERAL_MISMATCH"]],
-    ["TCB info of SGX", { id: "SGX" }, {}, ["COLLATERAL_MISMATCH"]],
+    [
+      "TCB info of SGX",
+      { id: "SGX", tdxModule: undefined, tdxModuleIdentities: undefined } as unknown as JsonObject,
+      {},
+      ["COLLATERAL_MISMATCH"],
+    ],
     ["QE identity of SGX", {}, { id: "QE" }, ["COLLATERAL_MISMATCH"]],
     ["TCB info of version 2", { version: 2 }, {}, ["UNSUPPORTED"]],
     ["TCB info that is stale", { nextUpdate: "2026-05-31T23:59:59Z" }, {}, ["COLLATERAL_EXPIRED"]],

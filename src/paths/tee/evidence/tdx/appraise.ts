@@ -83,7 +83,8 @@ function judgeTcb(
     findings.expect("qe.matches", isNamedQe(quote.qeReport, qeIdentity), "report of the quoting enclave");
   }
   if (tcbInfo === null || qeIdentity === null || platform === null) return null;
-  findings.expect("collateral.matches", isAbout(tcbInfo, platform), "TCB info of this FMSPC, PCE id and kind");
+  // Levels and modules of another platform, or of SGX, say nothing of this one.
+  if (!findings.expect("collateral.matches", isAbout(tcbInfo, platform), "TCB info of this FMSPC, PCE id and kind")) return null;
   const { matches, level: moduleLevel } = judgeModule(tcbInfo, quote.report);
   findings.expect("tcb.matches", matches, "TDX module");
   const platformPart = platformLevel(tcbInfo, platform, quote.report);
