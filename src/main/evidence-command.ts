@@ -4,7 +4,9 @@ import { isTrisealError } from "../core/errors.ts";
 import { formatTime } from "../core/time.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
 import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
+import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
+import { readNamed } from "./zk/refusing.ts";
 
 interface VerifyFlags {
   readonly case: string;
@@ -22,7 +24,7 @@ function verdictLines({ verdict, code, at, anchors, checks, claims }: CaseVerdic
   return lines.join("\n");
 }
 
-function report(exit: number, flags: VerifyFlags, answer: Readonly<Record<string, string>>, line: string): void {
+function report(exit: number, flags: { readonly json?: true }, answer: Readonly<Record<string, string>>, line: string): void {
   if (flags.json) console.log(JSON.stringify(answer));
   else console.error(`triseal: ${line}`);
   process.exitCode = exit;
@@ -46,6 +48,18 @@ async function verify(flags: VerifyFlags): Promise<void> {
   }
 }
 
+async function show(file: string, flags: { readonly json?: true }): Promise<void> {
+  try {
+    const shown = showEvidence(await readNamed(file));
+    console.log(flags.json ? JSON.stringify(shown) : shownLines(shown).join("\n"));
+  } catch (error) {
+    if (!isTrisealError(error)) throw error;
+    const { code, message } = error;
+    const exit = code === "EVIDENCE_UNSUPPORTED" ? OUTCOME_EXIT.unsupported : OUTCOME_EXIT.malformed;
+    report(exit, flags, { code, message }, `${code}: ${message}`);
+  }
+}
+
 /** Adds `evidence` to the command line. */
 export function addEvidenceCommand(program: Command): void {
   const evidence = program.command("evidence").description("hardware evidence: appraised offline");
@@ -56,4 +70,10 @@ export function addEvidenceCommand(program: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExit codes: 0 accepted, 10 rejected, 20 kind not supported, 30 malformed case, 1 anything else.")
     .action(verify);
+  evidence
+    .command("show <file>")
+    .description("print a report, quote, certificate or collateral readably; verifies nothing")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 shown, 20 kind not known, 30 malformed, 1 anything else.")
+    .action(show);
 }
