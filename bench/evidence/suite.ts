@@ -120,7 +120,7 @@ async function run(options: BenchOptions): Promise<EvidenceResult> {
     p384Times.push(await timed(p384));
     if (rounds % 50 === 0) options.progress(`evidence: round ${rounds}`);
   }
-  const about = { schema: RESULT_SCHEMA, suite: "evidence" as const, ...provenance(["cborg"]), rounds };
+  const about = { schema: RESULT_SCHEMA, suite: "evidence" as const, ...provenance([]), rounds };
   const rows = lanes.map((lane) => lane.row());
   return { ...about, p384Ms: percentiles(p384Times), rows, load: { before, after: load() } };
 }

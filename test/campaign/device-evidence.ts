@@ -9,6 +9,7 @@ import { unixSeconds } from "../../src/core/time.ts";
 import type { EvidenceInputs, EvidenceKind, RoleValue } from "../../src/paths/tee/evidence/appraisal/appraiser.ts";
 import { codeOf } from "../../src/paths/tee/evidence/appraisal/findings.ts";
 import { nitro } from "../../src/paths/tee/evidence/nitro/appraise.ts";
+import { encodeCborBytes, parseCbor } from "../../src/paths/tee/evidence/nitro/cbor.ts";
 import { parseNitroDocument } from "../../src/paths/tee/evidence/nitro/nitro-document.ts";
 import { nras } from "../../src/paths/tee/evidence/nras/appraise.ts";
 import { parseDetachedEat } from "../../src/paths/tee/evidence/nras/detached-eat.ts";
@@ -25,7 +26,7 @@ import { parseCertificate } from "../../src/paths/tee/evidence/x509/certificate.
 import { issueChain, leafOf } from "../fixtures/evidence/device-chain.ts";
 import { encodeBundle, encodeKeySet, makeBundle, NONCE, TOKEN_AT } from "../fixtures/evidence/eat.ts";
 import { AT, createGpuWorld, type GpuWorld, STRICT } from "../fixtures/evidence/gpu.ts";
-import { cborMap, documentMembers, encodeCose } from "../fixtures/evidence/nitro.ts";
+import { cborMap, documentMembers, encodeCose, PCRS } from "../fixtures/evidence/nitro.ts";
 import type { TestCertificate } from "../fixtures/evidence/test-authority.ts";
 import type { Judged, Subject } from "./fuzz-target.ts";
 import { parsing } from "./verify-parsers.ts";
@@ -146,11 +147,13 @@ function nrasSubjects(): readonly Subject[] {
 
 function nitroSubjects(): readonly Subject[] {
   const chain = issueChain(["TEST enclave", "TEST zone", "TEST root"]);
-  const document = encodeCose(cborMap(documentMembers(chain, AT * 1000)), leafOf(chain), { tag: true });
+  const members = documentMembers(chain, AT * 1000);
+  const document = encodeCose(cborMap(members), leafOf(chain), { tag: true });
   const evidence = new Map([["document", document]]);
   const inputs = { evidence, endorsements: new Map(), anchors: rootOf(chain), at: AT };
   const untagged: Form = (bytes) => encodeHex(bytes[0] === 0xd2 ? bytes.subarray(1) : bytes);
   return [
+    parsing("cbor", [cborMap(members), PCRS, encodeCborBytes(document)], parseCbor),
     parsing("nitro document", [document], parseNitroDocument),
     appraising("nitro document, appraised", nitro, {}, inputs, "document", untagged),
   ];

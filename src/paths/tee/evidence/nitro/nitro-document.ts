@@ -1,13 +1,15 @@
-/**
- * An AWS Nitro attestation document: COSE_Sign1 (RFC 9052 section 4.2) with ECDSA on P-384, over a CBOR map. CBOR is read
- * strictly: shortest forms, definite lengths, no key twice, nothing but the types that the document has.
- */
-import { decodeFirst, encode, type TagDecoder, Tagged } from "cborg";
+/** An AWS Nitro attestation document: COSE_Sign1 (RFC 9052 section 4.2) with ECDSA on P-384, over a CBOR map. */
+import { concatBytes, utf8 } from "../../../../core/bytes.ts";
 import { malformed, unsupported } from "../appraisal/evidence-error.ts";
+import { type CborMap, type CborValue, encodeCborBytes, parseCbor, parseCborPrefix } from "./cbor.ts";
 
 /** Largest document; the secure module makes none beyond 16 KiB. */
 export const MAX_DOCUMENT_BYTES = 64 * 1024;
-const COSE_SIGN1_TAG = 18;
+/** The head of tag 18, COSE_Sign1. */
+const COSE_SIGN1_TAG = 0xd2;
+/** The heads of an array of four and of a text of ten bytes, as Sig_structure begins. */
+const ARRAY_OF_FOUR = 0x84;
+const TEXT_OF_TEN = 0x6a;
 /** COSE header parameter 1, the algorithm, and its value for ECDSA with SHA-384. */
 const ALGORITHM = 1;
 const ES384 = -35;
@@ -40,54 +42,29 @@ export interface NitroDocument {
   readonly rest: Uint8Array;
 }
 
-const STRICT = {
-  strict: true,
-  allowIndefinite: false,
-  allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowBigInt: false,
-  rejectDuplicateMapKeys: true,
-  useMaps: true,
-} as const;
-
-function read(bytes: Uint8Array, tags: Readonly<Record<number, TagDecoder>>): readonly [value: unknown, rest: Uint8Array] {
-  try {
-    return decodeFirst(bytes, { ...STRICT, tags });
-  } catch (error) {
-    return malformed(`CBOR: ${error instanceof Error ? error.message.slice(0, 120) : "unreadable"}`);
-  }
-}
-
-function whole(bytes: Uint8Array): unknown {
-  const [value, rest] = read(bytes, {});
-  return rest.length === 0 ? value : malformed("CBOR: bytes after the value");
-}
-
-function bytesOf(value: unknown, what: string, most: number): Uint8Array {
+function bytesOf(value: CborValue | undefined, what: string, most: number): Uint8Array {
   const fits = value instanceof Uint8Array && value.length > 0 && value.length <= most;
   return fits ? value : malformed(`Nitro document: ${what} is not a byte string of 1 to ${most} bytes`);
 }
 
-function mapOf(value: unknown, what: string): ReadonlyMap<unknown, unknown> {
+function mapOf(value: CborValue | undefined, what: string): CborMap {
   return value instanceof Map ? value : malformed(`Nitro document: ${what} is no map`);
 }
 
-function listOf(value: unknown, what: string): readonly unknown[] {
+function listOf(value: CborValue | undefined, what: string): readonly CborValue[] {
   return Array.isArray(value) ? value : malformed(`Nitro document: ${what} is no array`);
 }
 
 /** The protected header: the algorithm and nothing else. */
 function assertAlgorithm(header: Uint8Array): void {
-  const parameters = mapOf(whole(header), "the protected header");
+  const parameters = mapOf(parseCbor(header), "the protected header");
   if (parameters.size !== 1 || parameters.get(ALGORITHM) !== ES384) unsupported("COSE: an algorithm that is not ES384");
 }
 
-function readPcrs(value: unknown): ReadonlyMap<number, Uint8Array> {
+function readPcrs(value: CborValue | undefined): ReadonlyMap<number, Uint8Array> {
   const pcrs = new Map<number, Uint8Array>();
   for (const [index, digest] of mapOf(value, "pcrs")) {
-    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index > MAX_PCR)
-      malformed("Nitro document: no such PCR");
+    if (typeof index !== "number" || index < 0 || index > MAX_PCR) return malformed("Nitro document: no such PCR");
     const bytes = bytesOf(digest, "a PCR", 64);
     if (!PCR_BYTES.has(bytes.length)) malformed("Nitro document: a PCR of another length");
     pcrs.set(index, bytes);
@@ -95,7 +72,7 @@ function readPcrs(value: unknown): ReadonlyMap<number, Uint8Array> {
   return pcrs.size > 0 ? pcrs : malformed("Nitro document: no PCR");
 }
 
-function optionalBytes(value: unknown, what: string): Uint8Array | null {
+function optionalBytes(value: CborValue | undefined, what: string): Uint8Array | null {
   if (value === undefined || value === null) return null;
   // Present and empty is something else than absent, and neither says anything.
   if (value instanceof Uint8Array && value.length === 0) return value;
@@ -115,13 +92,13 @@ const FIELDS: ReadonlySet<unknown> = new Set([
 ]);
 
 function readPayload(payload: Uint8Array): Omit<NitroDocument, "signed" | "signature" | "rest"> {
-  const fields = mapOf(whole(payload), "the payload");
+  const fields = mapOf(parseCbor(payload), "the payload");
   if ([...fields.keys()].some((name) => !FIELDS.has(name))) malformed("Nitro document: a field that is not known");
   const moduleId = fields.get("module_id");
   const timestampMs = fields.get("timestamp");
   if (typeof moduleId !== "string" || moduleId === "" || moduleId.length > 256) return malformed("Nitro document: no module id");
-  const isTime = typeof timestampMs === "number" && Number.isInteger(timestampMs);
-  if (!isTime || timestampMs < 0 || timestampMs > MAX_TIMESTAMP_MS) return malformed("Nitro document: no timestamp");
+  const isTime = typeof timestampMs === "number" && timestampMs >= 0 && timestampMs <= MAX_TIMESTAMP_MS;
+  if (!isTime) return malformed("Nitro document: no timestamp");
   if (fields.get("digest") !== "SHA384") unsupported("Nitro document: a digest that is not SHA384");
   const authorities = listOf(fields.get("cabundle"), "cabundle");
   if (authorities.length === 0 || authorities.length > MAX_CERTIFICATES) malformed("Nitro document: no or many authorities");
@@ -137,14 +114,20 @@ function readPayload(payload: Uint8Array): Omit<NitroDocument, "signed" | "signa
   };
 }
 
+/** `["Signature1", header, no external data, payload]`. */
+function sigStructure(header: Uint8Array, payload: Uint8Array): Uint8Array {
+  const parts = [header, new Uint8Array(0), payload].map(encodeCborBytes);
+  return concatBytes(Uint8Array.of(ARRAY_OF_FOUR, TEXT_OF_TEN), utf8("Signature1"), ...parts);
+}
+
 /**
  * The document in `bytes`, with or without tag 18. What follows it is returned as `rest`, for the caller to judge.
  * @throws TrisealError `EVIDENCE_MALFORMED`; `EVIDENCE_UNSUPPORTED` for another algorithm or digest.
  */
 export function parseNitroDocument(bytes: Uint8Array): NitroDocument {
   if (bytes.length > MAX_DOCUMENT_BYTES) malformed(`Nitro document: more than ${MAX_DOCUMENT_BYTES} bytes`);
-  const [value, rest] = read(bytes, { [COSE_SIGN1_TAG]: Tagged.decoder(COSE_SIGN1_TAG) });
-  const parts = listOf(value instanceof Tagged ? value.value : value, "COSE_Sign1");
+  const { value, rest } = parseCborPrefix(bytes[0] === COSE_SIGN1_TAG ? bytes.subarray(1) : bytes);
+  const parts = listOf(value, "COSE_Sign1");
   const [header, unprotected, payload, signature] = parts;
   if (parts.length !== 4 || mapOf(unprotected, "the unprotected header").size > 0)
     malformed("COSE: not COSE_Sign1, or more in it");
@@ -153,7 +136,7 @@ export function parseNitroDocument(bytes: Uint8Array): NitroDocument {
   const content = bytesOf(payload, "the payload", MAX_DOCUMENT_BYTES);
   return {
     ...readPayload(content),
-    signed: encode(["Signature1", protectedHeader, new Uint8Array(0), content]),
+    signed: sigStructure(protectedHeader, content),
     signature: bytesOf(signature, "the signature", 96),
     rest,
   };
