@@ -93,7 +93,7 @@ function changed(sample: Sample, dice: Dice): Sample {
   }
   const name = dice.pick(MUTABLE);
   const value = text(sample.collateral, name);
-  const digits = [...value].flatMap((character, index) => (/[0-9]/.test(character) ? [index] : []));
+  const digits = Array.from(value).flatMap((character, index) => (/[0-9]/.test(character) ? [index] : []));
   const at = dice.pick(digits);
   return { ...sample, collateral: { ...sample.collateral, [name]: value.slice(0, at) + dice.below(10) + value.slice(at + 1) } };
 }
