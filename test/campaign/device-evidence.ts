@@ -139,7 +139,7 @@ function nrasSubjects(): readonly Subject[] {
   const evidence = new Map([["eat", eat]]);
   const inputs = { evidence, endorsements: new Map([["jwks", keys]]), anchors: [], at: unixSeconds(TOKEN_AT) };
   return [
-    parsing("detached eat", [eat], parseDetachedEat),
+    parsing("detached eat", [eat], (bytes) => parseDetachedEat(parseJson(bytes))),
     parsing("key set", [keys], (bytes) => [...parseKeySet(parseJson(bytes)).values()].map(parseTokenKey)),
     appraising("detached eat, appraised", nras, { nonce: NONCE }, inputs, "eat", jsonForm),
   ];

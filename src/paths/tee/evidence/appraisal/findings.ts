@@ -19,6 +19,12 @@ export class Findings {
     this.checklist.skip(id, evidenceChecks[id].basis, why);
   }
 
+  /** Records whether what a policy expects holds. Where it expects nothing, nothing was compared, and that is no pass. */
+  compare<T>(id: EvidenceCheckId, expected: T | null, holds: (expected: T) => boolean, detail: string): void {
+    if (expected === null) this.skip(id, `${detail}: the policy names none`);
+    else this.expect(id, holds(expected), detail);
+  }
+
   /**
    * Reads one part. What the reader throws is a failure: of `evidence.supported` where the part is well-formed and not
    * accepted, else of `evidence.well-formed`; null then.

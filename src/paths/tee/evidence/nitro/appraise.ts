@@ -47,11 +47,14 @@ function comparePolicy({ pcrs, nonce, userData, publicKey }: NitroDocument, poli
   // An enclave that runs in debug mode has zeros in its first registers.
   const isDebugged = pcrs.get(0)?.every((byte) => byte === 0) ?? true;
   findings.expect("guest.not-debugged", policy.allowDebug || !isDebugged, "PCR 0");
-  findings.expect("nonce.matches", policy.nonce === null || policy.nonce === textOf(nonce), "nonce");
-  findings.expect("report-data.matches", policy.userData === null || policy.userData === textOf(userData), "user data");
-  findings.expect("report-data.matches", policy.publicKey === null || policy.publicKey === textOf(publicKey), "public key");
-  for (const [name, allowed] of policy.measurements ?? []) {
-    findings.expect("measurement.matches", meets(allowed, textOf(pcrs.get(Number(name.slice("pcr".length))))), name);
+  findings.compare("nonce.matches", policy.nonce, (wanted) => wanted === textOf(nonce), "nonce");
+  findings.compare("report-data.matches", policy.userData, (wanted) => wanted === textOf(userData), "user data");
+  findings.compare("report-data.matches", policy.publicKey, (wanted) => wanted === textOf(publicKey), "public key");
+  const measurements = [...(policy.measurements ?? [])];
+  if (measurements.length === 0) findings.skip("measurement.matches", "PCRs: the policy names none");
+  for (const [name, allowed] of measurements) {
+    const digest = textOf(pcrs.get(Number(name.slice("pcr".length))));
+    findings.compare("measurement.matches", allowed, (wanted) => meets(wanted, digest), name);
   }
 }
 

@@ -4,7 +4,7 @@ import { sha256Bytes } from "../../../../core/digest.ts";
 import { isJsonObject, type JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
-import { bytesOf, jsonOf, requiredPart } from "../appraisal/roles.ts";
+import { jsonOf, requiredPart } from "../appraisal/roles.ts";
 import { type DetachedEat, type EatToken, MAX_EAT_BYTES, parseDetachedEat } from "./detached-eat.ts";
 import { judgeToken } from "./judge-token.ts";
 import { type KeySet, MAX_KEY_SET_BYTES, parseKeySet } from "./key-set.ts";
@@ -37,7 +37,7 @@ function judgeDevice(token: EatToken, name: string, findings: Findings): void {
 }
 
 function judgeNonces({ overall, devices }: DetachedEat, nonce: string | null, findings: Findings): void {
-  findings.expect("nonce.matches", nonce === null || overall.nonce === nonce, "overall");
+  findings.compare("nonce.matches", nonce, (wanted) => overall.nonce === wanted, "overall");
   for (const [name, token] of devices) {
     findings.expect("nonce.matches", nonce === null ? token.nonce === overall.nonce : token.nonce === nonce, name);
   }
@@ -82,8 +82,8 @@ function claimsOf({ overall, devices }: DetachedEat): JsonObject {
 
 async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
-  const bytes = requiredPart(findings, "eat", (name) => bytesOf(inputs.evidence, name, MAX_EAT_BYTES));
-  const bundle = bytes === null ? null : findings.read("`eat`", () => parseDetachedEat(bytes));
+  const document = requiredPart(findings, "eat", (name) => jsonOf(inputs.evidence, name, MAX_EAT_BYTES));
+  const bundle = document === null ? null : findings.read("`eat`", () => parseDetachedEat(document));
   findings.expect("collateral.present", inputs.endorsements.has("jwks"), "`jwks`");
   const set = findings.read("`jwks`", () => jsonOf(inputs.endorsements, "jwks", MAX_KEY_SET_BYTES));
   const keys = set === null ? null : findings.read("`jwks`", () => parseKeySet(set));
@@ -95,7 +95,8 @@ async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<Evi
   judgeNonces(bundle, policy.nonce, findings);
   findings.expect("measurement.matches", overall.claims[OVERALL_RESULT] === true, "overall result");
   for (const [name, token] of devices) judgeDevice(token, name, findings);
-  findings.expect("devices.distinct", !policy.requireDistinctDevices || areDistinct([...devices.values()]), "ueid");
+  if (policy.requireDistinctDevices) findings.expect("devices.distinct", areDistinct([...devices.values()]), "ueid");
+  else findings.skip("devices.distinct", "the policy does not ask");
   return { checks: findings.all(), claims: claimsOf(bundle), bonds: NO_BONDS };
 }
 

@@ -3,7 +3,7 @@
  * whole and one about each device, which the first cites by digest.
  */
 import { anyJson, array, type Decoder, integer, jsonObject, matching, oneOf, text } from "../../../../core/decode.ts";
-import { type JsonObject, type JsonValue, parseJson } from "../../../../core/json.ts";
+import type { JsonObject, JsonValue } from "../../../../core/json.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { type JsonWebToken, parseToken } from "./json-web-token.ts";
 
@@ -69,12 +69,10 @@ function namedEntries(object: JsonObject): readonly (readonly [name: string, val
 }
 
 /**
- * The bundle in `bytes`: `[["JWT", overall], {name: token, …}]` in strict JSON.
+ * The bundle that `document` is: `[["JWT", overall], {name: token, …}]`.
  * @throws TrisealError `EVIDENCE_MALFORMED`, `FORMAT_INVALID`, `EVIDENCE_UNSUPPORTED` as of `parseToken`.
  */
-export function parseDetachedEat(bytes: Uint8Array): DetachedEat {
-  if (bytes.length > MAX_EAT_BYTES) malformed(`bundle: more than ${MAX_EAT_BYTES} bytes`);
-  const document = parseJson(bytes);
+export function parseDetachedEat(document: JsonValue): DetachedEat {
   const [head, tokens] = pair(document, "bundle");
   const [form, overallText] = pair(head, "bundle[0]");
   if (form !== "JWT") malformed("bundle: of another form");

@@ -8,6 +8,7 @@ import {
   evidenceKind,
   NO_BONDS,
 } from "../appraisal/appraiser.ts";
+import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { mayTrail } from "../appraisal/policy-members.ts";
@@ -70,17 +71,22 @@ async function judgeDevice(
   return issuedPairs(judged.certificates, policy.requireRevocation && judged.trusted);
 }
 
+/** Records that a role is absent: a failure where the policy requires it, else checks that were not made. */
+function absent(role: string, isRequired: boolean, unchecked: readonly EvidenceCheckId[], findings: Findings): void {
+  if (isRequired) findings.expect("collateral.present", false, `\`${role}\``);
+  for (const id of unchecked) findings.skip(id, `no \`${role}\``);
+}
+
 async function judgeRims(
   { endorsements, anchors, at }: EvidenceInputs,
   policy: GpuPolicy,
   findings: Findings,
 ): Promise<Readonly<Record<keyof typeof RIM_ROLES, JudgedRim | null>>> {
   const judge = async (role: string): Promise<JudgedRim | null> => {
-    findings.expect(
-      "collateral.present",
-      endorsements.has(role) || !policy.requireRim,
-      `\`${role}\`, where the policy asks for it`,
-    );
+    if (!endorsements.has(role)) {
+      absent(role, policy.requireRim, ["rim.signed", "rim.current", "measurement.matches"], findings);
+      return null;
+    }
     const bytes = findings.read(`\`${role}\``, () => bytesOf(endorsements, role, MAX_XML_BYTES));
     const signed = bytes === null ? null : readSignedRim(bytes, findings, `\`${role}\``);
     if (signed === null) return null;
@@ -95,7 +101,10 @@ function readOcsp(
   { requireRevocation }: GpuPolicy,
   findings: Findings,
 ): readonly (OcspResponse | null)[] {
-  findings.expect("collateral.present", endorsements.has("ocsp") || !requireRevocation, "`ocsp`, where the policy asks for it");
+  if (!endorsements.has("ocsp")) {
+    absent("ocsp", requireRevocation, ["chain.unrevoked"], findings);
+    return [];
+  }
   const ders = findings.read("`ocsp`", () => listOf(endorsements, "ocsp")) ?? [];
   // A response that does not parse was recorded, and is no answer.
   return ders.map((der) => findings.read("`ocsp`", () => parseOcspResponse(der)));
@@ -103,10 +112,10 @@ function readOcsp(
 
 function comparePolicy(report: GpuReport, policy: GpuPolicy, findings: Findings): void {
   const { nonce, driverVersion, vbiosVersion } = policy;
-  findings.expect("nonce.matches", nonce === null || nonce === encodeHex(report.nonce), "nonce of the request");
-  findings.expect("measurement.matches", driverVersion === null || driverVersion === report.driverVersion, "driver version");
-  const isVbios = vbiosVersion === null || vbiosVersion.toUpperCase() === report.vbiosVersion;
-  findings.expect("measurement.matches", isVbios, "VBIOS version");
+  findings.compare("nonce.matches", nonce, (wanted) => wanted === encodeHex(report.nonce), "nonce of the request");
+  findings.compare("measurement.matches", driverVersion, (wanted) => wanted === report.driverVersion, "driver version");
+  const isVbios = (wanted: string) => wanted.toUpperCase() === report.vbiosVersion;
+  findings.compare("measurement.matches", vbiosVersion, isVbios, "VBIOS version");
 }
 
 function claimsOf(report: GpuReport, chain: readonly Certificate[]): JsonObject {
@@ -144,9 +153,9 @@ async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<Evid
   const device = chain === null ? [] : await judgeDevice(chain, report, inputs, policy, findings);
   const signers = [rims.driver, rims.vbios].flatMap((judged) => issuedPairs(judged?.certificates ?? [], false));
   await judgeOcsp(responses, [...device, ...signers], inputs.at, findings);
-  const isAsked = ({ nonce }: OcspResponse) => nonce !== null && encodeHex(nonce) === policy.ocspNonce;
-  const areAsked = policy.ocspNonce === null || responses.every((response) => response === null || isAsked(response));
-  findings.expect("nonce.matches", areAsked, "nonce of the OCSP answers");
+  const answers = responses.filter((response) => response !== null);
+  const isAsked = (wanted: string) => answers.every(({ nonce }) => nonce !== null && encodeHex(nonce) === wanted);
+  findings.compare("nonce.matches", policy.ocspNonce, isAsked, "nonce of the OCSP answers");
   comparePolicy(report, policy, findings);
   compareWithRims(report, { driver: rims.driver?.rim ?? null, vbios: rims.vbios?.rim ?? null }, findings);
   return { checks: findings.all(), claims: claimsOf(report, chain ?? []), bonds: bondsOf(report, chain ?? []) };
