@@ -1,75 +1,17 @@
 /** The auditor's library in a realm that has only web globals: no Node, no network. */
 import { fileURLToPath } from "node:url";
-import { createContext, runInContext } from "node:vm";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBundle } from "../fixtures/bundle.ts";
-import { AT, createGpuWorld } from "../fixtures/evidence/gpu.ts";
-import { flipped } from "../fixtures/evidence/question.ts";
+import { bundleForBrowser, createWebRealm } from "../fixtures/web-realm.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const VERIFY_INDEX = fileURLToPath(new URL("../../src/verify/index.ts", import.meta.url));
 const MAX_GZIP_BYTES = 155_000;
-/** All kinds of hardware evidence, with what they share with the verifier. */
-const MAX_APPRAISERS_GZIP_BYTES = 60_000;
 
 /** What the realm reports of one verification. */
 interface RealmVerdict {
   readonly outcome: string;
   readonly code: string | null;
-}
-
-/** One script for a browser, from `contents` or from the file `entry`. Rejects if it reaches a Node module. */
-async function bundleForBrowser(source: { entry: string } | { contents: string }): Promise<string> {
-  const result = await build({
-    ...("entry" in source
-      ? { entryPoints: [source.entry] }
-      : { stdin: { contents: source.contents, loader: "ts" as const, resolveDir: REPOSITORY } }),
-    bundle: true,
-    format: "iife",
-    globalName: "triseal",
-    platform: "browser",
-    target: "es2022",
-    minify: true,
-    write: false,
-    logLevel: "silent",
-  });
-  return result.outputFiles[0]?.text ?? "";
-}
-
-/** A realm with web globals only. Typed arrays are the host's, as a page shares them with its own web APIs. */
-function createWebRealm(): { run(code: string): unknown; fetched: string[] } {
-  const fetched: string[] = [];
-  const fetch = (target: string): never => {
-    fetched.push(target);
-    throw new Error("no network here");
-  };
-  const web = {
-    AbortController,
-    AbortSignal,
-    atob,
-    btoa,
-    crypto,
-    queueMicrotask,
-    structuredClone,
-    TextDecoder,
-    TextEncoder,
-    URL,
-  };
-  const arrays = {
-    ArrayBuffer,
-    BigInt64Array,
-    BigUint64Array,
-    DataView,
-    Float32Array,
-    Float64Array,
-    Int32Array,
-    Uint8Array,
-    Uint32Array,
-  };
-  const context = createContext({ ...web, ...arrays, fetch });
-  return { run: (code) => runInContext(code, context) as unknown, fetched };
 }
 
 describe("a realm with only web globals", () => {
@@ -146,48 +88,5 @@ describe("the verifier in a browser", () => {
     const bytes = gzipSync(code, { level: 9 }).length;
     console.log(`verifier for the browser: ${code.length} bytes, ${bytes} gzip (limit ${MAX_GZIP_BYTES})`);
     expect(bytes).toBeLessThan(MAX_GZIP_BYTES);
-  });
-});
-
-describe("the appraisers of hardware evidence in a browser", () => {
-  const contents = ["kinds.ts", "appraisal/findings.ts", "x509/certificate.ts"]
-    .map((name) => `export * from "./src/paths/tee/evidence/${name}";`)
-    .join("");
-  const world = createGpuWorld();
-  const bytes = (value: Uint8Array) =>
-    `Uint8Array.from(atob("${Buffer.from(value).toString("base64")}"), (c) => c.charCodeAt(0))`;
-  const list = (values: readonly Uint8Array[]) => `[${values.map(bytes).join(",")}]`;
-  let code = "";
-
-  beforeAll(async () => {
-    code = await bundleForBrowser({ contents });
-  });
-
-  /** The code of a GPU report with chain, RIMs and OCSP answers, computed inside a fresh realm. */
-  async function appraiseInRealm(report: Uint8Array): Promise<{ code: unknown; fetched: string[] }> {
-    const { run, fetched } = createWebRealm();
-    run(code);
-    const roots = [world.device, world.signers].flatMap((chain) => chain.slice(-1).map(({ der }) => der));
-    const answer = await (run(`(async () => {
-      const evidence = new Map([["report", ${bytes(report)}], ["certChain", ${list(world.device.map(({ der }) => der))}]]);
-      const endorsements = new Map([["driverRim", ${bytes(world.driverRim)}], ["vbiosRim", ${bytes(world.vbiosRim)}], ["ocsp", ${list(world.ocsp)}]]);
-      const anchors = ${list(roots)}.map((der) => triseal.parseCertificate(der));
-      const appraise = triseal.kindOf("nvidia-gpu").under({ requireRevocation: true, requireFwid: true });
-      return triseal.codeOf((await appraise({ evidence, endorsements, anchors, at: ${AT} })).checks);
-    })()`) as Promise<unknown>);
-    return { code: answer, fetched };
-  }
-
-  it("accept a GPU with its RIMs and OCSP answers, and fetch nothing", async () => {
-    expect(await appraiseInRealm(world.report)).toEqual({ code: null, fetched: [] });
-  });
-
-  it("refuse it with one bit changed", async () => {
-    expect((await appraiseInRealm(flipped(world.report, 60))).code).toBe("EVIDENCE_SIGNATURE_INVALID");
-  });
-
-  it("say how large they are together", () => {
-    console.log(`appraisers for the browser: ${code.length} bytes, ${gzipSync(code, { level: 9 }).length} gzip`);
-    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(MAX_APPRAISERS_GZIP_BYTES);
   });
 });

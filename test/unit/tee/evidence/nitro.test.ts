@@ -1,12 +1,8 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { concatBytes, encodeHex, utf8 } from "../../../../src/core/bytes.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
-import { unixSeconds } from "../../../../src/core/time.ts";
-import type { EvidenceAppraisal } from "../../../../src/paths/tee/evidence/appraisal/appraiser.ts";
-import { codeOf } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
-import { nitro } from "../../../../src/paths/tee/evidence/nitro/appraise.ts";
-import { issueChain, issueDevice } from "../../../fixtures/evidence/device-chain.ts";
-import { AT } from "../../../fixtures/evidence/gpu.ts";
+import type { Certificate } from "../../../../src/paths/tee/evidence/x509/certificate.ts";
+import { issueChain, issueDevice, leafOf } from "../../../fixtures/evidence/device-chain.ts";
 import {
   CBOR_NULL,
   type CoseDraft,
@@ -19,50 +15,27 @@ import {
   documentMembers,
   encodeCose,
   head,
-  type Members,
+  nitroQuestion,
   pcr,
   withMembers,
 } from "../../../fixtures/evidence/nitro.ts";
+import { type Answer, AT, answerTo } from "../../../fixtures/evidence/question.ts";
 
-import type { TestCertificate } from "../../../fixtures/evidence/test-authority.ts";
-
-let chain: readonly TestCertificate[];
-let members: Members;
-let good: Uint8Array;
-
-beforeAll(() => {
-  chain = issueChain(["TEST enclave", "TEST zone", "TEST region", "TEST root"], {});
-  members = documentMembers(chain, AT * 1000 + 81);
-  good = encodeCose(cborMap(members), leaf());
-});
-
-const leaf = (): TestCertificate => {
-  const [first] = chain;
-  if (first === undefined) throw new Error("no leaf");
-  return first;
-};
+const chain = issueChain(["TEST enclave", "TEST zone", "TEST region", "TEST root"]);
+const leaf = leafOf(chain);
+const members = documentMembers(chain, AT * 1000 + 81);
+const good = encodeCose(cborMap(members), leaf);
 
 interface Changes {
   readonly policy?: JsonObject;
   readonly at?: number;
-  readonly anchors?: readonly TestCertificate[];
+  readonly anchors?: readonly Certificate[];
 }
 
-async function appraise(
-  document: Uint8Array,
-  changes: Changes = {},
-): Promise<EvidenceAppraisal & { readonly code: string | null }> {
-  const { policy = {}, at = AT, anchors = chain.slice(-1) } = changes;
-  const appraisal = await nitro.under(policy)({
-    evidence: new Map([["document", document]]),
-    endorsements: new Map(),
-    anchors: anchors.map(({ certificate }) => certificate),
-    at: unixSeconds(at),
-  });
-  return { ...appraisal, code: codeOf(appraisal.checks) };
-}
+const appraise = (document: Uint8Array, changes: Changes = {}): Promise<Answer> =>
+  answerTo({ ...nitroQuestion(document, chain), ...changes });
 
-const signed = (payload: Uint8Array, changes: Partial<CoseDraft> = {}) => encodeCose(payload, leaf(), changes);
+const signed = (payload: Uint8Array, changes: Partial<CoseDraft> = {}) => encodeCose(payload, leaf, changes);
 const changed = (changes: Readonly<Record<string, Uint8Array | null>>) => signed(cborMap(withMembers(members, changes)));
 
 describe("a Nitro document", () => {
@@ -72,7 +45,7 @@ describe("a Nitro document", () => {
       expect(code).toBe(null);
       expect(claims).toMatchObject({
         moduleId: "i-test-enc1",
-        timestamp: "2026-11-27T12:00:00.081Z",
+        timestamp: "2026-06-01T00:00:00.081Z",
         pcr0: encodeHex(pcr(0)),
         pcr15: encodeHex(pcr(15)),
         nonce: encodeHex(utf8("nonce")),
@@ -282,7 +255,7 @@ describe("malformed Nitro documents", () => {
     [
       "with a certificate that does not parse",
       "MALFORMED",
-      () => changed({ certificate: cborBytes(concatBytes(leaf().der, Uint8Array.of(0))) }),
+      () => changed({ certificate: cborBytes(concatBytes(leaf.der, Uint8Array.of(0))) }),
     ],
     ["without authorities", "MALFORMED", () => changed({ cabundle: cborArray() })],
     ["with SHA-256 as its digest", "UNSUPPORTED", () => changed({ digest: cborText("SHA256") })],

@@ -3,16 +3,9 @@ import { describe, expect, it } from "vitest";
 import { utf8 } from "../../../../src/core/bytes.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
 import { issueDevice } from "../../../fixtures/evidence/device-chain.ts";
-import {
-  encodeBundle,
-  encodeKeySet,
-  encodeToken,
-  KEY_ID,
-  makeBundle,
-  submodulesOf,
-  TOKEN_AT,
-} from "../../../fixtures/evidence/eat.ts";
+import { encodeBundle, encodeKeySet, encodeToken, KEY_ID, makeBundle, submodulesOf } from "../../../fixtures/evidence/eat.ts";
 import { appraise, bundle, chain, keys, signer } from "../../../fixtures/evidence/nras.ts";
+import { AT } from "../../../fixtures/evidence/question.ts";
 
 describe("algorithm confusion", () => {
   const withHeader = (header: Readonly<Record<string, unknown>>) => bundle({ header: { kid: KEY_ID, ...header } });
@@ -84,7 +77,7 @@ describe("malformed answers of the attestation service", () => {
   it.each([
     ["no end", { exp: undefined }],
     ["an end that is no number", { exp: "1795780000" }],
-    ["an end with a fraction", { exp: TOKEN_AT + 0.5 }],
+    ["an end with a fraction", { exp: AT + 0.5 }],
     ["no beginning", { nbf: undefined, iat: undefined }],
     ["a nonce that is no text", { eat_nonce: 1 }],
     ["no submodules", { submods: undefined }],

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { encodeBase64, utf8 } from "../../../../src/core/bytes.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
 import { issueDevice } from "../../../fixtures/evidence/device-chain.ts";
-import { deviceClaims, encodeBundle, encodeKeySet, makeBundle, NONCE, TOKEN_AT } from "../../../fixtures/evidence/eat.ts";
+import { deviceClaims, encodeBundle, encodeKeySet, makeBundle, NONCE } from "../../../fixtures/evidence/eat.ts";
 import { appraise, bundle, chain, keys, type NrasChanges, signer } from "../../../fixtures/evidence/nras.ts";
+import { AT } from "../../../fixtures/evidence/question.ts";
 
 const device = (changes: Readonly<Record<string, unknown>>) => ({ "GPU-0": { ...deviceClaims("1"), ...changes } });
 
@@ -32,10 +33,10 @@ describe("an answer of the attestation service", () => {
   });
 
   it("is accepted in the first second of its window, and not in the first after it", async () => {
-    expect((await appraise({ at: TOKEN_AT - 600 })).code).toBe(null);
-    expect((await appraise({ at: TOKEN_AT + 2999 })).code).toBe(null);
-    expect((await appraise({ at: TOKEN_AT + 3000 })).code).toBe("EVIDENCE_TOKEN_EXPIRED");
-    expect((await appraise({ at: TOKEN_AT - 601 })).code).toBe("EVIDENCE_TOKEN_EXPIRED");
+    expect((await appraise({ at: AT - 600 })).code).toBe(null);
+    expect((await appraise({ at: AT + 2999 })).code).toBe(null);
+    expect((await appraise({ at: AT + 3000 })).code).toBe("EVIDENCE_TOKEN_EXPIRED");
+    expect((await appraise({ at: AT - 601 })).code).toBe("EVIDENCE_TOKEN_EXPIRED");
   });
 });
 
@@ -161,8 +162,8 @@ describe("an answer of the attestation service is refused", () => {
       () => ({ ...bundle({ devices: device({ eat_nonce: "00".repeat(32) }) }), policy: {} }),
     ],
     ["without a nonce", "NONCE_MISMATCH", () => bundle({ overall: { eat_nonce: null } })],
-    ["with a device token past its end", "TOKEN_EXPIRED", () => bundle({ devices: device({ exp: TOKEN_AT }) })],
-    ["with a device token before its beginning", "TOKEN_EXPIRED", () => bundle({ devices: device({ nbf: TOKEN_AT + 1 }) })],
+    ["with a device token past its end", "TOKEN_EXPIRED", () => bundle({ devices: device({ exp: AT }) })],
+    ["with a device token before its beginning", "TOKEN_EXPIRED", () => bundle({ devices: device({ nbf: AT + 1 }) })],
     ["about a device that is debugged (dbgstat)", "DEBUG_ENABLED", () => bundle({ devices: device({ dbgstat: "enabled" }) })],
     ["without a state of debugging", "DEBUG_ENABLED", () => bundle({ devices: device({ dbgstat: null }) })],
     ["about a device that did not boot securely", "DEBUG_ENABLED", () => bundle({ devices: device({ secboot: false }) })],

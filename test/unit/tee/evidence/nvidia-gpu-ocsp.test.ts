@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { concatBytes, utf8 } from "../../../../src/core/bytes.ts";
 import { issueChain, issueDevice, memberOf } from "../../../fixtures/evidence/device-chain.ts";
 import {
-  AT,
   answerAbout,
   appraiseGpu,
   createGpuWorld,
@@ -11,7 +10,7 @@ import {
   STRICT,
 } from "../../../fixtures/evidence/gpu.ts";
 import { encodeOcspRefusal } from "../../../fixtures/evidence/ocsp.ts";
-import { flipped } from "../../../fixtures/evidence/question.ts";
+import { AT, flipped } from "../../../fixtures/evidence/question.ts";
 
 const OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
 const NO_RIM = { requireRim: false, requireRevocation: false, requireFwid: false };
@@ -80,12 +79,12 @@ describe("OCSP answers", () => {
     [
       "by a responder that has expired",
       "CERT_EXPIRED",
-      () => ocspWith(2, { responder: responderUnder(3, { to: "2026-11-01" }) }),
+      () => ocspWith(2, { responder: responderUnder(3, { to: "2026-05-01" }) }),
     ],
     [
       "by a responder that is not yet valid",
       "CERT_NOT_YET_VALID",
-      () => ocspWith(2, { responder: responderUnder(3, { from: "2026-12-01" }) }),
+      () => ocspWith(2, { responder: responderUnder(3, { from: "2026-07-01" }) }),
     ],
     [
       "with a bit of their signature flipped",

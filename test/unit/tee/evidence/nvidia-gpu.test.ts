@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { concatBytes, encodeHex, utf8 } from "../../../../src/core/bytes.ts";
 import { issueChain, issueDevice, KEY_AGREEMENT, memberOf } from "../../../fixtures/evidence/device-chain.ts";
 import {
-  AT,
   answerAbout,
   appraiseGpu,
   createGpuWorld,
@@ -15,7 +14,7 @@ import {
   STRICT,
   VBIOS,
 } from "../../../fixtures/evidence/gpu.ts";
-import { flipped } from "../../../fixtures/evidence/question.ts";
+import { AT, flipped } from "../../../fixtures/evidence/question.ts";
 import { encodeRim, type GoldenDraft } from "../../../fixtures/evidence/rim.ts";
 import {
   encodeOpaque,
@@ -273,7 +272,7 @@ describe("RIMs of a GPU report", () => {
   });
 
   it("a RIM whose signer has expired, or is not yet valid", async () => {
-    for (const window of [{ to: "2026-11-01" }, { from: "2026-12-01" }]) {
+    for (const window of [{ to: "2026-05-01" }, { from: "2026-07-01" }]) {
       const signer = issueDevice("TEST RIM signer", memberOf(world.signers, 1), { leaf: true, ...window });
       const rim = utf8(encodeRim(DRIVER, [signer, ...world.signers.slice(1)]));
       expect((await appraiseGpu(world, { driverRim: rim })).code).toBe("EVIDENCE_RIM_EXPIRED");

@@ -1,33 +1,16 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { utf8 } from "../../../../src/core/bytes.ts";
-import type { EvidenceAppraisal } from "../../../../src/paths/tee/evidence/appraisal/appraiser.ts";
-import { codeOf } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
-import { nvidiaRim } from "../../../../src/paths/tee/evidence/nvidia-rim/appraise.ts";
-import { issueChain, signEs384 } from "../../../fixtures/evidence/device-chain.ts";
-import { AT, DRIVER, measurement } from "../../../fixtures/evidence/gpu.ts";
+import { issueChain, leafOf, signEs384 } from "../../../fixtures/evidence/device-chain.ts";
+import { DRIVER, measurement, rimQuestion } from "../../../fixtures/evidence/gpu.ts";
+import { type Answer, AT, answerTo } from "../../../fixtures/evidence/question.ts";
 import { encodeRim, RIM_CLOSE, RIM_OPEN, rimContent, rimSignature, unsignedRim } from "../../../fixtures/evidence/rim.ts";
 
-import type { TestCertificate } from "../../../fixtures/evidence/test-authority.ts";
-
-let signers: readonly TestCertificate[];
-let good: string;
-/** A RIM that nobody signed, with another golden value at every index. */
+const signers = issueChain(["TEST RIM signer", "TEST RIM L3", "TEST RIM CA", "TEST RIM root"]);
+const good = encodeRim(DRIVER, signers);
+/** A RIM that nobody signed, with another golden value. */
 const evil = { ...DRIVER, measurements: [{ index: 1, values: [measurement(99)] }] };
 
-beforeAll(() => {
-  signers = issueChain(["TEST RIM signer", "TEST RIM L3", "TEST RIM CA", "TEST RIM root"], {});
-  good = encodeRim(DRIVER, signers);
-});
-
-async function appraise(text: string, at = AT): Promise<EvidenceAppraisal & { readonly code: string | null }> {
-  const appraisal = await nvidiaRim.under({})({
-    evidence: new Map([["rim", utf8(text)]]),
-    endorsements: new Map(),
-    anchors: signers.slice(-1).map(({ certificate }) => certificate),
-    at,
-  });
-  return { ...appraisal, code: codeOf(appraisal.checks) };
-}
+const appraise = (text: string, at: number = AT): Promise<Answer> => answerTo({ ...rimQuestion(utf8(text), signers), at });
 
 /** A root element with this content, signed as it stands; the content must be canonical. */
 function signed(content: string, attributes = ' name="GH100" tagId="test"'): string {
@@ -83,11 +66,7 @@ describe("a RIM is refused", () => {
     [
       "with certificates in another order",
       "RIM_SIGNATURE_INVALID",
-      () =>
-        encodeRim(
-          DRIVER,
-          [signers[0], ...signers.slice(1).toReversed()].filter((one) => one !== undefined),
-        ),
+      () => encodeRim(DRIVER, [leafOf(signers), ...signers.slice(1).toReversed()]),
     ],
     ["with a signer of nobody's", "RIM_SIGNATURE_INVALID", () => encodeRim(DRIVER, issueChain(["x", "y"], {}))],
     [
@@ -239,14 +218,12 @@ describe("what a signed RIM says wrongly", () => {
 
 describe("the signer of a RIM", () => {
   it("is judged as of the clock of the appraisal", async () => {
-    expect((await appraise(good, (AT + 20 * 365 * 86_400) as typeof AT)).code).toBe("EVIDENCE_RIM_EXPIRED");
-    expect((await appraise(good, (AT - 20 * 365 * 86_400) as typeof AT)).code).toBe("EVIDENCE_RIM_EXPIRED");
+    expect((await appraise(good, AT + 20 * 365 * 86_400)).code).toBe("EVIDENCE_RIM_EXPIRED");
+    expect((await appraise(good, AT - 20 * 365 * 86_400)).code).toBe("EVIDENCE_RIM_EXPIRED");
   });
 
   it("is not believed for a signature over something else", async () => {
-    const [signer] = signers;
-    if (signer === undefined) throw new Error("no signer");
-    const other = Buffer.from(signEs384(signer, utf8("something else"))).toString("base64");
+    const other = Buffer.from(signEs384(leafOf(signers), utf8("something else"))).toString("base64");
     expect((await appraise(good.replace(/(<ds:SignatureValue>)[^<]*/, `$1${other}`))).code).toBe(
       "EVIDENCE_RIM_SIGNATURE_INVALID",
     );
