@@ -18,12 +18,14 @@ import { parsePckPlatform } from "../../src/paths/tee/evidence/tdx/pck.ts";
 import { parseTdxPolicy } from "../../src/paths/tee/evidence/tdx/policy.ts";
 import { parseTdxQuote } from "../../src/paths/tee/evidence/tdx/quote.ts";
 import { parseTpmQuote, parseTpmSignature } from "../../src/paths/tee/evidence/tpm2/attest.ts";
+import { parseBootLog } from "../../src/paths/tee/evidence/tpm2/boot-log.ts";
 import { parseSpki } from "../../src/paths/tee/evidence/tpm2/judge-quote.ts";
 import { parsePcrValues } from "../../src/paths/tee/evidence/tpm2/pcr-values.ts";
 import { parsePublicKey } from "../../src/paths/tee/evidence/x509/algorithm.ts";
 import { parseCertificate } from "../../src/paths/tee/evidence/x509/certificate.ts";
 import { parseCrl } from "../../src/paths/tee/evidence/x509/crl.ts";
 import { parsePem } from "../../src/paths/tee/evidence/x509/pem.ts";
+import { encodeBootLog } from "../fixtures/evidence/boot-log.ts";
 import { ask, type Question } from "../fixtures/evidence/question.ts";
 import { snpQuestion } from "../fixtures/evidence/snp.ts";
 import { issuePck, tdxQuestion } from "../fixtures/evidence/tdx.ts";
@@ -115,6 +117,7 @@ function parserSubjects(snp: Question, tdx: Question): readonly Subject[] {
     parsing("qe identity", [bytes(tdx, "qeIdentity")], object("enclaveIdentity")),
     parsing("event log", [json([event])], (log) => parseEventLog(parseJson(log))),
     parsing("tpm quote", [encodeTpmQuote()], parseTpmQuote),
+    parsing("boot log", [encodeBootLog([{ register: 0, type: 4, data: utf8("data") }])], parseBootLog),
     parsing("tpm signature", [rsaSignature(encodeTpmQuote())], (signature) => parseTpmSignature(signature, key)),
     parsing("pcr values", [pcrFile([0, 1], PCRS.slice(0, 2)), json(PCRS.map(encodeHex))], parsePcrValues),
     parsing("hcl report", [bytes(azureSnp, "hclReport")], (report) => parseHclReport(report, "snp")),

@@ -26,6 +26,7 @@ beforeAll(async () => {
   await put("hex.txt", " 00 01\nFE ff80\n");
   await put("base64.txt", "AAH-_4A");
   await put("packed.gz", gzipSync(utf8(encodeHex(bytes))));
+  await put("bomb.gz", gzipSync(new Uint8Array(17 * 1024 * 1024)));
   await put("url.txt", encodeURIComponent(pem(bytes)));
   await put("two.pem", `text\n${pem(bytes)}more text\n${pem(Uint8Array.of(1))}`);
   await put("list.crl", pem(bytes, "X509 CRL"));
@@ -82,6 +83,7 @@ describe("a reference", () => {
     ["hex that is none", { file: "raw.bin", encoding: "hex" }],
     ["base64 that is none", { file: "hex.txt", encoding: "base64" }],
     ["gzip that is none", { file: "raw.bin", encoding: "gzip" }],
+    ["gzip that grows beyond what is read", { file: "bomb.gz", encoding: "gzip" }],
     ["PEM without a certificate", { file: "hex.txt", encoding: "pem" }],
     ["JSON that is none", { file: "broken.json", encoding: "json" }],
     ["bytes that are none", { file: "data.json", encoding: "bytes", pointer: "/spaced" }],

@@ -1,6 +1,6 @@
 /** SEV-SNP reports of the project's own making: accepted forms, and one change at a time with its exact code. */
 import { describe, expect, it } from "vitest";
-import { concatBytes, encodeHex } from "../../../../src/core/bytes.ts";
+import { concatBytes, encodeHex, parseHex } from "../../../../src/core/bytes.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
 import type { Product } from "../../../../src/paths/tee/evidence/sev-snp/report.ts";
 import { octets } from "../../../fixtures/evidence/der.ts";
@@ -145,6 +145,18 @@ describe("refused SEV-SNP reports that are well signed", () => {
   }
 });
 
+/** Order of P-384 (FIPS 186-4, D.1.2.4), as a report would hold it: least significant byte first. */
+const P384_ORDER = parseHex(
+  "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+).reverse();
+
+/** `report` with one half of its signature replaced. */
+function withHalf(report: Uint8Array, offset: number, half: Uint8Array): Uint8Array {
+  const changed = Uint8Array.from(report);
+  changed.set(half, offset);
+  return changed;
+}
+
 describe("refused SEV-SNP reports whose signatures or bytes are broken", () => {
   const question = snpQuestion();
   const report = question.evidence["report"] as Uint8Array;
@@ -155,6 +167,8 @@ describe("refused SEV-SNP reports whose signatures or bytes are broken", () => {
     ["a bit of a reserved byte", flipped(report, 0x4c), ["SIGNATURE_INVALID"]],
     ["a bit of r", flipped(report, 0x2a0), ["SIGNATURE_INVALID"]],
     ["a bit of s", flipped(report, 0x2e8), ["SIGNATURE_INVALID"]],
+    ["r of the order of the curve", withHalf(report, 0x2a0, P384_ORDER), ["SIGNATURE_INVALID"]],
+    ["s of the order of the curve", withHalf(report, 0x2e8, P384_ORDER), ["SIGNATURE_INVALID"]],
     ["a zero signature", report.map((byte, index) => (index >= 0x2a0 ? 0 : byte)), ["SIGNATURE_INVALID"]],
     ["padding of r that is not zero", flipped(report, 0x2d0), ["MALFORMED"]],
     ["padding of s that is not zero", flipped(report, 0x318), ["MALFORMED"]],
@@ -254,6 +268,10 @@ describe("revocation of SEV-SNP certificates", () => {
     expect(await failures(withCrl(crl))).toEqual(["REVOKED"]);
     expect(await failures({ ...withCrl(crl), policy: {} })).toEqual(["REVOKED"]);
     expect(await failures(withCrl(encodeCrl({ issuer: ark, revoked: [12] })))).toEqual([]);
+  });
+
+  it("takes a certificate on hold for revoked", async () => {
+    expect(await failures(withCrl(encodeCrl({ issuer: ark, revoked: [11], reason: 6 })))).toEqual(["REVOKED"]);
   });
 
   it("refuses a list that is stale, from the future, of another issuer, or signed by another key", async () => {
