@@ -3,6 +3,10 @@ import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { JsonValue } from "../../src/core/json.ts";
 import type { RoleValue } from "../../src/paths/tee/evidence/appraisal/appraiser.ts";
+import { issueChain, leafOf } from "../fixtures/evidence/device-chain.ts";
+import { createGpuWorld, gpuQuestion, rimQuestion } from "../fixtures/evidence/gpu.ts";
+import { cborMap, documentMembers, encodeCose, nitroQuestion } from "../fixtures/evidence/nitro.ts";
+import { nrasQuestion } from "../fixtures/evidence/nras.ts";
 import { AT, failures, flipped, type Question } from "../fixtures/evidence/question.ts";
 import { snpQuestion } from "../fixtures/evidence/snp.ts";
 import { tdxQuestion } from "../fixtures/evidence/tdx.ts";
@@ -33,6 +37,9 @@ const SCRIPT = `(async (text) => {
   const { checks } = await triseal.kindOf(kind).under(policy)(inputs);
   return triseal.codeOf(checks);
 })`;
+
+const gpu = createGpuWorld();
+const enclave = issueChain(["TEST enclave", "TEST zone", "TEST root"]);
 
 describe("the appraisers in a browser", () => {
   let code = "";
@@ -66,6 +73,10 @@ describe("the appraisers in a browser", () => {
     ["tpm2", tpmQuestion(), "quote"],
     ["azure-snp-vtpm", azureSnpQuestion(), "tpmQuote"],
     ["azure-tdx-vtpm", azureTdxQuestion(), "tpmQuote"],
+    ["nvidia-gpu", gpuQuestion(gpu), "report"],
+    ["nvidia-rim", rimQuestion(gpu.vbiosRim, gpu.signers), "rim"],
+    ["nras", nrasQuestion(), "eat"],
+    ["nitro", nitroQuestion(encodeCose(cborMap(documentMembers(enclave, AT * 1000)), leafOf(enclave)), enclave), "document"],
   ])("accept good evidence of kind %s, and refuse a changed bit with the code that Node gives", async (_, question, role) => {
     expect(await inRealm(question)).toBeNull();
     const changed = {

@@ -27,6 +27,18 @@ describe("findings", () => {
     expect(findings.all()).toEqual([expect.objectContaining({ status: "skipped", code: "EVIDENCE_TCB_OUT_OF_DATE" })]);
   });
 
+  it("compare what the policy names, and skip what it does not", () => {
+    const findings = new Findings();
+    findings.compare("nonce.matches", "a", (wanted) => wanted === "a", "nonce");
+    findings.compare("report-data.matches", "a", (wanted) => wanted === "b", "report data");
+    findings.compare("measurement.matches", null, () => false, "register");
+    expect(findings.all().map(({ id, status }) => [id, status])).toEqual([
+      ["nonce.matches", "pass"],
+      ["report-data.matches", "fail"],
+      ["measurement.matches", "skipped"],
+    ]);
+  });
+
   it("tell what cannot be read from what is not accepted, and let no reader throw", () => {
     const code = (parse: () => unknown) => {
       const findings = new Findings();

@@ -51,8 +51,12 @@ function mapOf(value: CborValue | undefined, what: string): CborMap {
   return value instanceof Map ? value : malformed(`Nitro document: ${what} is no map`);
 }
 
+function isList(value: CborValue | undefined): value is readonly CborValue[] {
+  return Array.isArray(value);
+}
+
 function listOf(value: CborValue | undefined, what: string): readonly CborValue[] {
-  return Array.isArray(value) ? value : malformed(`Nitro document: ${what} is no array`);
+  return isList(value) ? value : malformed(`Nitro document: ${what} is no array`);
 }
 
 /** The protected header: the algorithm and nothing else. */
