@@ -1,7 +1,6 @@
 /** Reads a file of evidence, collateral or certificates for people. Verifies nothing, and says so. */
 import { parseBase64, parseHex, parseUtf8 } from "../../core/bytes.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import { formatTime, unixSeconds } from "../../core/time.ts";
 import { unsupported } from "../../paths/tee/evidence/appraisal/evidence-error.ts";
 import { Findings } from "../../paths/tee/evidence/appraisal/findings.ts";
 import { parseHclReport } from "../../paths/tee/evidence/azure/hcl-report.ts";
@@ -13,29 +12,12 @@ import { parseTdxPolicy } from "../../paths/tee/evidence/tdx/policy.ts";
 import { parseTdxQuote } from "../../paths/tee/evidence/tdx/quote.ts";
 import { parseTpmQuote } from "../../paths/tee/evidence/tpm2/attest.ts";
 import { tpmClaims } from "../../paths/tee/evidence/tpm2/judge-quote.ts";
-import { type Certificate, parseCertificate } from "../../paths/tee/evidence/x509/certificate.ts";
+import { parseCertificate } from "../../paths/tee/evidence/x509/certificate.ts";
 import { parseCrl } from "../../paths/tee/evidence/x509/crl.ts";
+import { DerReader, soleElement, TAG } from "../../paths/tee/evidence/x509/der.ts";
 import { parsePem } from "../../paths/tee/evidence/x509/pem.ts";
-
-/** What a file says: its type, its fields, and the certificates in it. */
-export interface Shown {
-  readonly type: string;
-  readonly fields: JsonObject;
-  readonly certificates: readonly JsonObject[];
-}
-
-/** Seconds as a date; before 1970 and after 9999 as a number. */
-function dateOf(seconds: number): JsonValue {
-  return seconds < 0 ? seconds : formatTime(unixSeconds(seconds));
-}
-
-function certificateFields(certificate: Certificate): JsonObject {
-  const { subjectName, issuerName, serial, notBefore, notAfter, publicKey, algorithm, fingerprint, isAuthority } = certificate;
-  const key = publicKey.type === "EC" ? publicKey.curve : `RSA ${publicKey.bits}`;
-  const dates = { notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) };
-  const names = { subject: subjectName, issuer: issuerName, serial };
-  return { ...names, ...dates, key, signedWith: `${algorithm.name} ${algorithm.hash}`, isAuthority, sha256: fingerprint };
-}
+import { DEVICE_READERS, showOcsp } from "./show-device.ts";
+import { certificateFields, dateOf, type Shown } from "./shown.ts";
 
 function onlyFields(type: string, fields: JsonObject): Shown {
   return { type, fields, certificates: [] };
@@ -58,6 +40,8 @@ function showHcl(bytes: Uint8Array): Shown {
 }
 
 function showDer(bytes: Uint8Array): Shown {
+  // A certificate and a CRL begin with what is signed, an OCSP response with its status.
+  if (new DerReader(soleElement(bytes).content).peek === TAG.enumerated) return showOcsp(bytes);
   try {
     const certificate = parseCertificate(bytes);
     return { type: "certificate", fields: {}, certificates: [certificateFields(certificate)] };
@@ -95,6 +79,7 @@ function startsWith(bytes: Uint8Array, ...prefix: readonly number[]): boolean {
 
 /** How each form of evidence begins, and how it is shown. The first that fits reads the file. */
 const READERS: readonly (readonly [(bytes: Uint8Array) => boolean, (bytes: Uint8Array) => Shown])[] = [
+  ...DEVICE_READERS,
   [(bytes) => startsWith(bytes, 0x48, 0x43, 0x4c, 0x41), showHcl],
   [
     (bytes) => startsWith(bytes, 0xff, 0x54, 0x43, 0x47),
@@ -134,8 +119,13 @@ export function showEvidence(file: Uint8Array): Shown {
   return reader(bytes);
 }
 
+/** Evidence says what it likes: a terminal gets none of its control characters. */
 function valueText(value: JsonValue): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 function fieldLines(fields: JsonObject, indent: string): readonly string[] {

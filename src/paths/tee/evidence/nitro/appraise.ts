@@ -58,7 +58,8 @@ function comparePolicy({ pcrs, nonce, userData, publicKey }: NitroDocument, poli
   }
 }
 
-function claimsOf({ moduleId, timestampMs, pcrs, nonce, userData, publicKey }: NitroDocument): JsonObject {
+/** What a document says. */
+export function nitroClaims({ moduleId, timestampMs, pcrs, nonce, userData, publicKey }: NitroDocument): JsonObject {
   return {
     moduleId,
     timestamp: new Date(timestampMs).toISOString(),
@@ -76,7 +77,7 @@ async function appraise(inputs: EvidenceInputs, policy: NitroPolicy): Promise<Ev
   if (read === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
   await judgeSigner(read.document, read.chain, inputs, findings);
   comparePolicy(read.document, policy, findings);
-  return { checks: findings.all(), claims: claimsOf(read.document), bonds: NO_BONDS };
+  return { checks: findings.all(), claims: nitroClaims(read.document), bonds: NO_BONDS };
 }
 
 /** Attestation documents of AWS Nitro enclaves. */

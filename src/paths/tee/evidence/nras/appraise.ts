@@ -68,7 +68,8 @@ function deviceClaims({ claims }: EatToken): JsonObject {
   return Object.fromEntries(Object.entries(named).map(([name, claim]) => [name, claims[claim] ?? null]));
 }
 
-function claimsOf({ overall, devices }: DetachedEat): JsonObject {
+/** What the service says. */
+export function nrasClaims({ overall, devices }: DetachedEat): JsonObject {
   return {
     issuer: overall.issuer,
     nonce: overall.nonce,
@@ -97,7 +98,7 @@ async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<Evi
   for (const [name, token] of devices) judgeDevice(token, name, findings);
   if (policy.requireDistinctDevices) findings.expect("devices.distinct", areDistinct([...devices.values()]), "ueid");
   else findings.skip("devices.distinct", "the policy does not ask");
-  return { checks: findings.all(), claims: claimsOf(bundle), bonds: NO_BONDS };
+  return { checks: findings.all(), claims: nrasClaims(bundle), bonds: NO_BONDS };
 }
 
 /** Detached EAT bundles of NVIDIA's remote attestation service, versions 3 and 4, judged with the key set of their day. */

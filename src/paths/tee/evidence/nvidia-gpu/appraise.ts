@@ -118,7 +118,8 @@ function comparePolicy(report: GpuReport, policy: GpuPolicy, findings: Findings)
   findings.compare("measurement.matches", vbiosVersion, isVbios, "VBIOS version");
 }
 
-function claimsOf(report: GpuReport, chain: readonly Certificate[]): JsonObject {
+/** What a report says, and of its device what the certificates say. */
+export function gpuClaims(report: GpuReport, chain: readonly Certificate[]): JsonObject {
   const [leaf, parent] = chain;
   return {
     nonce: encodeHex(report.nonce),
@@ -158,7 +159,7 @@ async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<Evid
   findings.compare("nonce.matches", policy.ocspNonce, isAsked, "nonce of the OCSP answers");
   comparePolicy(report, policy, findings);
   compareWithRims(report, { driver: rims.driver?.rim ?? null, vbios: rims.vbios?.rim ?? null }, findings);
-  return { checks: findings.all(), claims: claimsOf(report, chain ?? []), bonds: bondsOf(report, chain ?? []) };
+  return { checks: findings.all(), claims: gpuClaims(report, chain ?? []), bonds: bondsOf(report, chain ?? []) };
 }
 
 /** Reports of NVIDIA Hopper and Blackwell GPUs, by SPDM 1.1. */

@@ -11,7 +11,8 @@ import { MAX_XML_BYTES } from "./xml-document.ts";
 
 const parsePolicy = (policy: JsonObject) => object({})(policy, "policy");
 
-function claimsOf({ name, version, measurements }: Rim): JsonObject {
+/** What a RIM says. */
+export function rimClaims({ name, version, measurements }: Rim): JsonObject {
   return { name, version, activeMeasurements: measurements.filter(({ active }) => active).length };
 }
 
@@ -21,7 +22,7 @@ async function appraiseRim({ evidence, anchors, at }: EvidenceInputs): Promise<E
   const signed = bytes === null ? null : readSignedRim(bytes, findings, "RIM");
   const judged = signed === null ? null : await judgeRim(signed, anchors, at, findings, "RIM");
   const rim = judged?.rim ?? null;
-  return { checks: findings.all(), claims: rim === null ? null : claimsOf(rim), bonds: NO_BONDS };
+  return { checks: findings.all(), claims: rim === null ? null : rimClaims(rim), bonds: NO_BONDS };
 }
 
 /** Reference integrity manifests of NVIDIA GPUs, role `rim`. */
