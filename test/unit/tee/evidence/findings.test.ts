@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { evidenceChecks } from "../../../../src/paths/tee/evidence/appraisal/evidence-checks.ts";
 import { malformed, unsupported } from "../../../../src/paths/tee/evidence/appraisal/evidence-error.ts";
-import { codeOf, Findings } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
+import { closeChecks, codeOf, Findings } from "../../../../src/paths/tee/evidence/appraisal/findings.ts";
 
 describe("findings", () => {
   it("answer with the first failed row, whatever the order of recording", () => {
@@ -51,6 +51,17 @@ describe("findings", () => {
     const findings = new Findings();
     expect(findings.read("part", () => 7)).toBe(7);
     expect(findings.all()).toEqual([expect.objectContaining({ id: "evidence.well-formed", status: "pass", code: null })]);
+  });
+
+  it("are closed: what must pass and was not made fails, unless something failed anyway or it was waived", () => {
+    const findings = new Findings();
+    findings.expect("evidence.signed", true, "report");
+    findings.skip("tcb.current", "waived");
+    expect(codeOf(closeChecks(findings.all(), ["evidence.signed", "tcb.current"]))).toBeNull();
+    expect(codeOf(closeChecks(findings.all(), ["evidence.signed", "tcb.matches"]))).toBe("EVIDENCE_TCB_MISMATCH");
+    expect(codeOf(closeChecks([], ["chain.trusted"]))).toBe("EVIDENCE_CHAIN_UNTRUSTED");
+    findings.expect("nonce.matches", false, "nonce");
+    expect(codeOf(closeChecks(findings.all(), ["tcb.matches"]))).toBe("EVIDENCE_NONCE_MISMATCH");
   });
 
   it("have one row for each code", () => {

@@ -224,7 +224,8 @@ describe("refused chains of SEV-SNP reports", () => {
   });
 
   it("no leaf: `COLLATERAL_MISSING`", async () => {
-    expect(await failures(endorsed({}))).toEqual(["COLLATERAL_MISSING"]);
+    for (const endorsements of [{}, { vek: [] }, { vek: [], chain: [] }, { chain: [signer.der, ark.der] }])
+      expect(await failures(endorsed(endorsements))).toEqual(["COLLATERAL_MISSING"]);
   });
 
   it("a report signed by another key, and a leaf with a key of another curve", async () => {

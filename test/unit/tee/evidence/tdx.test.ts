@@ -271,6 +271,8 @@ describe("refused collateral of TDX quotes", () => {
   it.each(["tcbInfo", "qeIdentity", "tcbSigningChain", "pckCrl", "rootCrl"])("no `%s`: never taken for good", async (name) => {
     const { [name]: _, ...others } = given;
     expect((await failures({ ...tdxQuestion(), endorsements: others }))[0]).toBe("COLLATERAL_MISSING");
+    const [first] = await failures(withEndorsements({ [name]: [] }));
+    expect(first).toBe(name === "tcbSigningChain" ? "COLLATERAL_MISSING" : "MALFORMED");
   });
 
   it.each<readonly [string, JsonObject, JsonObject, readonly string[]]>([
@@ -338,6 +340,11 @@ describe("refused collateral of TDX quotes", () => {
     ]);
     const others = { pckCrl: encodeCrl({ issuer: processorCa }), pckCrlChain: [processorCa.der, root.der] };
     expect(await failures(withEndorsements(others))).toEqual(["COLLATERAL_MISMATCH"]);
+  });
+
+  it("an empty chain is none: the defaults hold, and what has no default is missing", async () => {
+    expect(await failures(withEndorsements({ qeSigningChain: [], pckCrlChain: [] }))).toEqual([]);
+    expect(await failures(withEndorsements({ tcbSigningChain: [], qeSigningChain: [] }))).toEqual(["COLLATERAL_MISSING"]);
   });
 
   it("an expired signer of TCB documents", async () => {

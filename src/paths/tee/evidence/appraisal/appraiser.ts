@@ -6,6 +6,8 @@ import type { Check } from "../../../../core/check.ts";
 import type { JsonObject, JsonValue } from "../../../../core/json.ts";
 import type { UnixSeconds } from "../../../../core/time.ts";
 import type { Certificate } from "../x509/certificate.ts";
+import type { EvidenceCheckId } from "./evidence-checks.ts";
+import { closeChecks } from "./findings.ts";
 
 /**
  * What a role holds: a byte string, certificates or other byte strings in order, a JSON value that was already read, or what
@@ -57,6 +59,8 @@ export interface EvidenceKindOf<Policy> {
   /** @throws TrisealError `FORMAT_INVALID` for unknown members and other types. Absent and null members take their default. */
   readonly parsePolicy: (policy: JsonObject) => Policy;
   readonly appraise: (inputs: EvidenceInputs, policy: Policy) => Promise<EvidenceAppraisal>;
+  /** Checks without which evidence of this kind is never accepted. */
+  readonly mustPass: readonly EvidenceCheckId[];
 }
 
 /** One kind of evidence, whatever the form of its policy. */
@@ -74,7 +78,10 @@ export function evidenceKind<Policy>(of: EvidenceKindOf<Policy>): EvidenceKind {
   const { kind, evidenceRoles, endorsementRoles, roots } = of;
   const under = (text: JsonObject) => {
     const policy = of.parsePolicy(text);
-    return (inputs: EvidenceInputs) => of.appraise(inputs, policy);
+    return async (inputs: EvidenceInputs) => {
+      const appraisal = await of.appraise(inputs, policy);
+      return { ...appraisal, checks: closeChecks(appraisal.checks, of.mustPass) };
+    };
   };
   return { kind, evidenceRoles, endorsementRoles, roots, under };
 }

@@ -47,6 +47,18 @@ export class Findings {
   }
 }
 
+/**
+ * Closes an appraisal: where nothing failed, every check that its kind must pass was made, or it fails now. So a way through an
+ * appraiser that forgets a check is a refusal. What a policy waived is recorded as skipped, and counts as made.
+ */
+export function closeChecks(checks: readonly Check[], mustPass: readonly EvidenceCheckId[]): readonly Check[] {
+  if (checks.some(({ status }) => status === "fail")) return checks;
+  const made = new Set(checks.map(({ id }) => id));
+  const findings = new Findings();
+  for (const id of mustPass) if (!made.has(id)) findings.expect(id, false, "the check was not made");
+  return [...checks, ...findings.all()];
+}
+
 /** What checks come to: the code of the first that failed, or null where none did. Skipped checks are no failures and no passes. */
 export function codeOf(checks: readonly Check[]): string | null {
   const codes: readonly string[] = Object.values(evidenceChecks).map(({ code }) => code);

@@ -13,6 +13,12 @@ function isList(value: object): value is readonly Uint8Array[] {
 /** Most certificates in one role; the longest real chain has five. */
 const MAX_CERTIFICATES = 16;
 
+/** Whether a role holds something: an empty list is as good as none. */
+export function isGiven(roles: Roles, name: string): boolean {
+  const value = roles.get(name);
+  return value !== undefined && !(isList(value) && value.length === 0);
+}
+
 /** The byte strings of a role, in order; none where the role is absent. @throws TrisealError `EVIDENCE_MALFORMED`. */
 export function listOf(roles: Roles, name: string): readonly Uint8Array[] {
   const value = roles.get(name);

@@ -5,15 +5,15 @@ import type { JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { bytesOf, requiredPart } from "../appraisal/roles.ts";
-import { judgeSnp, readSnpEndorsements, snpClaims } from "../sev-snp/appraise.ts";
+import { judgeSnp, readSnpEndorsements, SNP_MUST_PASS, snpClaims } from "../sev-snp/appraise.ts";
 import { parseSnpPolicy } from "../sev-snp/policy.ts";
 import { parseSnpReport } from "../sev-snp/report.ts";
 import { amdRoots } from "../sev-snp/roots.ts";
-import { judgeTdx, readTdxQuote, TDX_ENDORSEMENT_ROLES, tdxClaims } from "../tdx/appraise.ts";
+import { judgeTdx, readTdxQuote, TDX_ENDORSEMENT_ROLES, TDX_MUST_PASS, tdxClaims } from "../tdx/appraise.ts";
 import { parseTdxPolicy } from "../tdx/policy.ts";
 import { MAX_QUOTE_BYTES } from "../tdx/quote.ts";
 import { intelRoots } from "../tdx/roots.ts";
-import { type JudgedTpmQuote, judgeTpmQuote, readTpmQuote, tpmClaims } from "../tpm2/judge-quote.ts";
+import { type JudgedTpmQuote, judgeTpmQuote, readTpmQuote, TPM_QUOTE_MUST_PASS, tpmClaims } from "../tpm2/judge-quote.ts";
 import { tpmMembers } from "../tpm2/policy.ts";
 import { hashBytes } from "../x509/signature.ts";
 import { type HclReport, MAX_HCL_BYTES, parseHclReport } from "./hcl-report.ts";
@@ -98,6 +98,8 @@ async function appraiseTdx(inputs: EvidenceInputs, { cpu, tpm }: TdxPolicyPair):
   return answer(findings, tdxClaims(read, level, null), quote, reportData);
 }
 
+const VTPM_MUST_PASS = [...TPM_QUOTE_MUST_PASS, "evidence.bound"] as const;
+
 /** Quotes of Azure's vTPM under a SEV-SNP report. */
 export const azureSnpVtpm = evidenceKind({
   kind: "azure-snp-vtpm",
@@ -106,6 +108,7 @@ export const azureSnpVtpm = evidenceKind({
   roots: amdRoots,
   parsePolicy: (policy) => parseAzurePolicy(policy, parseSnpPolicy),
   appraise: appraiseSnp,
+  mustPass: [...SNP_MUST_PASS, ...VTPM_MUST_PASS],
 });
 
 /** Quotes of Azure's vTPM under a TDX quote. */
@@ -116,4 +119,5 @@ export const azureTdxVtpm = evidenceKind({
   roots: intelRoots,
   parsePolicy: (policy) => parseAzurePolicy(policy, parseTdxPolicy),
   appraise: appraiseTdx,
+  mustPass: [...TDX_MUST_PASS, ...VTPM_MUST_PASS],
 });

@@ -107,7 +107,7 @@ function includesBytes(whole: Uint8Array, part: Uint8Array): boolean {
   return wanted !== "" && text.includes(wanted);
 }
 
-/** GPU evidence is bound where the report data covers its hash, and each report stands in what was hashed. */
+/** GPU evidence is bound where the report data covers its hash, and the report of every component beside the CPU stands in what was hashed. */
 function judgeGpuBinding(
   policy: CompositePolicy,
   bound: Bound,
@@ -123,8 +123,8 @@ function judgeGpuBinding(
   const isHashed = isNamed || equalBytes(bound.get(GPU_HASH) ?? new Uint8Array(), sha256Bytes(evidence));
   findings.expect("evidence.bound", isHashed, "the hash is that of the GPU evidence");
   for (const [component, { bonds }] of appraisals) {
-    if (component === CPU || bonds.report === null) continue;
-    const stands = includesBytes(evidence, utf8(encodeBase64(bonds.report)));
+    if (component === CPU) continue;
+    const stands = bonds.report !== null && includesBytes(evidence, utf8(encodeBase64(bonds.report)));
     findings.expect("evidence.bound", stands, `${component}: its report stands in the bound GPU evidence`);
   }
 }

@@ -2,10 +2,11 @@
 import { encodeHex } from "../../../../core/bytes.ts";
 import type { JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS, type Roles } from "../appraisal/appraiser.ts";
+import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { mayTrail, meets, type Trailing } from "../appraisal/policy-members.ts";
-import { bytesOf, certificatesOf, requiredPart } from "../appraisal/roles.ts";
+import { bytesOf, certificatesOf, isGiven, requiredPart } from "../appraisal/roles.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { type Crl, judgeCrl, judgeRevocation, MAX_CRL_BYTES, parseCrl } from "../x509/crl.ts";
@@ -30,8 +31,12 @@ export function readSnpEndorsements(roles: Roles, policy: SnpPolicy, findings: F
   const [leaf, ...others] = certificatesOf(roles, "vek", findings) ?? [];
   const above = certificatesOf(roles, "chain", findings) ?? [];
   const der = findings.read("`crl`", () => bytesOf(roles, "crl", MAX_CRL_BYTES));
-  findings.expect("collateral.present", roles.has("vek"), "`vek`");
-  findings.expect("collateral.present", roles.has("crl") || !policy.requireRevocation, "`crl`, where the policy asks for one");
+  findings.expect("collateral.present", isGiven(roles, "vek"), "`vek`");
+  findings.expect(
+    "collateral.present",
+    isGiven(roles, "crl") || !policy.requireRevocation,
+    "`crl`, where the policy asks for one",
+  );
   return {
     vek: leaf === undefined ? null : findings.read("`vek`", () => parseVek(leaf)),
     chain: [...others, ...above],
@@ -167,6 +172,25 @@ async function appraise(inputs: EvidenceInputs, policy: SnpPolicy): Promise<Evid
   return { checks: findings.all(), claims: snpClaims(report, endorsements.vek), bonds };
 }
 
+/** Checks without which no report is accepted. */
+export const SNP_MUST_PASS = [
+  "evidence.well-formed",
+  "collateral.present",
+  "chain.trusted",
+  "chain.begun",
+  "chain.unexpired",
+  "evidence.signed",
+  "device.matches",
+  "tcb.matches",
+  "guest.not-debugged",
+  "guest.not-migratable",
+  "guest.attributes",
+  "guest.vmpl",
+  "tcb.current",
+  "report-data.matches",
+  "measurement.matches",
+] as const satisfies readonly EvidenceCheckId[];
+
 /** Reports of AMD SEV-SNP, versions 2, 3 and 5, signed by a VCEK or VLEK. */
 export const sevSnp = evidenceKind({
   kind: "sev-snp",
@@ -175,4 +199,5 @@ export const sevSnp = evidenceKind({
   roots: amdRoots,
   parsePolicy: parseSnpPolicy,
   appraise,
+  mustPass: SNP_MUST_PASS,
 });

@@ -3,6 +3,7 @@ import { concatBytes, encodeHex, equalBytes, parseHex } from "../../../../core/b
 import { sha256Bytes } from "../../../../core/digest.ts";
 import type { JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { meets } from "../appraisal/policy-members.ts";
 import { bytesOf, jsonOf, requiredPart } from "../appraisal/roles.ts";
@@ -197,8 +198,7 @@ export async function judgeTdx(
   await judgeSignatures(read, findings);
   appraiseTd(read, policy, findings);
   if (!policy.requireCollateral) {
-    for (const id of ["collateral.present", "chain.unrevoked", "tcb.matches", "qe.matches", "tcb.current"] as const)
-      findings.skip(id, "the policy asks for no collateral");
+    for (const id of WAIVED) findings.skip(id, "the policy asks for no collateral");
     return null;
   }
   const endorsements = readTdxEndorsements(inputs.endorsements, findings);
@@ -221,6 +221,39 @@ async function appraise(inputs: EvidenceInputs, policy: TdxPolicy): Promise<Evid
   return { checks: findings.all(), claims: tdxClaims(read, level, log), bonds };
 }
 
+/** Checks without which no quote is accepted; of the collateral's, a policy that asks for none leaves skipped ones. */
+export const TDX_MUST_PASS = [
+  "evidence.well-formed",
+  "collateral.present",
+  "chain.trusted",
+  "chain.begun",
+  "chain.unexpired",
+  "collateral.signed",
+  "collateral.current",
+  "chain.unrevoked",
+  "evidence.signed",
+  "evidence.bound",
+  "tcb.matches",
+  "collateral.matches",
+  "qe.matches",
+  "guest.not-debugged",
+  "guest.attributes",
+  "tcb.current",
+  "report-data.matches",
+  "measurement.matches",
+] as const satisfies readonly EvidenceCheckId[];
+
+/** What a policy that asks for no collateral waives. */
+const WAIVED = [
+  "collateral.present",
+  "collateral.signed",
+  "collateral.current",
+  "chain.unrevoked",
+  "tcb.matches",
+  "qe.matches",
+  "tcb.current",
+] as const satisfies readonly EvidenceCheckId[];
+
 /** Roles of the collateral of a quote. */
 export const TDX_ENDORSEMENT_ROLES: readonly string[] = [
   "tcbInfo",
@@ -242,4 +275,5 @@ export const tdx = evidenceKind({
   roots: intelRoots,
   parsePolicy: parseTdxPolicy,
   appraise,
+  mustPass: TDX_MUST_PASS,
 });

@@ -2,7 +2,7 @@
 import { equalBytes } from "../../../../core/bytes.ts";
 import type { EvidenceInputs, Roles } from "../appraisal/appraiser.ts";
 import type { Findings } from "../appraisal/findings.ts";
-import { bytesOf, certificatesOf } from "../appraisal/roles.ts";
+import { bytesOf, certificatesOf, isGiven } from "../appraisal/roles.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { type Crl, judgeCrl, judgeRevocation, MAX_CRL_BYTES, parseCrl } from "../x509/crl.ts";
@@ -39,12 +39,12 @@ function signedObject(roles: Roles, name: "tcbInfo" | "qeIdentity", member: "tcb
     return bytes === null ? null : parseSignedObject(bytes, member, apart);
   });
   const isSigned = parsed === null || parsed.signature !== null;
-  findings.expect("collateral.present", roles.has(name) && isSigned, `\`${name}\` with its signature`);
+  findings.expect("collateral.present", isGiven(roles, name) && isSigned, `\`${name}\` with its signature`);
   return parsed;
 }
 
 function crlOf(roles: Roles, name: string, findings: Findings): Crl | null {
-  findings.expect("collateral.present", roles.has(name), `\`${name}\``);
+  findings.expect("collateral.present", isGiven(roles, name), `\`${name}\``);
   return findings.read(`\`${name}\``, () => {
     const der = bytesOf(roles, name, MAX_CRL_BYTES);
     return der === null ? null : parseCrl(der);
@@ -54,8 +54,8 @@ function crlOf(roles: Roles, name: string, findings: Findings): Crl | null {
 /** Reads all collateral. What is absent or does not parse is recorded. */
 export function readTdxEndorsements(roles: Roles, findings: Findings): TdxEndorsements {
   const tcbSigningChain = certificatesOf(roles, "tcbSigningChain", findings) ?? [];
-  findings.expect("collateral.present", roles.has("tcbSigningChain"), "`tcbSigningChain`");
-  const own = (name: string) => (roles.has(name) ? (certificatesOf(roles, name, findings) ?? []) : null);
+  findings.expect("collateral.present", isGiven(roles, "tcbSigningChain"), "`tcbSigningChain`");
+  const own = (name: string) => (isGiven(roles, name) ? (certificatesOf(roles, name, findings) ?? []) : null);
   return {
     tcbInfo: signedObject(roles, "tcbInfo", "tcbInfo", findings),
     qeIdentity: signedObject(roles, "qeIdentity", "enclaveIdentity", findings),

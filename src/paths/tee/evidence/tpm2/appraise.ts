@@ -4,7 +4,7 @@ import { Findings } from "../appraisal/findings.ts";
 import { bytesOf, certificatesOf, requiredPart } from "../appraisal/roles.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { type BootEvent, hasTrueData, leadsTo, MAX_BOOT_LOG_BYTES, parseBootLog } from "./boot-log.ts";
-import { type JudgedTpmQuote, judgeTpmQuote, parseSpki, readTpmQuote, tpmClaims } from "./judge-quote.ts";
+import { type JudgedTpmQuote, judgeTpmQuote, parseSpki, readTpmQuote, TPM_QUOTE_MUST_PASS, tpmClaims } from "./judge-quote.ts";
 import { parseTpmPolicy, type TpmPolicy } from "./policy.ts";
 
 const MAX_KEY_BYTES = 8192;
@@ -54,4 +54,5 @@ export const tpm2 = evidenceKind({
   roots: () => [],
   parsePolicy: parseTpmPolicy,
   appraise,
+  mustPass: [...TPM_QUOTE_MUST_PASS, "evidence.bound"],
 });
