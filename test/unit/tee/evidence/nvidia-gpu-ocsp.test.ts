@@ -35,6 +35,7 @@ describe("OCSP answers", () => {
     ["that name the responder by its key", null, () => ocspWith(2, { byKey: true })],
     ["that name the certificate with SHA-384", null, () => ocspWith(1, { hash: "sha384" })],
     ["absent where they are required (unreachable revocation)", "COLLATERAL_MISSING", () => ({ ocsp: null })],
+    ["an empty list where they are required", "COLLATERAL_MISSING", () => ({ ocsp: [] })],
     ["about two of three certificates", "COLLATERAL_MISSING", () => ({ ocsp: world.ocsp.slice(1) })],
     [
       "about a certificate of another chain",

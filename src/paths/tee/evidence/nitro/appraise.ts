@@ -88,4 +88,15 @@ export const nitro = evidenceKind({
   roots: nitroRoots,
   parsePolicy: parseNitroPolicy,
   appraise,
+  mustPass: [
+    "evidence.well-formed",
+    "chain.trusted",
+    "chain.begun",
+    "chain.unexpired",
+    "evidence.signed",
+    "guest.not-debugged",
+    "nonce.matches",
+    "report-data.matches",
+    "measurement.matches",
+  ],
 });

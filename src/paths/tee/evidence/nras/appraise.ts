@@ -4,7 +4,7 @@ import { sha256Bytes } from "../../../../core/digest.ts";
 import { isJsonObject, type JsonObject } from "../../../../core/json.ts";
 import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
-import { jsonOf, requiredPart } from "../appraisal/roles.ts";
+import { isGiven, jsonOf, requiredPart } from "../appraisal/roles.ts";
 import { type DetachedEat, type EatToken, MAX_EAT_BYTES, parseDetachedEat } from "./detached-eat.ts";
 import { judgeToken } from "./judge-token.ts";
 import { type KeySet, MAX_KEY_SET_BYTES, parseKeySet } from "./key-set.ts";
@@ -85,7 +85,7 @@ async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<Evi
   const findings = new Findings();
   const document = requiredPart(findings, "eat", (name) => jsonOf(inputs.evidence, name, MAX_EAT_BYTES));
   const bundle = document === null ? null : findings.read("`eat`", () => parseDetachedEat(document));
-  findings.expect("collateral.present", inputs.endorsements.has("jwks"), "`jwks`");
+  findings.expect("collateral.present", isGiven(inputs.endorsements, "jwks"), "`jwks`");
   const set = findings.read("`jwks`", () => jsonOf(inputs.endorsements, "jwks", MAX_KEY_SET_BYTES));
   const keys = set === null ? null : findings.read("`jwks`", () => parseKeySet(set));
   if (bundle === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
@@ -109,4 +109,16 @@ export const nras = evidenceKind({
   roots: () => [],
   parsePolicy: parseNrasPolicy,
   appraise,
+  mustPass: [
+    "evidence.well-formed",
+    "collateral.present",
+    "chain.unrevoked",
+    "evidence.signed",
+    "evidence.bound",
+    "token.current",
+    "guest.not-debugged",
+    "nonce.matches",
+    "measurement.matches",
+    "devices.distinct",
+  ],
 });

@@ -12,7 +12,7 @@ import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { mayTrail } from "../appraisal/policy-members.ts";
-import { bytesOf, certificatesOf, listOf, requiredPart } from "../appraisal/roles.ts";
+import { bytesOf, certificatesOf, isGiven, listOf, requiredPart } from "../appraisal/roles.ts";
 import { type JudgedRim, judgeRim, readSignedRim } from "../nvidia-rim/judge-rim.ts";
 import { rimRoots } from "../nvidia-rim/roots.ts";
 import { MAX_XML_BYTES } from "../nvidia-rim/xml-document.ts";
@@ -46,7 +46,9 @@ function judgeFirmware(leaf: Certificate, report: GpuReport, policy: GpuPolicy, 
   const stated = findings.read("firmware id of the certificate", () => firmwareIdsOf(leaf));
   const { fwid } = report;
   if (fwid === null) {
-    findings.expect("firmware.matches", !policy.requireFwid, "the report states no firmware id");
+    const why = "the report states no firmware id";
+    if (policy.requireFwid) findings.expect("firmware.matches", false, why);
+    else findings.skip("firmware.matches", why);
     return;
   }
   const isSame = stated !== null && stated.length > 0 && stated.every((id) => equalBytes(id, fwid));
@@ -83,7 +85,7 @@ async function judgeRims(
   findings: Findings,
 ): Promise<Readonly<Record<keyof typeof RIM_ROLES, JudgedRim | null>>> {
   const judge = async (role: string): Promise<JudgedRim | null> => {
-    if (!endorsements.has(role)) {
+    if (!isGiven(endorsements, role)) {
       absent(role, policy.requireRim, ["rim.signed", "rim.current", "measurement.matches"], findings);
       return null;
     }
@@ -101,8 +103,8 @@ function readOcsp(
   { requireRevocation }: GpuPolicy,
   findings: Findings,
 ): readonly (OcspResponse | null)[] {
-  if (!endorsements.has("ocsp")) {
-    absent("ocsp", requireRevocation, ["chain.unrevoked"], findings);
+  if (!isGiven(endorsements, "ocsp")) {
+    absent("ocsp", requireRevocation, ["collateral.signed", "collateral.current", "chain.unrevoked"], findings);
     return [];
   }
   const ders = findings.read("`ocsp`", () => listOf(endorsements, "ocsp")) ?? [];
@@ -147,7 +149,7 @@ async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<Evid
   const bytes = requiredPart(findings, "report", (name) => bytesOf(inputs.evidence, name, MAX_REPORT_BYTES));
   const report = bytes === null ? null : findings.read("`report`", () => parseTrailed(bytes, policy));
   const chain = certificatesOf(inputs.evidence, "certChain", findings);
-  findings.expect("collateral.present", inputs.evidence.has("certChain"), "`certChain`");
+  findings.expect("collateral.present", isGiven(inputs.evidence, "certChain"), "`certChain`");
   const responses = readOcsp(inputs, policy, findings);
   const rims = await judgeRims(inputs, policy, findings);
   if (report === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
@@ -162,6 +164,24 @@ async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<Evid
   return { checks: findings.all(), claims: gpuClaims(report, chain ?? []), bonds: bondsOf(report, chain ?? []) };
 }
 
+/** Checks without which no report is accepted; where the policy lets a RIM or an OCSP answer be absent, skipped ones. */
+const MUST_PASS = [
+  "evidence.well-formed",
+  "collateral.present",
+  "chain.trusted",
+  "chain.begun",
+  "chain.unexpired",
+  "collateral.signed",
+  "collateral.current",
+  "chain.unrevoked",
+  "evidence.signed",
+  "firmware.matches",
+  "rim.signed",
+  "rim.current",
+  "nonce.matches",
+  "measurement.matches",
+] as const satisfies readonly EvidenceCheckId[];
+
 /** Reports of NVIDIA Hopper and Blackwell GPUs, by SPDM 1.1. */
 export const nvidiaGpu = evidenceKind({
   kind: "nvidia-gpu",
@@ -170,4 +190,5 @@ export const nvidiaGpu = evidenceKind({
   roots: () => [...deviceRoots(), ...rimRoots()],
   parsePolicy: parseGpuPolicy,
   appraise,
+  mustPass: MUST_PASS,
 });

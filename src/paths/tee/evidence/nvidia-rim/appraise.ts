@@ -33,4 +33,5 @@ export const nvidiaRim = evidenceKind({
   roots: rimRoots,
   parsePolicy,
   appraise: appraiseRim,
+  mustPass: ["evidence.well-formed", "rim.signed", "rim.current"],
 });
