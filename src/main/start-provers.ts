@@ -6,9 +6,12 @@ import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { OperatorLog } from "../gateway/options.ts";
 import { type DurableFiles, replaceFile } from "../log/store/files.ts";
+import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { type LoadedPackage, readPackages } from "../model/read/read-package.ts";
 import type { InferencePath } from "../paths/path.ts";
+import { architectureOf } from "../paths/zk/compile/architecture.ts";
 import { type Circuit, compileCircuit } from "../paths/zk/compile/circuit.ts";
+import { bindWeights, compileArchitecture } from "../paths/zk/compile/committed-circuit.ts";
 import { openKeyProgram } from "../paths/zk/server/key-program.ts";
 import { makeDevKey } from "../paths/zk/server/make-dev-key.ts";
 import type { ProverProgram } from "../paths/zk/server/prover-process.ts";
@@ -16,11 +19,13 @@ import { isBuilt, rustProgram, snarkjsProgram } from "../paths/zk/server/prover-
 import { type ModelSource, openProvingModels, type ProvingModel } from "../paths/zk/server/proving-model.ts";
 import { createZkPath } from "../paths/zk/server/zk-path.ts";
 import { verificationKeyDigest } from "../paths/zk/wire/documents.ts";
+import { commitmentText } from "../paths/zk/wire/leg.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import { devSetup, encodeSetup, parseSetup, type Setup } from "../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../paths/zk/wire/zkey.ts";
 import type { TrisealConfig } from "./config.ts";
 import { packageRoot, programArguments } from "./package-root.ts";
+import { readWeightSalt, SECRET_FILE } from "./zk/weights-secret.ts";
 
 const RUST_PROVER = join(packageRoot, "src/paths/zk/prover/target/release/triseal-prover");
 const ZKEY_FILE = "model.zkey";
@@ -102,15 +107,27 @@ async function devKeyFiles(setup: ProverSetup, model: string, circuit: Circuit, 
   return { zkey, zkeyFile: join(folder, ZKEY_FILE), setup: document };
 }
 
+/** @throws TrisealError `CONFIG_INVALID` where the package does not hold the salt of its private weights. */
+async function committedCircuit(name: string, checked: CheckedModel, folder: string): Promise<Circuit> {
+  const salt = await readWeightSalt(folder, checked);
+  if (salt !== null) return bindWeights(compileArchitecture(architectureOf(checked)), checked, salt);
+  throw new TrisealError(
+    "CONFIG_INVALID",
+    `zk.models: the weights of \`${name}\` are private, and ${SECRET_FILE} has not their salt`,
+  );
+}
+
 async function sourceOf(setup: ProverSetup, name: string, packages: readonly LoadedPackage[]): Promise<ModelSource> {
   const found = packages.find(({ model }) => model.name === name);
   if (found?.integer == null)
     throw new TrisealError("CONFIG_INVALID", `zk.models: \`${name}\` is no integer model of the models folder`);
   const { checked, answers } = found.integer;
-  const circuit = compileCircuit(checked);
-  const r1cs = encodeR1cs(circuit.system);
   const float = packages[packages.indexOf(found) - 1]?.model.name ?? name;
-  const own = await readKeyFiles(join(setup.modelsFolder, float));
+  const folder = join(setup.modelsFolder, float);
+  const own = await readKeyFiles(folder);
+  const isCommitted = own?.setup.architectureDigest !== undefined;
+  const circuit = isCommitted ? await committedCircuit(name, checked, folder) : compileCircuit(checked);
+  const r1cs = encodeR1cs(circuit.system);
   if (own === null && !setup.dev) {
     throw new TrisealError(
       "CONFIG_INVALID",
@@ -133,8 +150,15 @@ function sectionOf(models: readonly ProvingModel[], because: string): JsonObject
   if (models.length === 0) return null;
   const states = new Set(models.map(({ setup }) => setup.state));
   return {
-    models: models.map(({ model: { name, digest } }) => ({ name, digest })),
-    keys: models.map(({ keyDigest, model }) => ({ digest: keyDigest, model: model.digest })),
+    models: models.map(({ model: { name, digest }, circuit: { weights } }) => ({
+      name,
+      digest,
+      ...(weights === null ? {} : { weights: [commitmentText(weights.commitment)] }),
+    })),
+    keys: models.map(({ keyDigest, model, circuit: { weights } }) => ({
+      digest: keyDigest,
+      ...(weights === null ? { model: model.digest } : { architecture: weights.architectureDigest }),
+    })),
     setups: [...states].map((state) => (state === "ceremony" ? { state, accept: "any", because } : { state, because })),
   };
 }

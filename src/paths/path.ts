@@ -6,11 +6,14 @@ import type { BindingContext } from "../core/binding.ts";
 import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
 import type { ErrorTable } from "../core/errors.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { CallerFacts } from "../core/oip.ts";
 import type { Stages } from "../core/stage.ts";
 import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
+import type { ConfirmingLeg, PathAnswer, RunStatement } from "./leg.ts";
+
+export * from "./leg.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
 export type PathId = string;
@@ -53,32 +56,6 @@ export interface BoundRequest {
   readonly body: Uint8Array;
 }
 
-/** What a path leaves in the receipt about its answer. */
-export interface Leg {
-  /** The signed or proven statement; its SHA-256 stands in the receipt. */
-  readonly bytes: Uint8Array;
-  readonly mediaType: string;
-  /** ACI session that was cited when the request was forwarded, if the path has an attested upstream. */
-  readonly sessionId: string | null;
-  /** Digest and media type of the evidence behind the leg. */
-  readonly evidenceDigest: Sha256Digest;
-  readonly evidenceMediaType: string;
-  /** Documents that this leg alone cites and that its appraiser asks for by digest: evidence that no session holds. None by default. */
-  readonly blobs?: readonly Uint8Array[];
-  /** Whether the digest of the opened request can be guessed because the body held no 128 random bits. */
-  readonly requestGuessable: boolean;
-}
-
-/** An answer of a path. */
-export interface PathAnswer {
-  /** The exact bytes that the caller gets. */
-  readonly body: Uint8Array;
-  readonly mediaType: string;
-  /** SHA-256 of the exact bytes that left the gateway for the backend. */
-  readonly forwardedDigest: Sha256Digest;
-  readonly leg: Leg;
-}
-
 /** Whether a path can answer now. `reason` is one line for the operator. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
@@ -106,6 +83,22 @@ export interface InferOptions {
   readonly stages?: Stages;
   /** Takes how far the work is, from 0 to 1, and what is being done, in a few words without content. */
   readonly progress?: (fraction: number, stage: string) => void;
+}
+
+/** Confirms answers that another path gave, with a leg of its own. */
+export interface Confirmer {
+  /**
+   * Refuses what nobody could confirm, whatever the answer is. Asked before the request is answered, and runs nothing.
+   * @throws TrisealError as `InferencePath.infer` for the same content.
+   */
+  assertConfirmable(request: BoundRequest): void;
+  /**
+   * A leg about the same request, input and outputs as the answer.
+   * @param response the exact bytes of the opened answer. What the confirmation needs of it, such as a salt, stands inside.
+   * @throws TrisealError `LEG_INPUT_MISMATCH`, `LEG_OUTPUT_MISMATCH` where the answer is not what this path finds; else as
+   *   `InferencePath.infer`. `details.forwarded` means nothing there: what left for the answer's backend is another thing.
+   */
+  confirm(request: BoundRequest, response: Uint8Array, options: InferOptions): Promise<ConfirmingLeg>;
 }
 
 /** An address of a path's own, below `/v1/<path id>/`. The gateway authenticates and bounds whatever arrives there. */
@@ -194,6 +187,13 @@ export interface InferencePath {
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
   infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
+  /** How this path confirms what another one answered; null where it cannot. */
+  readonly confirmer: Confirmer | null;
+  /**
+   * Told that another path's evidence contradicts an answer that a backend gave under a session. The backend serves nothing
+   * more; what is gone already needs nothing. `reason` is one line for the operator.
+   */
+  contradicted(backendId: string, sessionId: string | null, reason: string): void;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
   /** Addresses beside inference. None by default. */
@@ -202,7 +202,7 @@ export interface InferencePath {
 }
 
 /** What a leg states, by name; `verify` compares these across legs and with the receipt, and knows no path. */
-export interface LegClaims {
+export interface LegClaims extends RunStatement {
   readonly requestDigest: Sha256Digest;
   readonly responseDigest: Sha256Digest;
   readonly modelDigest: Sha256Digest;
@@ -217,12 +217,6 @@ export interface LegClaims {
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
-  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
-  readonly inputCommitment: string | null;
-  /** The model's integers, flat; null where the leg states none or only a commitment. */
-  readonly outputs: JsonValue;
-  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
-  readonly outputCommitment: string | null;
   /**
    * What the caller made itself and submitted, as `request.submits` of the decision must say; absent where the path computed.
    * Then no input was in the exchange.
@@ -245,8 +239,8 @@ export interface AppraisalInputs {
   readonly model: string | null;
   /** The session document that the receipt cites, already checked against its id; null where none is cited. */
   readonly session: JsonObject | null;
-  /** Digests of what this path runs for a model, by model digest, as the relying party compiled them itself. Often none. */
-  readonly programs: ReadonlyMap<Sha256Digest, Sha256Digest>;
+  /** What the relying party computed itself from models that it has, by model digest, in a form of the path's own. Often none. */
+  readonly programs: ReadonlyMap<Sha256Digest, JsonObject>;
   /** Blobs of the bundle, by digest; a blob that is asked for counts as used. */
   readonly blob: (digest: Sha256Digest) => Uint8Array | null;
   /** The moment for which evidence is judged, and what that moment rests on. */

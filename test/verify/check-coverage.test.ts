@@ -19,7 +19,7 @@ import { withCallerProof } from "../fixtures/caller-proof.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
-import { trustZk, withZk } from "../fixtures/zk-leg.ts";
+import { trustCommitted, trustZk, withZk } from "../fixtures/zk-leg.ts";
 import { gatewayAttacks } from "./gateway-attacks.ts";
 import { crossedEntries, missingEntries, revokedEntries } from "./trust-attacks.ts";
 
@@ -142,10 +142,13 @@ describe("all checks", () => {
     const answered = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const { bundle } = await buildBundle(scene.world, withZk());
     const proven = await createBundleVerifier([zkAppraiser])(bundle, trustOf(scene.world, trustZk), PLAIN);
+    const hidden = await buildBundle(scene.world, withZk({ committed: true }));
+    const committed = await createBundleVerifier([zkAppraiser])(hidden.bundle, trustOf(scene.world, trustCommitted), PLAIN);
     const own = await buildBundle(scene.world, withCallerProof());
     const byCaller = await createBundleVerifier([callerProofAppraiser])(own.bundle, trustOf(scene.world, trustZk), PLAIN);
-    expect([answered.outcome, proven.outcome, byCaller.outcome]).toEqual(["accepted", "accepted", "accepted"]);
-    const made = new Set([...answered.checks, ...proven.checks, ...byCaller.checks].map(({ id }) => id));
+    const verdicts = [answered, proven, committed, byCaller];
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(["accepted", "accepted", "accepted", "accepted"]);
+    const made = new Set(verdicts.flatMap(({ checks }) => checks.map(({ id }) => id)));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
       "log.supplement",
       "supplement.events",

@@ -7,7 +7,9 @@ import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
+import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
+import { zkCommittedAttacks } from "./zk-committed-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
 export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
@@ -24,5 +26,7 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
+  "a second leg": twoLegAttacks,
+  "a false proof of private weights": zkCommittedAttacks,
   "a false proof of a caller": callerProofAttacks,
 };

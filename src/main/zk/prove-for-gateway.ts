@@ -15,10 +15,7 @@ import {
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { inTemporaryFolder, ZK_FILES } from "./make-key.ts";
 import { type ProvenSample, type ProveOptions, proveSample, sampleOf } from "./prove-sample.ts";
-import type { ZkPackage } from "./zk-package.ts";
-
-/** A model of which this machine has the integer form. */
-export type CompiledModel = Pick<ZkPackage, "folder" | "model" | "checked" | "circuit" | "circuitDigest">;
+import type { CompiledModel } from "./zk-package.ts";
 
 /** A proof that the gateway receipted, with what only its maker knows. */
 export interface SubmittedProof extends Omit<ProvenSample, "proof" | "publicSignals"> {

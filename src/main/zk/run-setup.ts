@@ -35,10 +35,8 @@ import {
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
 import { developmentKey, inTemporaryFolder, ZK_FILES } from "./make-key.ts";
-import type { ZkPackage } from "./zk-package.ts";
+import { type CompiledPackage, subjectOf, type ZkPackage } from "./zk-package.ts";
 import { needKeyProgram } from "./zk-programs.ts";
-
-type Compiled = Omit<ZkPackage, "setup" | "zkeyFile">;
 
 /** A powers-of-tau file and the SHA-256 that it must have. */
 export interface PowersFile {
@@ -70,14 +68,14 @@ async function replaceKey(folder: string, zkeyFile: string, setup: Omit<Setup, "
 }
 
 async function prepared(
-  compiled: Compiled,
+  zk: CompiledPackage,
   powers: PowersFile,
   folder: string,
   silent: boolean,
 ): Promise<{ readonly zkey: string; readonly phase1: NonNullable<Setup["phase1"]> }> {
   const program = needKeyProgram(silent);
   const [r1cs, zkey] = [join(folder, "c.r1cs"), join(folder, "prepared.zkey")];
-  await writeFile(r1cs, compiled.r1cs, { mode: 0o600 });
+  await writeFile(r1cs, zk.r1cs, { mode: 0o600 });
   await program.prepare({ r1cs, ptau: powers.file, sha256: powers.sha256, zkey });
   const points = await program.powers(powers.file, powers.sha256);
   const [alpha, beta] = [pointG1(points["alpha"], "alpha"), pointG2(points["beta"], "beta")];
@@ -124,17 +122,17 @@ async function contributeTo(
 }
 
 /** A setup before its key is there. */
-function startOf({ checked, circuitDigest }: Compiled): Omit<Setup, "keyDigest"> {
-  const { keyDigest: _, ...start } = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest: circuitDigest });
+function startOf({ compiled, circuitDigest }: CompiledPackage): Omit<Setup, "keyDigest"> {
+  const { keyDigest: _, ...start } = devSetup({ ...subjectOf(compiled), circuitDigest, keyDigest: circuitDigest });
   return start;
 }
 
 /** Makes a `dev-insecure` key. */
-export async function setUpForDevelopment(compiled: Compiled, silent: boolean): Promise<Setup> {
+export async function setUpForDevelopment(zk: CompiledPackage, silent: boolean): Promise<Setup> {
   return inTemporaryFolder(async (folder) => {
     const zkey = join(folder, "c.zkey");
-    await writeFile(zkey, await developmentKey(compiled.circuit, compiled.r1cs, silent), { mode: 0o600 });
-    return replaceKey(compiled.folder, zkey, startOf(compiled));
+    await writeFile(zkey, await developmentKey(zk.compiled.circuit.system, zk.r1cs, silent), { mode: 0o600 });
+    return replaceKey(zk.folder, zkey, startOf(zk));
   });
 }
 
@@ -144,18 +142,18 @@ export async function setUpForDevelopment(compiled: Compiled, silent: boolean): 
  * @throws TrisealError `ZK_SETUP_INVALID` for powers of another digest, too few, or that are none.
  */
 export async function setUpFromPowers(
-  compiled: Compiled,
+  zk: CompiledPackage,
   powers: PowersFile,
   party: { readonly name: string; readonly signer: Signer } | null,
   silent: boolean,
 ): Promise<Setup> {
   return inTemporaryFolder(async (folder) => {
-    const { zkey, phase1 } = await prepared(compiled, powers, folder, silent);
+    const { zkey, phase1 } = await prepared(zk, powers, folder, silent);
     const state = party === null ? ("ceremony" as const) : ("single-party" as const);
-    const start = { ...startOf(compiled), state, phase1 };
-    if (party === null) return replaceKey(compiled.folder, zkey, start);
+    const start = { ...startOf(zk), state, phase1 };
+    if (party === null) return replaceKey(zk.folder, zkey, start);
     const contributed = join(folder, "contributed.zkey");
-    return replaceKey(compiled.folder, contributed, await contributeTo(zkey, contributed, start, party, silent));
+    return replaceKey(zk.folder, contributed, await contributeTo(zkey, contributed, start, party, silent));
   });
 }
 

@@ -11,7 +11,7 @@ import { MAX_BEACON_LOG, SETUP_STATES, type Setup, transcriptDigest } from "../.
 import { createSeedSigner } from "../../signing/ed25519-signer.ts";
 import { refusing } from "./refusing.ts";
 import { applyBeacon, checkSetup, contribute, type PowersFile, setUpForDevelopment, setUpFromPowers } from "./run-setup.ts";
-import { compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
+import { commitmentOf, compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
 
 interface PowersFlags {
   readonly ptau?: string;
@@ -51,7 +51,7 @@ async function partyOf(flags: PartyFlags): Promise<{ readonly name: string; read
   return { name, signer: await signerOf(flags.key) };
 }
 
-function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean>> = {}): void {
+function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean | string>> = {}): void {
   const contributors = setup.contributions.map(({ name, publicKey }) => ({ name, publicKey }));
   const transcript = transcriptDigest(setup);
   if (flags.json) {
@@ -62,6 +62,9 @@ function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Rec
   }
   const lines = [
     `setup       ${setup.state}`,
+    ...(setup.architectureDigest === undefined
+      ? []
+      : [`of          ${setup.architectureDigest} (an architecture: weights are private)`]),
     `circuit     ${setup.circuitDigest}`,
     `key         ${setup.keyDigest}`,
     ...contributors.map(({ name, publicKey }, at) => `${at + 1}.          ${name} ${publicKey}`),
@@ -143,11 +146,23 @@ function trustEntry(done: Setup): readonly string[] {
   ];
 }
 
+/** What the owner of private weights can tell a relying party to write into its trust file. */
+function weightEntries({ keyDigest, architectureDigest }: Setup, weights: string | null): readonly string[] {
+  if (weights === null) return [];
+  return [
+    "",
+    "entries for paths.zk of a trust file: they say that these weights are the model's, and that the key is the architecture's",
+    `models: [{ name: NAME, digest: MODEL, weights: ["${weights}"] }]`,
+    `keys: [{ digest: "${keyDigest}", architecture: "${architectureDigest}" }]`,
+  ];
+}
+
 function verifySetupOf(dir: string, flags: PowersFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const zk = await readZkPackage(dir);
     const { ofCircuit } = await checkSetup(zk, await readPackageKey(zk), powersOf(flags), flags.json === true);
-    show(zk.setup, flags, { keyIsOfCircuit: ofCircuit });
+    const weights = await commitmentOf(zk);
+    show(zk.setup, flags, { keyIsOfCircuit: ofCircuit, ...(weights === null ? {} : { weightCommitment: weights }) });
     if (flags.json) return;
     const notShown =
       zk.setup.phase1 === null
@@ -157,6 +172,7 @@ function verifySetupOf(dir: string, flags: PowersFlags): Promise<void> {
       [
         `checked     ${ofCircuit ? "transcript and key: the key is that of this circuit and these powers of tau" : notShown}`,
         ...trustEntry(zk.setup),
+        ...weightEntries(zk.setup, weights),
       ].join("\n"),
     );
   });

@@ -28,7 +28,7 @@ import {
   SUBMITS_PROOF,
 } from "../wire/caller-proof.ts";
 import { zkError } from "../wire/codes.ts";
-import { readSignals } from "../wire/leg.ts";
+import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { ProvingModel } from "./proving-model.ts";
 
@@ -101,7 +101,7 @@ function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswe
   const document = readAs(malformed, () => parseCallerProof(submission.body));
   assertDecided(document, submission);
   const { model, circuit, circuitDigest, keyBytes, keyDigest, setupBytes, verifier } = proving;
-  const stated = readAs(malformed, () => readSignals(document.publicSignals));
+  const stated = readAs(malformed, () => readSignals(document.publicSignals, false));
   if (stated.context !== callerContext(document)) {
     throw zkError("ZK_CONTEXT_MISMATCH", "the proof's context is not that of a caller's proof under this challenge");
   }
@@ -126,6 +126,11 @@ function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswe
       evidenceMediaType: ZK_SETUP_TYPE,
       blobs: [submission.body, keyBytes, setupBytes],
       requestGuessable: false,
+      states: {
+        inputCommitment: commitmentText(stated.inputCommitment),
+        outputs: [...stated.outputs],
+        outputCommitment: null,
+      },
     },
   };
 }

@@ -42,6 +42,11 @@ export const codes = {
     retryable: false,
     action: "name the setup in the trust file, or accept its state with `--accept-setup`, knowing who can forge under it",
   },
+  ZK_WEIGHTS_NOT_ACCEPTED: {
+    status: 400,
+    retryable: false,
+    action: "stop: the weights that were proven are not those that the trust file names for this model",
+  },
   ZK_WITNESS_INVALID: { status: 400, retryable: false, action: "check the input: its witness does not satisfy the circuit" },
 } as const satisfies ErrorTable;
 
