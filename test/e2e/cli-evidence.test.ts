@@ -33,7 +33,7 @@ afterAll(() => folder.remove());
 
 const verify = (file: string) => runCli(["evidence", "verify", "--case", file, "--json"]);
 
-describe("triseal evidence verify", () => {
+describe("triseal evidence verify", { timeout: 120_000 }, () => {
   it("accepts with 0, and says with which roots and clock", async () => {
     const file = await putCase("good.case.json", QUESTION);
     const { code, stdout } = await verify(file);

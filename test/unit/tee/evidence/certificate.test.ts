@@ -16,7 +16,7 @@ import { judgeChain } from "../../../../src/paths/tee/evidence/x509/chain.ts";
 import { parseCrl } from "../../../../src/paths/tee/evidence/x509/crl.ts";
 import { parsePem } from "../../../../src/paths/tee/evidence/x509/pem.ts";
 import { verifyDerSignature } from "../../../../src/paths/tee/evidence/x509/signature.ts";
-import { bits, boolean, element, integer, nothing, oid, sequence } from "../../../fixtures/evidence/der.ts";
+import { bits, boolean, context, element, integer, nothing, oid, sequence } from "../../../fixtures/evidence/der.ts";
 import { AT, flipped } from "../../../fixtures/evidence/question.ts";
 import {
   AUTHORITY_EXTENSIONS,
@@ -83,6 +83,23 @@ describe("a certificate", () => {
   it("with a signature that is no strict DER is refused", () => {
     const lax = { ...middleKey, sign: (message: Uint8Array) => concatBytes(middleKey.sign(message), Uint8Array.of(0)) };
     expect(() => issue({ subject: "leaf", key: leafKey, issuer: middle, signer: lax })).toThrow(MALFORMED);
+  });
+
+  it("with parameters that hold more than they may is refused", () => {
+    const sha384 = sequence(oid("2.16.840.1.101.3.4.2.2"), nothing());
+    const mask = context(1, sequence(oid("1.2.840.113549.1.1.8"), sha384));
+    const pss = (...params: readonly Uint8Array[]) => sequence(oid("1.2.840.113549.1.1.10"), sequence(...params));
+    const signed = (algorithm: Uint8Array) => () =>
+      issue({ subject: "leaf", key: leafKey, issuer: middle, signer: { ...middleKey, algorithm } });
+    expect(signed(pss(context(0, sha384, nothing()), mask))).toThrow(MALFORMED);
+    expect(signed(pss(context(0, sha384), mask, context(2, integer(48), integer(48))))).toThrow(MALFORMED);
+    expect(signed(sequence(oid("1.2.840.10045.4.3.2"), nothing()))).toThrow(MALFORMED);
+    expect(signed(sequence(oid("1.2.840.113549.1.1.11"), element(5, Uint8Array.of(0))))).toThrow(MALFORMED);
+    expect(
+      signed(pss(context(0, sha384), context(1, sequence(oid("1.2.840.113549.1.1.8"), sequence(oid("2.16.840.1.101.3.4.2.1")))))),
+    ).toThrow(UNSUPPORTED);
+    expect(signed(pss(context(0, sha384)))).toThrow(UNSUPPORTED);
+    expect(signed(pss(context(0, sha384), mask, context(2, integer(48)), context(3, integer(2))))).toThrow(UNSUPPORTED);
   });
 
   it.each([

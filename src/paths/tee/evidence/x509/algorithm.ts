@@ -52,21 +52,38 @@ export const COORDINATE_BYTES: Readonly<Record<CurveName, number>> = { "P-256": 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 
+/** Steps over the parameters of an algorithm that has none: NULL, or nothing. */
+function noParameters(reader: DerReader): void {
+  const parameters = reader.optional(TAG.null);
+  if (parameters !== null && parameters.content.length > 0) malformed("DER: a null with content");
+  reader.end();
+}
+
+/** A reader of the one sequence that stands under a context tag. */
+function enterTagged(reader: DerReader, number: number): DerReader {
+  return new DerReader(soleElement(reader.next(contextTag(number)).content).content);
+}
+
 function hashOf(reader: DerReader): HashName {
   const oid = oidOf(reader.next(TAG.oid));
-  if (!reader.done && reader.next(TAG.null).content.length > 0) malformed("DER: a null with content");
-  reader.end();
+  noParameters(reader);
   return HASHES[oid] ?? unsupported(`hash ${oid}`);
 }
 
-/** RSASSA-PSS-params (RFC 4055 section 3.1). Defaults mean SHA-1 and are refused. AMD writes out the default trailer field, which is let pass. */
+/** Bytes of salt where the parameters name none (RFC 4055 section 3.1). */
+const DEFAULT_SALT_BYTES = 20;
+
+/** RSASSA-PSS-params. Hashes by default are SHA-1 and are refused. AMD writes out the default trailer field, which is let pass. */
 function pssOf(params: DerReader): SignatureAlgorithm {
   if (params.peek !== contextTag(0)) return unsupported("RSA-PSS with SHA-1");
-  const hash = hashOf(params.enter(contextTag(0)).enter());
-  const mask = params.enter(contextTag(1)).enter();
+  const hash = hashOf(enterTagged(params, 0));
+  if (params.peek !== contextTag(1)) return unsupported("RSA-PSS with a mask of SHA-1");
+  const mask = enterTagged(params, 1);
   const generator = oidOf(mask.next(TAG.oid));
   const maskHash = hashOf(mask.enter());
-  const saltLength = smallInteger(params.enter(contextTag(2)).next(TAG.integer));
+  mask.end();
+  const salt = params.optional(contextTag(2));
+  const saltLength = salt === null ? DEFAULT_SALT_BYTES : smallInteger(soleElement(salt.content, TAG.integer));
   const trailer = params.optional(contextTag(3));
   if (trailer !== null && smallInteger(soleElement(trailer.content, TAG.integer)) !== 1) unsupported("RSA-PSS trailer field");
   params.end();
@@ -84,8 +101,8 @@ export function parseSignatureAlgorithm(identifier: DerReader): SignatureAlgorit
   }
   const known = SIGNATURES[oid];
   if (known === undefined) return unsupported(`signature algorithm ${oid}`);
-  if (known.name !== "ECDSA") identifier.optional(TAG.null);
-  identifier.end();
+  if (known.name === "ECDSA") identifier.end();
+  else noParameters(identifier);
   return known;
 }
 
@@ -98,8 +115,7 @@ function ecKey(params: DerReader, bits: Uint8Array, spki: Uint8Array): PublicKey
 }
 
 function rsaKey(params: DerReader, bits: Uint8Array, spki: Uint8Array): PublicKey {
-  params.optional(TAG.null);
-  params.end();
+  noParameters(params);
   const key = new DerReader(soleElement(bits).content);
   const modulus = unsignedBytes(key.next(TAG.integer));
   const exponent = unsignedBytes(key.next(TAG.integer));
