@@ -1,5 +1,6 @@
 /** The witness of a compiled model: every wire's value, in the order in which circuit.ts and emit-op.ts make the wires. */
 
+import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { hashElements, inputPacking, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
 import type {
@@ -16,7 +17,6 @@ import { traceInteger } from "../../../model/integer/run.ts";
 import { gatherWindow, planWindows } from "../../../model/integer/window.ts";
 import { FIELD_ORDER, toField } from "../wire/field.ts";
 import { createWitness } from "../wire/wtns.ts";
-import type { Circuit } from "./circuit.ts";
 import { bitLength, type ClipPlan, impliesLowestBit, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
 import { WireWriter } from "./wire-writer.ts";
 
@@ -179,7 +179,7 @@ function writeModel(wires: WireWriter, checked: CheckedModel, values: readonly I
  *   size or a context beyond the field, `INTERNAL` where circuit and model do not belong together.
  */
 export function generateWitness(
-  circuit: Circuit,
+  circuit: { readonly modelDigest: Sha256Digest; readonly system: { readonly wires: number } },
   checked: CheckedModel,
   run: { readonly input: Int32Array; readonly salt: Uint8Array; readonly context: bigint },
 ): Witness {
