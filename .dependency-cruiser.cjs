@@ -39,7 +39,7 @@ const matrix = {
   gateway: { own: ["core", "policy", "receipt", "log", "log/store", "path", "store"], packages: ["hono", "zod"], node: true },
   "paths/zk/snarkjs": { own: [], packages: ["snarkjs"], node: true },
   verify: { own: ["core", "receipt", "log", "trust", "model", "policy", "path", "paths/*/evidence"], packages: [] },
-  client: { own: ["core", "receipt", "trust", "model", "path", "verify", "paths/*/client"], packages: [] },
+  client: { own: ["core", "receipt", "trust", "model", "policy", "path", "verify", "paths/*/client"], packages: [] },
   "client/node": {
     own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
     packages: ["undici"],

@@ -85,8 +85,8 @@ export function startExchange(call: InferenceCall): Exchange {
   return { call, id, opened: encodeCall({ ...call, parameters, id }), idempotencyKey, salt, ...sending };
 }
 
-/** 128 random bits. */
-function randomHex(): string {
+/** 128 random bits in hexadecimal. */
+export function randomHex(): string {
   return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
 }
 

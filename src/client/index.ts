@@ -1,7 +1,9 @@
 /** The caller's SDK. Portable. */
 export { parseTrust, type Trust } from "../trust/trust-file.ts";
+export { type Challenge, type ChallengeCall, PROOF_SUBMISSION, type SubmissionKind } from "./challenge.ts";
 export type { Fetch, PinningTransport } from "./channel.ts";
 export type { InferenceCall } from "./exchange.ts";
 export type { CallTensor } from "./request-body.ts";
 export type { RetryOptions, Sleep } from "./retry.ts";
+export type { WantedDocument } from "./submission.ts";
 export * from "./triseal-client.ts";

@@ -58,9 +58,9 @@ export class ServiceConnection {
     this.options = options;
   }
 
-  /** GET with the API key; any status but 200 is thrown with the service's code. */
-  get(path: string, signal?: AbortSignal): Promise<ServiceAnswer> {
-    return this.send(path, { method: "GET", headers: this.credentials() }, signal);
+  /** GET with the API key of at most `maxBytes`; any status but 200 is thrown with the service's code. */
+  get(path: string, signal?: AbortSignal, maxBytes?: number): Promise<ServiceAnswer> {
+    return this.send(path, { method: "GET", headers: this.credentials() }, signal, maxBytes);
   }
 
   /** GET of a public document's bytes, without the API key. */
@@ -93,9 +93,9 @@ export class ServiceConnection {
     return { authorization: `Bearer ${apiKey}` };
   }
 
-  private async send(path: string, init: RequestInit, signal?: AbortSignal): Promise<ServiceAnswer> {
+  private async send(path: string, init: RequestInit, signal?: AbortSignal, maxBytes = MAX_BUNDLE_BYTES): Promise<ServiceAnswer> {
     const request: RequestInit = { ...init, redirect: "manual", ...(signal === undefined ? {} : { signal }) };
-    const { response, body } = await this.exchange(`${this.options.baseUrl}${path}`, request);
+    const { response, body } = await this.exchange(`${this.options.baseUrl}${path}`, request, maxBytes);
     const receiptId = response.headers.get("x-receipt-id");
     if (response.status !== 200) throw refusal(response.status, body, receiptId, this.options.codes);
     return {
@@ -106,7 +106,7 @@ export class ServiceConnection {
     };
   }
 
-  private async exchange(url: string, request: RequestInit): Promise<{ response: Response; body: Uint8Array }> {
+  private async exchange(url: string, request: RequestInit, maxBytes: number): Promise<{ response: Response; body: Uint8Array }> {
     try {
       const response = await this.options.fetch(url, request);
       // What was meant for this address goes to no other. A browser shows a redirect as opaque, without its status.
@@ -114,7 +114,7 @@ export class ServiceConnection {
         await response.body?.cancel();
         throw new TrisealError("VERIFICATION_FAILED", "the service redirects elsewhere, which is not followed");
       }
-      return { response, body: await readBounded(response, MAX_BUNDLE_BYTES) };
+      return { response, body: await readBounded(response, maxBytes) };
     } catch (error) {
       if (isTrisealError(error)) throw error;
       request.signal?.throwIfAborted();

@@ -5,17 +5,18 @@
 import { encodeHex } from "../core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
-import { callerFacts, type InferenceResponse, parseInferenceResponse } from "../core/oip.ts";
+import { callerFacts, parseInferenceResponse } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
-import { inStage } from "../core/stage.ts";
+import { inStage, type Stages } from "../core/stage.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
 import { parseBundle } from "../receipt/index.ts";
 import type { Trust } from "../trust/trust-file.ts";
-import { type Verdict, verifyBundle } from "../verify/index.ts";
+import { type VerifyOptions, verifyBundle } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
+import type { Challenge, ChallengeCall } from "./challenge.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
-import { type AnswerCommitment, commitmentOf, isCommitted } from "./commitment.ts";
+import { commitmentOf, isCommitted } from "./commitment.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -26,12 +27,16 @@ import {
   type WireRequest,
 } from "./exchange.ts";
 import { IntegerModels } from "./integer-models.ts";
-import { defaultPathClients } from "./path-clients.ts";
+import { clearPathCodes, defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
 import { type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { SessionSource } from "./session-source.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { askChallenge, fetchDocument, type ServiceAccess, submitDocument, type WantedDocument } from "./submission.ts";
+import type { JudgedReceipt, VerifiedAnswer } from "./verified-answer.ts";
+
+export type { VerifiedAnswer } from "./verified-answer.ts";
 
 /** How a client is set up. */
 export interface TrisealClientOptions {
@@ -54,17 +59,6 @@ export interface TrisealClientOptions {
    * itself. 3,600 by default; it must exceed two thirds of the gateway's `workers.maxSessionAgeSeconds`.
    */
   readonly maxSessionAgeSeconds?: number;
-}
-
-/** An answer whose receipt verified. */
-export interface VerifiedAnswer {
-  readonly response: InferenceResponse;
-  readonly receiptId: string;
-  /** The bundle, to be kept: an auditor verifies it offline. */
-  readonly bundle: Uint8Array;
-  readonly verdict: Verdict;
-  /** Of an integer model's answer: what opens its commitments; null for a float model. */
-  readonly commitment: AnswerCommitment | null;
 }
 
 /** The appraised service, and the only way to it. */
@@ -96,13 +90,18 @@ export class TrisealClient {
   private readonly establishing = new SingleFlight((signal) => this.appraise(signal));
   private readonly integerModels = new IntegerModels();
   private service: EstablishedService | null = null;
+  private readonly access: ServiceAccess<EstablishedService> = {
+    retrying: (signal, attempt) => this.retrying(signal, attempt),
+    judged: (...received) => this.judged(...received),
+    clock: () => this.options.clock(),
+  };
 
   /** Connects to nothing yet. @throws TrisealError `CONFIG_INVALID` for a `baseUrl` that is none. */
   constructor(options: TrisealClientOptions) {
     this.options = options;
     this.url = parseBaseUrl(options.baseUrl);
     this.pathClients = options.pathClients ?? defaultPathClients;
-    this.codes = serviceCodes(this.pathClients.map((client) => client.codes));
+    this.codes = serviceCodes([...this.pathClients.map((client) => client.codes), ...clearPathCodes]);
     this.maxAgeSeconds = options.maxSessionAgeSeconds ?? 3600;
     this.fetch = options.transport?.contact ?? options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   }
@@ -126,6 +125,37 @@ export class TrisealClient {
         isTrisealError(error) && error.details["retryable"] === true && !(sealed && SEAL_ANEW.has(error.code)),
     };
     return withRetries(work, this.options.retry, call.signal);
+  }
+
+  /** Asks to submit what this caller makes itself. @throws TrisealError as `askChallenge`. */
+  challenge(call: ChallengeCall): Promise<Challenge> {
+    return askChallenge(this.access, call);
+  }
+
+  /** Submits what was made under a challenge, and verifies the receipt. @throws TrisealError as `submitDocument`. */
+  submit(challenge: Challenge, document: Uint8Array, signal?: AbortSignal): Promise<VerifiedAnswer> {
+    return submitDocument(this.access, challenge, document, signal);
+  }
+
+  /** A document that the service serves to its callers, believed by its digest alone. @throws TrisealError as `fetchDocument`. */
+  document(address: string, wanted: WantedDocument, signal?: AbortSignal): Promise<Uint8Array> {
+    return fetchDocument(this.access, address, wanted, signal);
+  }
+
+  /** Work with the appraised service that is repeated where its code says that this can help. What is sent goes in the clear. */
+  private retrying<T>(
+    signal: AbortSignal | undefined,
+    attempt: (service: EstablishedService, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const work = {
+      attempt: async (inTime: AbortSignal) => {
+        const service = await this.established(inTime);
+        assertBound(service.bound);
+        return attempt(service, inTime);
+      },
+      isRetryable: (error: unknown) => isTrisealError(error) && error.details["retryable"] === true,
+    };
+    return withRetries(work, this.options.retry, signal);
   }
 
   /** The bundle of a receipt, as the service serves it. Appraises the service first; verifies nothing of the bundle. */
@@ -216,8 +246,7 @@ export class TrisealClient {
 
   private async prepare({ call, opened }: Exchange, service: EstablishedService, signal: AbortSignal): Promise<WireRequest> {
     if (call.seal === false) {
-      if (!service.bound)
-        throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
+      assertBound(service.bound);
       const headers = messageHeaders(opened, messageType(opened));
       return { body: opened, mediaType: messageType(opened), headers, open: async (body) => body };
     }
@@ -230,28 +259,43 @@ export class TrisealClient {
   private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
     const { exchange, service, wire, answer } = received;
     const { call, opened, id } = exchange;
-    const { receiptId } = answer;
-    assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await inStage(call.stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
     const response = parseInferenceResponse(openedResponse);
     const committed = isCommitted(response, exchange.salt);
     const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, call.model, digest, signal);
     const opening = committed ? { salt: exchange.salt, model } : null;
     const shown = { request: opened, response: openedResponse, opening };
+    const { receipt, receiptId, bundle, verdict } = await this.judged(service, answer, shown, signal, call.stages);
+    const [first] = receipt.event_log;
+    const sameRequest = first?.type === "request.received" && first.body_hash === digestOf(wire.body);
+    assertVerified(receipt.model === call.model && sameRequest, "the receipt is about another request");
+    assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
+    return { response, receiptId, bundle, verdict, commitment: commitmentOf(verdict, exchange.salt, committed) };
+  }
+
+  /** Fetches and verifies the receipt of an answer against what was sent and what came back. */
+  private async judged(
+    service: EstablishedService,
+    answer: ServiceAnswer,
+    shown: Pick<VerifyOptions, "request" | "response" | "opening">,
+    signal: AbortSignal,
+    stages?: Stages,
+  ): Promise<JudgedReceipt> {
+    const { receiptId } = answer;
+    assertVerified(receiptId !== null, "the answer names no receipt");
+    const bundle = await inStage(stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
     const options = { now: this.options.clock(), at: null, ...shown, allowPending: false };
-    const verdict = await inStage(call.stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
+    const verdict = await inStage(stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
     assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
     assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
     const { receipt } = parseBundle(bundle);
-    const [first] = receipt.event_log;
-    const sameRequest = first?.type === "request.received" && first.body_hash === digestOf(wire.body);
-    assertVerified(
-      receipt.receipt_id === receiptId && receipt.model === call.model && sameRequest,
-      "the receipt is about another request",
-    );
-    assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
+    assertVerified(receipt.receipt_id === receiptId, "the receipt is about another request");
     // A changed keyset is appraised anew before the next request (ACI section 5.2).
     if (answer.keysetDigest !== service.keysetDigest) this.dismiss(service);
-    return { response, receiptId, bundle, verdict, commitment: commitmentOf(verdict, exchange.salt, committed) };
+    return { receipt, receiptId, bundle, verdict };
   }
+}
+
+function assertBound(bound: boolean): void {
+  if (!bound)
+    throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
 }

@@ -17,6 +17,16 @@ export type ErrorTable = Readonly<Record<string, ErrorRow>>;
 export const coreCodes = {
   AUTH_REQUIRED: { status: 401, retryable: false, action: "send `Authorization: Bearer <API key>`" },
   AUTH_INVALID: { status: 401, retryable: false, action: "use a key that the operator issued and has not withdrawn" },
+  CHALLENGE_EXPIRED: {
+    status: 410,
+    retryable: false,
+    action: "ask for a new challenge, and submit before it ends: the time is over, or another policy is in force",
+  },
+  CHALLENGE_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    action: "ask for a new challenge with the same API key: each is used up by one submission, and none outlives the gateway",
+  },
   CHANNEL_NOT_BOUND: {
     status: 502,
     retryable: false,

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { TrisealError } from "../core/errors.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { logFault } from "./fault.ts";
+import { KeyClaims } from "./idempotency.ts";
 import { InFlight } from "./in-flight.ts";
 import { InferService } from "./infer.ts";
 import { JobService } from "./job-service.ts";
@@ -13,6 +14,8 @@ import { addAciRoutes } from "./routes-aci.ts";
 import { addJobRoutes } from "./routes-jobs.ts";
 import { addLogRoutes } from "./routes-log.ts";
 import { addOipRoutes } from "./routes-oip.ts";
+import { addPathRoutes } from "./routes-path.ts";
+import { SubmissionService } from "./submission-service.ts";
 
 /** Methods that routes are registered for. */
 const METHODS = ["GET", "POST", "DELETE"];
@@ -63,12 +66,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     response.headers.set("allow", allowed.join(", "));
     return response;
   });
-  const service = new InferService(options);
+  // One tenant's key is one key, wherever it is used.
+  const claims = new KeyClaims();
+  const service = new InferService(options, claims);
   addOipRoutes(app, options, inFlight, memory, service);
   // Reads are bounded apart: whoever was answered while the gateway drains still gets the receipt.
   const reads = new InFlight(bounds);
   addAciRoutes(app, options, reads, memory);
   addLogRoutes(app, options);
+  addPathRoutes(app, options, { inFlight, reads, memory }, new SubmissionService(options, claims));
   const jobs = options.jobs === null ? null : new JobService(options, options.jobs, service);
   if (jobs !== null) {
     service.useJobs(jobs);

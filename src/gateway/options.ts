@@ -47,6 +47,9 @@ export interface GatewayLimits {
   /** Bytes of request bodies and unsent answers in memory, and those of one tenant among them. */
   readonly maxHeldBytes: number;
   readonly maxHeldBytesPerTenant: number;
+  /** How long a challenge may be answered, 300 at most, and how many of one tenant may be open. */
+  readonly challengeSeconds: number;
+  readonly maxChallengesPerTenant: number;
 }
 
 /** One structured line for the operator: never a body, never a key. */

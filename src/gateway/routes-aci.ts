@@ -3,12 +3,10 @@ import type { Context } from "hono";
 import { utf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
-import { messageHeaders } from "../core/oip-body.ts";
 import type { SessionRecord } from "../paths/path.ts";
 import type { ReceiptListing } from "../store/receipt-index.ts";
-import { authenticate } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
-import { bytesResponse } from "./bytes-response.ts";
+import { boundedRead } from "./held-bodies.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { GatewayOptions } from "./options.ts";
 import type { App, RequestState } from "./request-state.ts";
@@ -17,19 +15,9 @@ const BUNDLE_TYPE = "application/vnd.triseal.bundle+json";
 
 /** ACI: the gateway's report, receipts, sessions (spec sections 4, 7, 8). */
 export function addAciRoutes(app: App, options: GatewayOptions, reads: InFlight, memory: BodyMemory): void {
-  const { ledger, tenants } = options;
-  /** Bounds one read of a stored document, and what of it waits for a slow reader. */
-  const read = (c: Context<RequestState>, load: (keyHash: string) => Promise<{ body: Uint8Array; mediaType: string }>) => {
-    const { tenant, keyHash } = authenticate(c.req.header("authorization"), tenants);
-    return reads.run(tenant.id, async () => {
-      const held = memory.open(tenant.id);
-      held.assertRoom(0);
-      const { body, mediaType } = await load(keyHash);
-      held.keep(body.length);
-      held.releaseAfter(c.env.outgoing);
-      return bytesResponse(body, mediaType, 200, messageHeaders(body, mediaType));
-    });
-  };
+  const { ledger } = options;
+  const read = (c: Context<RequestState>, load: Parameters<typeof boundedRead>[2]) =>
+    boundedRead(c, { options, reads, memory }, load);
   app.get("/v1/aci/attestation", (c) => {
     const nonce = c.req.query("nonce");
     if (nonce !== undefined && !/^[0-9a-f]{64}$/.test(nonce))

@@ -6,6 +6,7 @@ import { inStage } from "../core/stage.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
 import { bytesResponse } from "./bytes-response.ts";
+import { holdingBodies } from "./held-bodies.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { InferService } from "./infer.ts";
 import type { InferCall, InferResult } from "./infer-call.ts";
@@ -48,21 +49,15 @@ export function addOipRoutes(
     const held = memory.open(caller.tenant.id);
     const observer = options.observe?.(c.var.requestId);
     const answered = observer?.stages("request");
-    try {
+    return holdingBodies(c, held, async () => {
       const read = () => readBody(c.req.raw, options.limits.maxBodyBytes, held, c.env.incoming);
       const body = await inStage(observer?.stages, "read", read);
       const call = callOf(c, caller, body);
       const result = await service.infer(observer === undefined ? call : { ...call, stages: observer.stages });
       answered?.();
       observer?.done(result.receiptId);
-      held.release();
-      held.keep(result.body.length);
-      held.releaseAfter(c.env.outgoing);
       return result;
-    } catch (error) {
-      held.release();
-      throw error;
-    }
+    });
   };
   const infer = async (c: Context<RequestState>) => {
     const caller = authenticate(c.req.header("authorization"), options.tenants);

@@ -170,6 +170,8 @@ const configForm = z.strictObject({
         .max(2 ** 40)
         .default(128 * 1024 * 1024)
         .describe("those of one tenant among them"),
+      challengeSeconds: z.int().min(1).max(300).default(300).describe("how long a caller may take to answer a challenge"),
+      maxChallengesPerTenant: z.int().min(1).max(4096).default(64).describe("challenges of one tenant that are open"),
       requestTimeoutMs: z.int().min(10).max(3_600_000).default(30_000).describe("how long a worker may take for one request"),
       sendTimeoutMs: z.int().min(100).max(3_600_000).default(60_000).describe("how long a caller may take to read an answer"),
       maxConnections: z.int().min(1).max(1_000_000).default(4096).describe("open connections"),

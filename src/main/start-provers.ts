@@ -122,7 +122,9 @@ async function sourceOf(setup: ProverSetup, name: string, packages: readonly Loa
     );
   }
   const files = own ?? (await devKeyFiles(setup, name, circuit, r1cs));
-  return { model: found.model, checked, answers, circuit, circuitDigest: digestOf(r1cs), ...files };
+  const { model } = found;
+  const provingKey = model.provingKey ?? "confidential";
+  return { model, checked, answers, circuit, circuitDigest: digestOf(r1cs), provingKey, ...files };
 }
 
 function programsFor(memoryMib: number): ProvingPrograms {

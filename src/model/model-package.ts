@@ -42,6 +42,8 @@ const decodeIntegerForm = object(
     accuracy: object({ heldBack: fraction, n: integer(1), refused: integer() }),
     /** `public`: a gateway hands `integer.json` to everyone, so that callers can open commitments. `confidential` by default. */
     visibility: oneOf("public", "confidential"),
+    /** `public`: a gateway hands the proving key to its callers, who can read the weights in it. `confidential` by default. */
+    provingKey: oneOf("public", "confidential"),
   },
 );
 
@@ -78,6 +80,8 @@ export type ModelPackage = Decoded<typeof decodePackage> & {
   readonly meaning?: IntegerOutput["meaning"];
   /** Whether everyone may have the integer form; absent for a float model. */
   readonly visibility?: "public" | "confidential";
+  /** Whether callers may have the proving key; absent for a float model. */
+  readonly provingKey?: "public" | "confidential";
 };
 
 function invalid(reason: string, cause?: unknown): never {
@@ -114,6 +118,8 @@ function checkColumns(model: ModelPackage): void {
 function checkIntegerForm(model: ModelPackage, form: NonNullable<ModelPackage["integer"]>): void {
   if (form.name === model.name) invalid("model.json: the integer form needs a name of its own");
   if (new Set(form.paths).size !== form.paths.length) invalid("model.json: a path of the integer form stands twice");
+  if (form.provingKey === "public" && form.visibility !== "public")
+    invalid("model.json: a public proving key shows the weights, so that the integer form must be public, too");
   const [input, ...others] = model.inputs;
   const isSamples =
     input?.datatype === "FP32" && input.shape[0] === -1 && input.shape.length > 1 && !input.shape.slice(1).includes(-1);
@@ -142,6 +148,7 @@ export function integerPackage(model: ModelPackage, checked: CheckedModel): Mode
     outputs: [{ name: output.name, datatype: "INT32", shape: [-1, ...shape] }],
     meaning: output.meaning,
     visibility: form.visibility ?? "confidential",
+    provingKey: form.provingKey ?? "confidential",
     ...(form.accuracy === undefined ? {} : { accuracy: { heldBack: form.accuracy.heldBack, n: form.accuracy.n } }),
   };
 }

@@ -108,6 +108,73 @@ export interface InferOptions {
   readonly progress?: (fraction: number, stage: string) => void;
 }
 
+/** An address of a path's own, below `/v1/<path id>/`. The gateway authenticates and bounds whatever arrives there. */
+export type PathRoute = DocumentRoute | ChallengeRoute | SubmissionRoute;
+
+/** `GET /v1/<path id>/<address>/<name>`: a document for whoever holds an API key. Decided by no policy, receipted by nobody. */
+export interface DocumentRoute {
+  readonly kind: "document";
+  /** Lower-case letters, digits and hyphens. */
+  readonly address: string;
+  /** The document of that name, at most 128 characters; null where there is none. */
+  find(name: string): RouteDocument | null;
+}
+
+/** A document that can be read. Room for it is found before it is. */
+export interface RouteDocument {
+  readonly byteLength: number;
+  readonly mediaType: string;
+  /** @throws TrisealError where it is no longer the document of that name. */
+  read(): Promise<Uint8Array>;
+}
+
+/**
+ * `POST /v1/<path id>/<address>`: asks to be allowed to submit what the caller makes on its own machine. Policy decides then;
+ * the gateway answers with the decision and its nonce, once, for five minutes at most, to the API key that asked.
+ */
+export interface ChallengeRoute {
+  readonly kind: "challenge";
+  readonly address: string;
+  readonly maxBodyBytes: number;
+  /** What will be submitted: policies read it as `request.submits`. */
+  readonly submits: string;
+  /** What a body asks for. @throws TrisealError where it asks for nothing; then there is no receipt. */
+  parse(body: Uint8Array): { readonly modelName: string; readonly facts: CallerFacts };
+  /** What may be submitted about that model. @throws TrisealError with a code of core or of the path. */
+  offer(modelName: string): SubmissionOffer;
+}
+
+/** What policy decides on before anything is made, and what the caller needs to make it. */
+export interface SubmissionOffer {
+  readonly model: ServedModel;
+  /** The caller's own machine as a candidate: only facts that hold of it. */
+  readonly backend: Backend;
+  /** What the answer says beside nonce, decision and expiry. */
+  readonly terms: JsonObject;
+}
+
+/** `POST /v1/<path id>/<address>`: what a caller made under a challenge. Answered once, with a receipt. */
+export interface SubmissionRoute {
+  readonly kind: "submission";
+  readonly address: string;
+  readonly maxBodyBytes: number;
+  /** As that of its challenges: no other challenge counts here. */
+  readonly submits: string;
+  /** The challenge that a body names, and the model. @throws TrisealError where it names none; then there is no receipt. */
+  parse(body: Uint8Array): { readonly nonce: string; readonly modelDigest: Sha256Digest };
+  /** Checks what was submitted, and answers. @throws TrisealError with a code of core or of the path. */
+  accept(submission: Submission, options: InferOptions): Promise<PathAnswer>;
+}
+
+/** What was submitted, with the decision that it was made under. */
+export interface Submission {
+  readonly model: ServedModel;
+  readonly context: BindingContext;
+  /** What the caller stated when it asked for the challenge. */
+  readonly facts: CallerFacts;
+  readonly body: Uint8Array;
+}
+
 /** Server side: one way of answering an inference request. */
 export interface InferencePath {
   readonly id: PathId;
@@ -129,6 +196,8 @@ export interface InferencePath {
   infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
+  /** Addresses beside inference. None by default. */
+  readonly routes?: readonly PathRoute[];
   close(): Promise<void>;
 }
 
@@ -154,6 +223,11 @@ export interface LegClaims {
   readonly outputs: JsonValue;
   /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
   readonly outputCommitment: string | null;
+  /**
+   * What the caller made itself and submitted, as `request.submits` of the decision must say; absent where the path computed.
+   * Then no input was in the exchange.
+   */
+  readonly submission?: string;
   /** What the appraised evidence shows about the backend, by fact name under `backend.`; a decision may not say otherwise. */
   readonly backendFacts: Readonly<Record<string, string | number | boolean>>;
   /** Whom the content was kept from, in words, and on what that rests. */

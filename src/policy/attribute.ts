@@ -50,6 +50,9 @@ export const ATTRIBUTES: readonly Attribute[] = [
   row("request.value_usd", "caller", "double", "US dollars at stake"),
   row("request.seal", "caller", "string", "`caller`: refuse the request unless the caller sealed it", { values: ["caller"] }),
   row("request.sealed", "gateway", "string", "who sealed the body", { values: ["caller", "gateway"] }),
+  row("request.submits", "gateway", "string", "what the caller makes on its own machine; absent where a backend computes", {
+    optional: true,
+  }),
   row("request.bytes", "gateway", "double", "length of the body as received, in bytes"),
   row("tenant.id", "gateway", "string", "tenant of the API key"),
   row("tenant.tier", "gateway", "string", "tier of the tenant, as configured", { optional: true }),

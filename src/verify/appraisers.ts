@@ -1,7 +1,8 @@
 /** The paths that this verifier knows: one line each. */
 import type { Appraiser } from "../paths/path.ts";
 import { teeAppraiser } from "../paths/tee/evidence/tee-appraiser.ts";
+import { callerProofAppraiser } from "../paths/zk/evidence/caller-appraiser.ts";
 import { zkAppraiser } from "../paths/zk/evidence/zk-appraiser.ts";
 
 /** Appraisers of all shipped paths. */
-export const defaultAppraisers: readonly Appraiser[] = [teeAppraiser, zkAppraiser];
+export const defaultAppraisers: readonly Appraiser[] = [teeAppraiser, zkAppraiser, callerProofAppraiser];

@@ -89,6 +89,11 @@ export const verifyChecks = {
     spec: "SPEC 5.2",
     states: "decision and receipt agree on who sealed, as the caller wished",
   },
+  "decision.submission": {
+    code: "DECISION_SUBMISSION_MISMATCH",
+    spec: "SPEC 5.2",
+    states: "the decision says what the caller made itself, as the legs show it",
+  },
   "decision.backend": {
     code: "DECISION_BACKEND_MISMATCH",
     spec: "SPEC 5.2",

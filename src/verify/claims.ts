@@ -1,6 +1,7 @@
 /** The sentences that an accepted bundle supports, each with the weakest thing it rests on. */
 import { type Basis, weaker } from "../core/check.ts";
 import { formatTime } from "../core/time.ts";
+import type { LegClaims } from "../paths/path.ts";
 import type { Moment, VerifyContext } from "./context.ts";
 import type { Claim } from "./verdict.ts";
 import type { VerifiedLeg } from "./verify-legs.ts";
@@ -46,20 +47,27 @@ function claimsOfLeg({ event, claims }: VerifiedLeg, story: ReceiptStory, contex
     ...commitmentClaim(claims, context),
     {
       about: "confidentiality",
-      text:
-        event.sealed_by === "caller"
-          ? `the gateway forwarded a body that was sealed to the worker; beyond that it was kept ${claims.confidentiality.text}. That the caller, and not the gateway, sealed it is known only to whoever has the exchange`
-          : `the gateway saw request and answer in the clear; behind it they were kept ${claims.confidentiality.text}`,
+      text: confidentialityText(event, claims),
       basis: weaker("signature", claims.confidentiality.basis),
     },
   ];
 }
 
+function confidentialityText({ sealed_by: by }: VerifiedLeg["event"], { submission, confidentiality }: LegClaims): string {
+  const { text } = confidentiality;
+  if (submission !== undefined) return `the gateway saw what the caller submitted and its answer in the clear; ${text}`;
+  if (by === "caller")
+    return `the gateway forwarded a body that was sealed to the worker; beyond that it was kept ${text}. That the caller, and not the gateway, sealed it is known only to whoever has the exchange`;
+  return `the gateway saw request and answer in the clear; behind it they were kept ${text}`;
+}
+
 /** What a commitment is worth here: without its opening it is one to some input. */
-function commitmentClaim({ inputCommitment, correctness }: VerifiedLeg["claims"], context: VerifyContext): readonly Claim[] {
+function commitmentClaim({ inputCommitment, correctness, submission }: LegClaims, context: VerifyContext): readonly Claim[] {
   if (inputCommitment === null) return [];
   const passed = new Set(context.checks.all().flatMap(({ id, status }) => (status === "pass" ? [id] : [])));
-  const checked = openedText(passed.has("exchange.input-opens"), passed.has("exchange.outputs-match"));
+  const [input, outputs] = [passed.has("exchange.input-opens"), passed.has("exchange.outputs-match")];
+  const checked =
+    submission === undefined ? openedText(input, outputs) : "which input the caller took is known to the caller alone";
   const how = correctness.basis === "proof" ? "proven" : "signed";
   const text = `${how} for a committed input and stated outputs; ${checked}`;
   return [{ about: "input", text, basis: weaker("signature", correctness.basis) }];

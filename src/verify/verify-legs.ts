@@ -6,7 +6,7 @@ import type { JsonObject } from "../core/json.ts";
 import { callerFacts, factsDigest, parseInferenceRequest } from "../core/oip.ts";
 import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
-import { callerFactsOf } from "../policy/index.ts";
+import { callerFactsOf, type FactValue } from "../policy/index.ts";
 import type { EventOf, FinalLeg } from "../receipt/receipt.ts";
 import { type AttestedSession, decodeSession } from "../receipt/session.ts";
 import { pathSection, type TrustedService } from "../trust/trust-file.ts";
@@ -183,6 +183,7 @@ function compareLeg(leg: VerifiedLeg, inputs: LegInputs, context: VerifyContext)
   compareFacts(leg, decision, context);
   compareModel(claims, inputs, context);
   compareSealing(event, inputs, context);
+  compareSubmission(claims, inputs, context);
   compareBackend(event, claims, inputs, context);
 }
 
@@ -198,10 +199,19 @@ function compareBodies(event: EventOf<"leg.sealed">, claims: LegClaims, story: R
   checks.expect("binding.response-returned", story.returned.body_hash === returned, "signature");
 }
 
+/** A fact that the decision rests on. */
+function factIn({ decision }: LegInputs, name: string): FactValue | undefined {
+  return decision?.decision.facts.find((candidate) => candidate.name === name)?.value;
+}
+
 function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyContext): void {
-  const facts = inputs.decision?.decision.facts ?? [];
-  const fact = (name: string) => facts.find((candidate) => candidate.name === name)?.value;
-  context.checks.expect("binding.model", fact("model.digest") === claims.modelDigest, "signature");
+  context.checks.expect("binding.model", factIn(inputs, "model.digest") === claims.modelDigest, "signature");
+}
+
+/** What is not told to policy could have been what it forbids; and what a backend computed was made by no caller. */
+function compareSubmission({ submission }: LegClaims, inputs: LegInputs, context: VerifyContext): void {
+  const told = factIn(inputs, "request.submits");
+  context.checks.expect("decision.submission", told === submission, "signature", `decided as ${String(told ?? "computed")}`);
 }
 
 /** A leg that says nothing of the caller's facts binds none, unless its request does: policy could have decided on any. */
@@ -226,10 +236,8 @@ function compareFacts({ claims, factsBoundBy }: VerifiedLeg, { decision }: Verif
 
 /** Who sealed is one story in decision and receipt, and a caller that wanted its own seal or a refusal got no answer without it. */
 function compareSealing(event: EventOf<"leg.sealed">, inputs: LegInputs, context: VerifyContext): void {
-  const facts = inputs.decision?.decision.facts ?? [];
-  const fact = (name: string) => facts.find((candidate) => candidate.name === name)?.value;
-  const agreed = fact("request.sealed") === event.sealed_by;
-  const granted = fact("request.seal") !== "caller" || event.sealed_by === "caller";
+  const agreed = factIn(inputs, "request.sealed") === event.sealed_by;
+  const granted = factIn(inputs, "request.seal") !== "caller" || event.sealed_by === "caller";
   context.checks.expect("decision.sealing", agreed && granted, "signature", `sealed by ${event.sealed_by}`);
 }
 

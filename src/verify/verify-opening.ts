@@ -38,6 +38,8 @@ function unreadable(bytes: Uint8Array | null, wire: Sha256Digest, opened: Sha256
 
 async function verifyInput(story: ReceiptStory, claims: LegClaims, { checks, options }: VerifyContext): Promise<void> {
   const { request, opening } = options;
+  if (claims.submission !== undefined)
+    return checks.skip("exchange.input-opens", "assertion", "the input stayed with the caller, who submitted a proof");
   const missing = unreadable(request, story.received.body_hash, claims.requestDigest);
   const model = opening === null ? null : await opening.model(claims.modelDigest);
   if (missing !== null || request === null) return checks.skip("exchange.input-opens", "assertion", `request ${missing}`);

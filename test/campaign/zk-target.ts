@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { utf8 } from "../../src/core/bytes.ts";
+import { digestOf, digestOfJson } from "../../src/core/digest.ts";
 import { isTrisealError } from "../../src/core/errors.ts";
 import { parseJson } from "../../src/core/json.ts";
 import { parseData } from "../../src/model/data/parse-data.ts";
@@ -14,6 +15,7 @@ import { importOnnx } from "../../src/model/onnx/import-onnx.ts";
 import { compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
 import { generateWitness } from "../../src/paths/zk/compile/witness.ts";
 import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
+import { callerContext, encodeCallerProof, parseCallerProof } from "../../src/paths/zk/wire/caller-proof.ts";
 import { firstBrokenRow } from "../../src/paths/zk/wire/constraint-system.ts";
 import {
   decodeProofDocument,
@@ -22,9 +24,12 @@ import {
   parseVerificationKey,
   proofDocument,
 } from "../../src/paths/zk/wire/documents.ts";
+import { FIELD_ORDER } from "../../src/paths/zk/wire/field.ts";
 import { encodeR1cs, parseR1cs } from "../../src/paths/zk/wire/r1cs.ts";
 import { encodeWitness, parseWitness } from "../../src/paths/zk/wire/wtns.ts";
+import { callerDocument } from "../fixtures/caller-proof.ts";
 import { smallCircuit, smallWitness } from "../fixtures/zk-circuit.ts";
+import { CIRCUIT } from "../fixtures/zk-leg.ts";
 import type { FuzzTarget, Judged, Subject } from "./fuzz-target.ts";
 import { parsing } from "./verify-parsers.ts";
 
@@ -83,6 +88,16 @@ function keySubject(): Subject {
   };
 }
 
+/** A document that is read has one spelling, and a context below the field order. */
+function callerProofSubject(): Subject {
+  const statement = { modelDigest: CIRCUIT, decisionDigest: CIRCUIT, factsDigest: CIRCUIT, nonce: "0".repeat(32) };
+  return parsing("caller's proof", [encodeCallerProof(callerDocument(statement))], (bytes) => {
+    const document = parseCallerProof(bytes);
+    if (callerContext(document) >= FIELD_ORDER) throw new Error("a context beyond the field");
+    if (digestOfJson(parseJson(bytes)) !== digestOf(encodeCallerProof(document))) throw new Error("a second spelling was read");
+  });
+}
+
 /** A model that is read: its circuit holds for the least input. */
 function modelSubject(): Subject {
   const names = ["breast-cancer-logistic", "breast-cancer-mlp"];
@@ -118,6 +133,7 @@ function subjects(): readonly Subject[] {
     proofSubject(),
     keySubject(),
     parsing("signals", [utf8(JSON.stringify(vector.publicSignals))], (bytes) => decodeSignalsDocument(parseJson(bytes))),
+    callerProofSubject(),
     modelSubject(),
     parsing(
       "onnx",

@@ -7,7 +7,7 @@ import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { coreCodes, type ErrorTable } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { unixSeconds } from "../../src/core/time.ts";
+import { type UnixSeconds, unixSeconds } from "../../src/core/time.ts";
 import { hashApiKey } from "../../src/gateway/authenticate.ts";
 import { createGateway, type Gateway } from "../../src/gateway/create-gateway.ts";
 import { Ledger } from "../../src/gateway/ledger.ts";
@@ -78,6 +78,8 @@ export interface TestGateway {
   readonly lines: readonly JsonObject[];
   /** Opens the ledger again over the same folder and log. */
   reopenLedger(): Promise<Ledger>;
+  /** Puts another policy in force. */
+  usePolicy(rules: string): Promise<void>;
   post(path: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>): Promise<Response>;
   get(path: string, apiKey?: string): Promise<Response>;
   /** The bundle of a receipt. */
@@ -91,6 +93,7 @@ export async function startGateway(options: {
   readonly rules: string;
   readonly codes?: ErrorTable;
   readonly limits?: Partial<GatewayOptions["limits"]>;
+  readonly clock?: () => UnixSeconds;
 }): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-gateway-"));
   const log = await TransparencyLog.open({ directory: `${folder}/log`, origin: ORIGIN, signer: signers.log, files: nodeFiles });
@@ -103,10 +106,15 @@ export async function startGateway(options: {
   const openLedger = () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault, new MemoryReceiptIndex());
   const ledger = await openLedger();
   const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
-  const policy = activePolicy(options.rules);
+  let policy = activePolicy(options.rules);
+  const usePolicy = async (active: ActivePolicy) => {
+    for (const bytes of [active.policyBytes, active.statementBytes]) await ledger.store(bytes);
+    await ledger.logShared("policy", active.statementBytes);
+    policy = active;
+  };
   await ledger.storeKeyset(identity.keyset);
-  for (const bytes of [identity.reportBytes, policy.policyBytes, policy.statementBytes]) await ledger.store(bytes);
-  await ledger.logShared("policy", policy.statementBytes);
+  await ledger.store(identity.reportBytes);
+  await usePolicy(policy);
   const lines: JsonObject[] = [];
   const gateway = createGateway({
     identity: () => identity,
@@ -128,9 +136,11 @@ export async function startGateway(options: {
       maxInFlightPerTenant: 1000,
       maxHeldBytes: 1_000_000,
       maxHeldBytesPerTenant: 1_000_000,
+      challengeSeconds: 300,
+      maxChallengesPerTenant: 8,
       ...options.limits,
     },
-    clock: () => NOW,
+    clock: options.clock ?? (() => NOW),
     log: (line) => lines.push(line),
     wellKnown: () => ({}),
   });
@@ -144,6 +154,7 @@ export async function startGateway(options: {
     vault,
     lines,
     reopenLedger: openLedger,
+    usePolicy: (rules) => usePolicy(activePolicy(rules)),
     get,
     post: (path, body, headers = {}) =>
       call(path, {

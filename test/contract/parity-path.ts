@@ -29,10 +29,12 @@ export const PARITY_EVIDENCE_TYPE = "application/vnd.triseal.parity-evidence+jso
 
 /** Codes that only this path can answer. */
 export const codes = {
+  PARITY_NOT_SIGNED: { status: 400, retryable: false, action: "sign the sum for the challenge's decision" },
   PARITY_ODD_SIZED: { status: 422, retryable: false, action: "send tensors of an even number of elements" },
 } as const satisfies ErrorTable;
 
-const parityError = pathErrors(codes);
+/** Makes an error with a code of this path. */
+export const parityError = pathErrors(codes);
 
 /** The model that the path serves. */
 export const parityModel = {

@@ -66,7 +66,8 @@ runPathContract({
     await writeFile(zkeyFile, zkey);
     const keyDigest = verificationKeyDigest(readVerificationKey(zkey).key);
     const setup = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest });
-    const source = { model: form.model, checked, answers, circuit, circuitDigest, setup, zkey, zkeyFile };
+    const provingKey = "public" as const;
+    const source = { model: form.model, checked, answers, circuit, circuitDigest, setup, zkey, zkeyFile, provingKey };
     const built = (name: string) => fileURLToPath(new URL(`../../dist/src/paths/zk/${name}.js`, import.meta.url));
     const programs = {
       prover: (file: string) => snarkjsProgram(built("snarkjs/main"), file),

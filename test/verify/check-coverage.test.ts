@@ -6,6 +6,7 @@ import { digestOf } from "../../src/core/digest.ts";
 import type { LegClaims } from "../../src/paths/path.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
+import { callerProofAppraiser } from "../../src/paths/zk/evidence/caller-appraiser.ts";
 import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
 import { zkAppraiser } from "../../src/paths/zk/evidence/zk-appraiser.ts";
 import { verifyChecks } from "../../src/verify/check-table.ts";
@@ -14,6 +15,7 @@ import { createBundleVerifier, type Verdict } from "../../src/verify/index.ts";
 import { judgeBundle } from "../../src/verify/judge-bundle.ts";
 import { type Attack, answerOf, createScene, mount, type Scene, stage, wanted } from "../fixtures/attack.ts";
 import { buildBundle } from "../fixtures/bundle.ts";
+import { withCallerProof } from "../fixtures/caller-proof.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
@@ -56,6 +58,7 @@ const ENDS_READING: readonly string[] = [
   "leg.key-attested",
   "zk.section-readable",
   "zk.leg-readable",
+  "zk.submission-readable",
   "zk.setup-readable",
   "zk.key-readable",
   "zk.key-sound",
@@ -139,8 +142,10 @@ describe("all checks", () => {
     const answered = await createBundleVerifier([teeAppraiser])(scene.honest.bundle, trustOf(scene.world), PLAIN);
     const { bundle } = await buildBundle(scene.world, withZk());
     const proven = await createBundleVerifier([zkAppraiser])(bundle, trustOf(scene.world, trustZk), PLAIN);
-    expect([answered.outcome, proven.outcome]).toEqual(["accepted", "accepted"]);
-    const made = new Set([...answered.checks, ...proven.checks].map(({ id }) => id));
+    const own = await buildBundle(scene.world, withCallerProof());
+    const byCaller = await createBundleVerifier([callerProofAppraiser])(own.bundle, trustOf(scene.world, trustZk), PLAIN);
+    expect([answered.outcome, proven.outcome, byCaller.outcome]).toEqual(["accepted", "accepted", "accepted"]);
+    const made = new Set([...answered.checks, ...proven.checks, ...byCaller.checks].map(({ id }) => id));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
       "log.supplement",
       "supplement.events",

@@ -2,8 +2,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Claim } from "../../src/verify/index.ts";
 import { buildBundle, type Changes } from "../fixtures/bundle.ts";
+import { withCallerProof } from "../fixtures/caller-proof.ts";
 import { judge, judgeChanged } from "../fixtures/verdict.ts";
 import { at, createWorld, trustOf, type World } from "../fixtures/world.ts";
+import { trustZk } from "../fixtures/zk-leg.ts";
 import { allowedPending } from "./leg-attacks.ts";
 import { supplemented } from "./supplement-attacks.ts";
 
@@ -38,6 +40,17 @@ describe("the claims of a verdict", () => {
   it("name every origin of the facts that policy read, the operator's claims about its backends among them", async () => {
     const [, origins] = textsAbout(await claimsOf({}), "policy");
     expect(origins).toContain("caller, claim, evidence, gateway");
+  });
+
+  it("say of a caller's own proof that the input stayed with the caller, and claim to know no input", async () => {
+    const { bundle } = await buildBundle(world, withCallerProof());
+    const { outcome, claims, checks } = await judge(bundle, trustOf(world, trustZk));
+    expect(outcome).toBe("accepted");
+    expect(textsAbout(claims, "confidentiality")).toEqual([
+      "the gateway saw what the caller submitted and its answer in the clear; the input never left the caller: what it submitted is in the bundle, a salted commitment, the outputs and a proof",
+    ]);
+    expect(textsAbout(claims, "input")[1]).toContain("which input the caller took is known to the caller alone");
+    expect(checks.find(({ id }) => id === "exchange.input-opens")?.status).toBe("skipped");
   });
 
   it("say that the gateway saw what the caller did not seal", async () => {

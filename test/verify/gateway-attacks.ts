@@ -1,5 +1,6 @@
 /** What a gateway can try that holds its receipt key and its log key, but no worker's, witness's, platform's or policy key. */
 import type { Attack } from "../fixtures/attack.ts";
+import { callerProofAttacks } from "./caller-proof-attacks.ts";
 import { falseBackends, falseDecisions, oldPolicies } from "./decision-attacks.ts";
 import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
 import { integerAttacks } from "./integer-attacks.ts";
@@ -23,4 +24,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
+  "a false proof of a caller": callerProofAttacks,
 };

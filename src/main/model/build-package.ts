@@ -126,13 +126,14 @@ export async function buildPackage(quantised: QuantisedSource, request: BuildReq
   const known = encodeKnownAnswers(makeKnownAnswers(checked, [...madeUpInputs(quantised), ...rows.slice(0, FROM_SAMPLES)]));
   const card = cardOf(quantised, request);
   const { data, range, samples, percentile } = calibration;
-  const visibility = source.card?.model.integer?.visibility;
+  const { visibility, provingKey } = source.card?.model.integer ?? {};
   const form: JsonObject = {
     name: `${nameOf(request)}-int`,
     digest: checked.digest,
     knownAnswers: digestOf(known),
     // Who may have the form is the owner's to say, and outlives a new build of it.
     ...(visibility === undefined ? {} : { visibility }),
+    ...(provingKey === undefined ? {} : { provingKey }),
     paths: request.paths,
     calibration: { data: data?.digest ?? null, range: range === null ? null : { ...range }, samples, percentile },
     ...accuracyOf(quantised),

@@ -8,12 +8,14 @@ import { type StandaloneClaims, verifyStandalone } from "../../paths/zk/evidence
 import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
 import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
 import { parseTrust, pathSection } from "../../trust/trust-file.ts";
+import { type GatewayFlags, withClient } from "./gateway-client.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
+import { proveForGateway } from "./prove-for-gateway.ts";
 import { proveStandalone } from "./prove-standalone.ts";
 import { readNamed, refusing } from "./refusing.ts";
 import { compilePackage, readZkPackage } from "./zk-package.ts";
 
-interface ProveFlags {
+interface ProveFlags extends GatewayFlags {
   readonly input: string;
   readonly out: string;
   readonly memoryMib: string;
@@ -25,6 +27,7 @@ function prove(dir: string, flags: ProveFlags): Promise<void> {
     const stage = (text: string) => {
       if (flags.json === undefined) process.stderr.write(`zk: ${text}\n`);
     };
+    if (flags.gateway !== undefined) return proveAndSubmit(dir, { ...flags, gateway: flags.gateway }, stage);
     const body = await readNamed(flags.input);
     stage("compiling the circuit");
     const zk = await readZkPackage(dir);
@@ -49,6 +52,36 @@ function prove(dir: string, flags: ProveFlags): Promise<void> {
     ];
     console.log(lines.join("\n"));
   });
+}
+
+async function proveAndSubmit(
+  dir: string,
+  flags: ProveFlags & { readonly gateway: string },
+  stage: (text: string) => void,
+): Promise<void> {
+  const body = await readNamed(flags.input);
+  stage("compiling the circuit");
+  const model = await compilePackage(dir);
+  const options = { memoryMib: Number(flags.memoryMib), stage };
+  const made = await withClient(flags, (client) => proveForGateway(model, body, client, options));
+  const { answer, prover, loadMs, ms } = made;
+  await writeFile(flags.out, answer.bundle);
+  const [outputs, salt] = [Array.from(made.outputs), encodeHex(made.salt)];
+  const { receiptId } = answer;
+  if (flags.json) {
+    console.log(JSON.stringify({ ok: true, out: flags.out, receiptId, outputs, salt, prover, loadMs, proveMs: ms }));
+    return;
+  }
+  const lines = [
+    `model     ${model.model.name} ${model.checked.digest}`,
+    `outputs   ${outputs.join(", ")} (${model.checked.model.output.meaning})`,
+    `salt      ${salt} (keep it: with the input it opens the commitment; neither left this machine)`,
+    `receipt   ${receiptId}, verified; its bundle is in ${flags.out}`,
+    ...answer.verdict.waivers.map(({ entry, because }) => `accepted  ${entry}: ${because}`),
+    `prover    ${prover}, key loaded in ${Math.round(loadMs)} ms`,
+    `proved in ${Math.round(ms)} ms`,
+  ];
+  console.log(lines.join("\n"));
 }
 
 interface VerifyFlags {
@@ -130,6 +163,10 @@ export function addProofCommands(zk: Command): void {
     .requiredOption("--input <file>", "the body of an Open Inference Protocol request of one sample")
     .requiredOption("--out <file>", "file to write the proof to, with its key and setup")
     .option("--memory-mib <n>", "most memory of the prover", String(PROVER_MEMORY_MIB))
+    .option("--gateway <url>", "prove under a challenge of this gateway, submit the proof, and write the receipt's bundle")
+    .option("--trust <file>", "with --gateway: the trust file that gateway, key and setup must stand in")
+    .option("--key <key>", "with --gateway: the API key; by default the one in the environment variable TRISEAL_KEY")
+    .option("--ca <file>", "with --gateway over TLS: authorities in PEM in place of the system's")
     .option("--json", "print one JSON object")
     .action(prove);
   zk.command("verify <file>")

@@ -5,6 +5,7 @@ import { OUTCOME_EXIT } from "../exit-code.ts";
 
 /** Exit codes by error code; what stands nowhere is a failure of another kind. */
 const EXITS: Readonly<Record<string, number>> = {
+  VERIFICATION_FAILED: OUTCOME_EXIT.rejected,
   ZK_CONTEXT_MISMATCH: OUTCOME_EXIT.rejected,
   ZK_KEY_INVALID: OUTCOME_EXIT.rejected,
   ZK_PROOF_INVALID: OUTCOME_EXIT.rejected,

@@ -25,6 +25,10 @@ const INPUT_MARGIN = 0.25;
 /** Sums beyond this are not exact in FP32, the only type in which onnxruntime sums over windows. */
 const EXACT_IN_FP32 = 2 ** 24;
 
+/** Steps into which one step of an addition's coarsest term is divided. */
+const LEAST_FINENESS = 64;
+const MOST_FINENESS = 4096;
+
 function unsupported(reason: string): never {
   throw new TrisealError("MODEL_UNSUPPORTED", reason);
 }
@@ -196,12 +200,25 @@ class Quantiser {
   private add(op: FloatAdd): Quantised {
     const terms = op.x.map((value) => this.narrow(value));
     const coarsest = Math.max(...terms.map((term) => term.scale));
-    const isEven = terms.every((term) => term.scale === coarsest);
-    const fineness = isEven ? 1 : 64;
-    const multipliers = terms.map((term) => Math.max(1, Math.round((term.scale / coarsest) * fineness)));
+    const { fineness, multipliers } = this.multipliersOf(terms, coarsest);
     const value = this.program.push({ op: "add", x: terms.map((term) => term.value), multipliers });
-    const zero = terms.reduce((sum, term, k) => sum + term.zero * (multipliers[k] ?? 0), 0);
-    return { value, scale: coarsest / fineness, zero };
+    // A term far from its zero would carry the rounding of its multiplier into the sum: the zeros count unrounded.
+    const zero = terms.reduce((sum, term) => sum + term.zero * (term.scale / coarsest) * fineness, 0);
+    return { value, scale: coarsest / fineness, zero: roundHalfEven(zero) };
+  }
+
+  /** What each term is multiplied by to stand on one grid, as fine as keeps the rounding within one step of the coarsest term. */
+  private multipliersOf(terms: readonly Quantised[], coarsest: number): { fineness: number; multipliers: readonly number[] } {
+    if (terms.every((term) => term.scale === coarsest)) return { fineness: 1, multipliers: terms.map(() => 1) };
+    for (let fineness = LEAST_FINENESS; ; fineness *= 2) {
+      const wanted = terms.map((term) => (term.scale / coarsest) * fineness);
+      const multipliers = wanted.map((item) => Math.max(1, Math.round(item)));
+      const rounding = terms.map(({ value }, k) => {
+        const { lo, hi } = this.program.span(value);
+        return (Math.abs((multipliers[k] ?? 0) - (wanted[k] ?? 0)) * Math.max(Math.abs(lo), Math.abs(hi))) / fineness;
+      });
+      if (fineness === MOST_FINENESS || rounding.every((item) => item <= 1)) return { fineness, multipliers };
+    }
   }
 
   private concat(op: FloatConcat, value: number): Quantised {

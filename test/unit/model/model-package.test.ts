@@ -94,8 +94,17 @@ describe("an integer form", () => {
     ["a path named twice", { ...form, paths: ["tee", "tee"] }],
     ["a member that nobody knows", { ...form, more: 1 }],
     ["no known answers", { ...form, knownAnswers: null }],
+    ["a public key of a confidential form", { ...form, provingKey: "public" }],
+    ["a public key of a form that is said to be confidential", { ...form, visibility: "confidential", provingKey: "public" }],
+    ["a key for some", { ...form, visibility: "public", provingKey: "partners" }],
   ])("is refused for %s", (_, integer) => {
     expect(() => parse({ ...least, integer })).toThrow(invalid);
+  });
+
+  it("keeps its proving key to itself unless it says otherwise", () => {
+    const keyOf = (more: object) => integerPackage(parse({ ...least, integer: { ...fitting, ...more } }), checked).provingKey;
+    expect([keyOf({}), keyOf({ visibility: "public" })]).toEqual(["confidential", "confidential"]);
+    expect(keyOf({ visibility: "public", provingKey: "public" })).toBe("public");
   });
 
   it("is refused for inputs that it cannot encode, another digest, or another input", () => {

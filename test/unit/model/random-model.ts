@@ -110,6 +110,33 @@ export interface RandomModel {
   readonly seed: number;
 }
 
+interface Form {
+  readonly isImage: boolean;
+  readonly size: number;
+  readonly layers: readonly { readonly kind: Kind; readonly size: number }[];
+  readonly end: "Softmax" | "ArgMax" | "Relu" | null;
+  readonly seed: number;
+}
+
+/** The network of this form, with a dense layer last and weights from its seed. */
+export function modelOf({ isImage, size, layers, end, seed }: Form): RandomModel {
+  const inputShape = isImage ? [2, size + 2, size + 1] : [size];
+  const growing: Growing = { nodes: [], constants: {}, shape: inputShape, last: "x" };
+  const next = numbers(seed);
+  for (const layer of layers) {
+    // A window must find room.
+    const [, height = 9, width = 9] = growing.shape;
+    const kind = Math.min(height, width) < 2 && layer.kind === "conv" ? "relu" : layer.kind;
+    grow(growing, kind, layer.size, next);
+  }
+  grow(growing, "dense", 3, next);
+  if (end !== null) {
+    growing.nodes.push({ op: end, inputs: [growing.last], output: "y", attributes: end === "Relu" ? {} : { axis: 1 } });
+  }
+  const draft = { nodes: growing.nodes, constants: growing.constants, input: { shape: [null, ...inputShape] } };
+  return { draft, inputShape, kinds: [...layers.map((layer) => layer.kind), String(end)], seed };
+}
+
 /** Random networks of up to seven layers with a dense layer last, over vectors or small images. */
 export const randomModel: fc.Arbitrary<RandomModel> = fc
   .record({
@@ -119,23 +146,7 @@ export const randomModel: fc.Arbitrary<RandomModel> = fc
     end: fc.constantFrom("Softmax", "ArgMax", "Relu", null),
     seed: fc.integer({ min: 1, max: 2 ** 30 }),
   })
-  .map(({ isImage, size, layers, end, seed }) => {
-    const inputShape = isImage ? [2, size + 2, size + 1] : [size];
-    const growing: Growing = { nodes: [], constants: {}, shape: inputShape, last: "x" };
-    const next = numbers(seed);
-    for (const layer of layers) {
-      // A window must find room.
-      const [, height = 9, width = 9] = growing.shape;
-      const kind = Math.min(height, width) < 2 && layer.kind === "conv" ? "relu" : layer.kind;
-      grow(growing, kind, layer.size, next);
-    }
-    grow(growing, "dense", 3, next);
-    if (end !== null) {
-      growing.nodes.push({ op: end, inputs: [growing.last], output: "y", attributes: end === "Relu" ? {} : { axis: 1 } });
-    }
-    const draft = { nodes: growing.nodes, constants: growing.constants, input: { shape: [null, ...inputShape] } };
-    return { draft, inputShape, kinds: [...layers.map((layer) => layer.kind), String(end)], seed };
-  });
+  .map(modelOf);
 
 /** Samples for a random model: numbers from -1 to 1. */
 export function randomSamples({ inputShape, seed }: RandomModel, count: number): number[][] {

@@ -12,6 +12,11 @@ export const zkChecks = {
     spec: "SPEC 3.8",
     states: "the leg is well-formed and its numbers are canonical",
   },
+  "zk.submission-readable": {
+    code: "EVIDENCE_MALFORMED",
+    spec: "SPEC 3.9",
+    states: "the document that the caller submitted is in the bundle and well-formed",
+  },
   "zk.setup-readable": {
     code: "EVIDENCE_MALFORMED",
     spec: "SPEC 3.8",
@@ -63,7 +68,7 @@ export const zkChecks = {
   "zk.context-bound": {
     code: "ZK_CONTEXT_MISMATCH",
     spec: "SPEC 3.8",
-    states: "the proof's context is that of the leg's binding",
+    states: "the proof's context is that of the leg's kind and binding",
   },
   "zk.proof": { code: "ZK_PROOF_INVALID", spec: "SPEC 3.8", states: "the proof holds for the public signals under the key" },
 } as const satisfies CheckTable;

@@ -27,10 +27,21 @@ export interface ModelSource {
   /** The proving key's bytes, and the file that holds them. */
   readonly zkey: Uint8Array;
   readonly zkeyFile: string;
+  /** Whether callers may have the proving key. */
+  readonly provingKey: "public" | "confidential";
+}
+
+/** A file that callers may have. */
+export interface PublicFile {
+  readonly file: string;
+  readonly digest: Sha256Digest;
+  readonly byteLength: number;
 }
 
 /** A model with a key that was checked. */
-export interface ProvingModel extends Omit<ModelSource, "zkey" | "answers" | "zkeyFile"> {
+export interface ProvingModel extends Omit<ModelSource, "zkey" | "answers" | "zkeyFile" | "provingKey"> {
+  /** The proving key; null where it is confidential. */
+  readonly publicKeyFile: PublicFile | null;
   readonly keyBytes: Uint8Array;
   readonly keyDigest: Sha256Digest;
   readonly setupBytes: Uint8Array;
@@ -86,7 +97,7 @@ async function openModel(
   programs: ProvingPrograms,
   limits: PoolLimits,
 ): Promise<ProvingModel> {
-  const { model, checked, circuit, circuitDigest, setup } = source;
+  const { model, checked, circuit, circuitDigest, setup, zkey, zkeyFile } = source;
   const verifier = openVerifier(key);
   const prover = await openProverPool(programs.prover(source.zkeyFile), limits);
   const witnesses = new WitnessMaker(programs.witness, source, {
@@ -101,7 +112,9 @@ async function openModel(
   }
   const keyBytes = encodeVerificationKey(key);
   const documents = { keyBytes, keyDigest: digestOf(keyBytes), setupBytes: encodeSetup(setup) };
-  return { model, checked, circuit, circuitDigest, setup, verifier, prover, witnesses, ...documents };
+  const publicKeyFile =
+    source.provingKey === "public" ? { file: zkeyFile, digest: digestOf(zkey), byteLength: zkey.length } : null;
+  return { model, checked, circuit, circuitDigest, setup, verifier, prover, witnesses, publicKeyFile, ...documents };
 }
 
 /**

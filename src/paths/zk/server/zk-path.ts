@@ -21,15 +21,17 @@ import type {
   InferencePath,
   InferOptions,
   PathAnswer,
+  PathRoute,
   Readiness,
   ServedModel,
 } from "../../path.ts";
 import type { Witness } from "../compile/witness.ts";
-import { evidenceTypeOf } from "../evidence/zk-appraiser.ts";
+import { evidenceTypeOf } from "../evidence/proven-statement.ts";
 import { zkError } from "../wire/codes.ts";
 import { contextOf } from "../wire/context.ts";
 import { encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
+import { callerProofRoutes } from "./caller-proofs.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";
 
@@ -60,11 +62,13 @@ class ZkInference implements InferencePath {
   readonly id = "zk";
   readonly attestedUpstream = false;
   readonly sealed = null;
+  readonly routes: readonly PathRoute[];
   private readonly options: ZkPathOptions;
   private closed = false;
 
   constructor(options: ZkPathOptions) {
     this.options = options;
+    this.routes = callerProofRoutes(options.models);
   }
 
   models(): readonly ServedModel[] {

@@ -7,6 +7,11 @@ export const codes = {
     retryable: false,
     action: "send the request in the clear, or ask for another path: no prover here is attested, so none may open a sealed input",
   },
+  PROVING_KEY_CONFIDENTIAL: {
+    status: 403,
+    retryable: false,
+    action: "let the gateway prove: this model's owner does not hand out its proving key, which shows the weights",
+  },
   ZK_KEY_INVALID: {
     status: 500,
     retryable: false,
@@ -18,6 +23,11 @@ export const codes = {
     action: "leave out `triseal_outputs`: a proof of this version states its outputs",
   },
   ZK_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the proof does not hold for these public signals" },
+  ZK_SUBMISSION_MALFORMED: {
+    status: 400,
+    retryable: false,
+    action: "submit the document that `triseal zk prove --gateway` makes, with every number in its only spelling",
+  },
   ZK_PROVER_LOST: { status: 503, retryable: true, action: "retry: the prover died while it held the job" },
   ZK_PROVER_MEMORY: { status: 500, retryable: false, action: "raise the provers' memory limit, or take a smaller model" },
   ZK_PROVER_OVERLOADED: { status: 503, retryable: true, action: "retry later: the provers' queue is full" },

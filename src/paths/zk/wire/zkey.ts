@@ -41,11 +41,19 @@ export interface KeySizes {
   readonly domain: number;
 }
 
+/** What of a proving key is not for its prover alone. */
+export interface ReadKey {
+  readonly key: VerificationKey;
+  readonly sizes: KeySizes;
+  /** delta in the first group: what blinds `a` of every proof. Where it is zero, proofs show something of their witness. */
+  readonly delta1: PointG1;
+}
+
 /**
  * The verification key inside a proving key, and its circuit's sizes. Points are not checked: see `openVerifier`.
  * @throws TrisealError `FORMAT_INVALID` for a file that is truncated, foreign or not of BN254.
  */
-export function readVerificationKey(zkey: Uint8Array): { readonly key: VerificationKey; readonly sizes: KeySizes } {
+export function readVerificationKey(zkey: Uint8Array): ReadKey {
   const sections = parseContainer(zkey, "zkey", 1, MAX_ZKEY_BYTES);
   const head = sections.get(2, HEADER_BYTES);
   const fields = head.getUint32(0, true) === FIELD_BYTES && readUint256(head, 4) === BASE_ORDER;
@@ -59,5 +67,5 @@ export function readVerificationKey(zkey: Uint8Array): { readonly key: Verificat
   const points = sections.get(3, G1_BYTES * (publicSignals + 1));
   const ic = Array.from({ length: publicSignals + 1 }, (_, at) => g1(points, at * G1_BYTES));
   const key = { alpha: g1(head, 84), beta: g2(head, 212), gamma: g2(head, 340), delta: g2(head, 532), ic };
-  return { key, sizes: { wires, publicSignals, domain } };
+  return { key, sizes: { wires, publicSignals, domain }, delta1: g1(head, 468) };
 }

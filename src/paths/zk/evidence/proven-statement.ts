@@ -1,0 +1,142 @@
+/** What any proof of the zk path is judged by: its key, how that was made, whose it is, and what it is bound to. */
+import type { Basis, Checklist } from "../../../core/check.ts";
+import type { Sha256Digest } from "../../../core/digest.ts";
+import { TrisealError } from "../../../core/errors.ts";
+import type { AppraisalInputs, LegClaims } from "../../path.ts";
+import { type Proof, parseVerificationKey, type VerificationKey } from "../wire/documents.ts";
+import type { StatedSignals } from "../wire/leg.ts";
+import { parseSetup, type Setup, type SetupState } from "../wire/setup.ts";
+import type { zkChecks } from "./check-table.ts";
+import { type Groth16Verifier, openVerifier } from "./groth16.ts";
+import { judgeSetup, type SetupJudgement, verifySetup } from "./setup.ts";
+import type { ZkTrust } from "./trust-section.ts";
+
+/** Checks of the zk path. */
+export type ZkChecklist = Checklist<typeof zkChecks>;
+
+/** A proof with what it is said to be about. */
+export interface ProvenStatement {
+  readonly modelDigest: Sha256Digest;
+  readonly circuitDigest: Sha256Digest;
+  readonly keyDigest: Sha256Digest;
+  readonly setupDigest: Sha256Digest;
+  readonly proof: Proof;
+  readonly publicSignals: readonly bigint[];
+  /** The public signals by their meaning; null where they have none. */
+  readonly stated: StatedSignals | null;
+  /** The context that the proof must be bound to. */
+  readonly context: bigint;
+}
+
+/** What a proof shows that could be judged. */
+export interface ProvenClaims {
+  readonly stated: StatedSignals;
+  readonly setup: Setup;
+  readonly correctness: LegClaims["correctness"];
+}
+
+/** Type of evidence as policies read it in `backend.evidence_type`. */
+export function evidenceTypeOf(state: SetupState): string {
+  return `groth16-${state}`;
+}
+
+/** A commitment as legs state it. */
+export function commitmentText(element: bigint): string {
+  return element.toString(16).padStart(64, "0");
+}
+
+/** Keys that were opened last: opening one costs more than a proof. */
+const MAX_OPENED = 16;
+const opened = new Map<Sha256Digest, Groth16Verifier>();
+
+/** A verifier for the key of this digest, whose bytes are given. */
+function verifierOf(digest: Sha256Digest, key: VerificationKey): Groth16Verifier {
+  const known = opened.get(digest);
+  if (known !== undefined) return known;
+  const verifier = openVerifier(key);
+  const [oldest] = opened.keys();
+  if (opened.size >= MAX_OPENED && oldest !== undefined) opened.delete(oldest);
+  opened.set(digest, verifier);
+  return verifier;
+}
+
+/** Setups that were verified against their key, by both digests: a transcript costs pairings. */
+const verified = new Set<string>();
+
+function verifySetupOnce(leg: ProvenStatement, setup: Setup, key: VerificationKey): void {
+  const name = `${leg.setupDigest} ${leg.keyDigest}`;
+  if (verified.has(name)) return;
+  verifySetup(setup, key);
+  if (verified.size >= MAX_OPENED) verified.clear();
+  verified.add(name);
+}
+
+/** Judges a proof; null where trust section, setup or signals cannot be read. Each has its failed check then. */
+export function appraiseProven(
+  proven: ProvenStatement,
+  trust: ZkTrust | null,
+  inputs: AppraisalInputs,
+  checks: ZkChecklist,
+): ProvenClaims | null {
+  // All that is cited is asked for, whatever can be made of it: none of it is an unused part.
+  const setup = checks.attempt("zk.setup-readable", "assertion", () => parseSetup(blobOf(inputs, proven.setupDigest)));
+  const key = checks.attempt("zk.key-readable", "assertion", () => parseVerificationKey(blobOf(inputs, proven.keyDigest)));
+  if (setup !== null) checks.expect("zk.setup-readable", true, "assertion");
+  if (key !== null) appraiseProof(proven, setup, key, checks);
+  const { stated } = proven;
+  if (trust === null || setup === null || stated === null) return null;
+  checks.expect("zk.context-bound", stated.context === proven.context, "proof");
+  const judgement = judgeSetup(setup, trust.setups);
+  checks.expect("zk.setup-accepted", judgement.accepted !== null, "assertion", judgement.text);
+  appraiseChain(proven, setup, trust, inputs, checks);
+  return { stated, setup, correctness: correctnessOf(setup, judgement, trust) };
+}
+
+function appraiseProof(leg: ProvenStatement, setup: Setup | null, key: VerificationKey, checks: ZkChecklist): void {
+  checks.expect("zk.key-readable", true, "assertion");
+  const verifier = checks.attempt("zk.key-sound", "proof", () => verifierOf(leg.keyDigest, key));
+  if (verifier === null) return;
+  checks.expect("zk.key-sound", true, "proof");
+  checks.expect("zk.proof", verifier.verify(leg.proof, leg.publicSignals), "proof");
+  if (setup === null) return;
+  const isSound = checks.attempt("zk.setup-sound", "proof", () => {
+    verifySetupOnce(leg, setup, key);
+    return true;
+  });
+  if (isSound !== null) checks.expect("zk.setup-sound", true, "proof");
+}
+
+/** A blob of the bundle. @throws TrisealError `FORMAT_INVALID`. */
+export function blobOf(inputs: AppraisalInputs, digest: Sha256Digest): Uint8Array {
+  const bytes = inputs.blob(digest);
+  if (bytes === null) throw new TrisealError("FORMAT_INVALID", `${digest} is not in the bundle`);
+  return bytes;
+}
+
+/** The chain from the model to its circuit and its key, and what the trust file says of each. */
+function appraiseChain(leg: ProvenStatement, setup: Setup, trust: ZkTrust, inputs: AppraisalInputs, checks: ZkChecklist): void {
+  const { modelDigest } = leg;
+  const { models, keys } = trust;
+  const { measurements } = inputs.revoked;
+  const fits = setup.circuitDigest === leg.circuitDigest && setup.modelDigest === modelDigest;
+  checks.expect("zk.setup-fits", fits, "assertion");
+  const named = "accept" in keys || keys.some(({ digest, model }) => digest === leg.keyDigest && model === modelDigest);
+  checks.expect("zk.key-accepted", named, "assertion", "accept" in keys ? "any, by the trust file" : leg.keyDigest);
+  const withdrawn = measurements.has(leg.keyDigest) || measurements.has(leg.circuitDigest);
+  checks.expect("zk.key-not-revoked", !withdrawn, "assertion");
+  const known = "accept" in models || models.some(({ name, digest }) => name === inputs.model && digest === modelDigest);
+  checks.expect("zk.model-accepted", known, "assertion", "accept" in models ? "any, by the trust file" : modelDigest);
+  checks.expect("zk.model-not-revoked", !measurements.has(modelDigest), "assertion");
+  const compiled = inputs.programs.get(modelDigest);
+  // It shows that the setup document names the model's circuit; that the key is that circuit's is for setup or trust file.
+  if (compiled === undefined) checks.skip("zk.circuit-recompiled", "assertion", "the model was not shown");
+  else checks.expect("zk.circuit-recompiled", compiled === leg.circuitDigest, "assertion", `compiled ${compiled}`);
+}
+
+/** What a proof rests on: its setup, and who says that the key is that of the model. */
+function correctnessOf(setup: Setup, { accepted, text }: SetupJudgement, { keys }: ZkTrust): LegClaims["correctness"] {
+  const chain = "accept" in keys ? "; that the key is the model's is the service's word" : "";
+  const weak: Basis = setup.state === "dev-insecure" || chain !== "" ? "assertion" : "signature";
+  const basis = accepted === "named" && chain === "" ? "proof" : weak;
+  return { text: `proven for a committed input and stated outputs; ${text}${chain}`, basis };
+}
