@@ -14,9 +14,13 @@ import { type Circuit, compileCircuit } from "../paths/zk/compile/circuit.ts";
 import { bindWeights, compileArchitecture } from "../paths/zk/compile/committed-circuit.ts";
 import { openKeyProgram } from "../paths/zk/server/key-program.ts";
 import { makeDevKey } from "../paths/zk/server/make-dev-key.ts";
-import type { ProverProgram } from "../paths/zk/server/prover-process.ts";
 import { isBuilt, rustProgram, snarkjsProgram } from "../paths/zk/server/prover-programs.ts";
-import { type ModelSource, openProvingModels, type ProvingModel } from "../paths/zk/server/proving-model.ts";
+import {
+  type ModelSource,
+  openProvingModels,
+  type ProvingModel,
+  type ProvingPrograms,
+} from "../paths/zk/server/proving-model.ts";
 import { createZkPath } from "../paths/zk/server/zk-path.ts";
 import { verificationKeyDigest } from "../paths/zk/wire/documents.ts";
 import { commitmentText } from "../paths/zk/wire/leg.ts";
@@ -140,10 +144,12 @@ async function sourceOf(setup: ProverSetup, name: string, packages: readonly Loa
   return { model, checked, answers, circuit, circuitDigest: digestOf(r1cs), provingKey, ...files };
 }
 
-function programFor(memoryMib: number): (zkeyFile: string) => ProverProgram {
+function programsFor(memoryMib: number): ProvingPrograms {
   const [script = ""] = programArguments("src/paths/zk/snarkjs/main");
+  const [witness = ""] = programArguments("src/paths/zk/server/witness-thread");
   const rust = isBuilt(RUST_PROVER);
-  return (zkeyFile) => (rust ? rustProgram(RUST_PROVER, zkeyFile, memoryMib) : snarkjsProgram(script, zkeyFile));
+  const prover = (zkeyFile: string) => (rust ? rustProgram(RUST_PROVER, zkeyFile, memoryMib) : snarkjsProgram(script, zkeyFile));
+  return { prover, witness };
 }
 
 function sectionOf(models: readonly ProvingModel[], because: string): JsonObject | null {
@@ -174,7 +180,7 @@ export async function startProvers(setup: ProverSetup): Promise<StartedProvers> 
   const sources: ModelSource[] = [];
   for (const name of new Set(zk.models)) sources.push(await sourceOf(setup, name, packages));
   const pool = { workers: zk.provers, memoryMib: zk.memoryMib, maxQueued: zk.queueLength };
-  const models = await openProvingModels(sources, programFor(zk.memoryMib), pool);
+  const models = await openProvingModels(sources, programsFor(zk.memoryMib), pool);
   const { jurisdiction } = workers;
   const path = createZkPath({
     models,
