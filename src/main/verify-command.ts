@@ -9,7 +9,9 @@ import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { readPackage } from "../model/read/read-package.ts";
 import { compileCircuit } from "../paths/zk/compile/circuit.ts";
+import { compileThreshold } from "../paths/zk/compile/threshold.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
+import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
 import {
   EMPTY_TRUST,
   findReusedLegs,
@@ -71,10 +73,11 @@ async function readOpening(salt: string | undefined, checked: CheckedModel | nul
   return { salt: parseSalt(new Uint8Array(await readFile(salt))), model: async () => checked };
 }
 
-/** What the zk path runs for a model, compiled here. */
+/** What the zk path runs for the shipped statement, and for a model, compiled here. */
 function compiledHere(checked: CheckedModel | null): NonNullable<VerifyOptions["programs"]> {
-  if (checked === null) return new Map();
-  return new Map([["zk", new Map([[checked.digest, digestOf(encodeR1cs(compileCircuit(checked).system))]])]]);
+  const programs = new Map([[THRESHOLD_STATEMENT.digest, digestOf(encodeR1cs(compileThreshold().system))]]);
+  if (checked !== null) programs.set(checked.digest, digestOf(encodeR1cs(compileCircuit(checked).system)));
+  return new Map([["zk", programs]]);
 }
 
 async function readTrust(path: string | undefined): Promise<Trust> {

@@ -40,7 +40,7 @@ export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>)
 }
 
 /** A `.zkey` that whoever runs this can forge under: by the Rust program where it was built, else slowly without it. */
-export async function developmentKey(circuit: Circuit, r1cs: Uint8Array, silent: boolean): Promise<Uint8Array> {
+export async function developmentKey(circuit: Pick<Circuit, "system">, r1cs: Uint8Array, silent: boolean): Promise<Uint8Array> {
   const program = keyProgram(silent);
   if (program === null) return makeDevKey(circuit.system, progressLine("key: points, without the Rust prover", silent));
   return inTemporaryFolder(async (folder) => {

@@ -35,10 +35,8 @@ import {
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
 import { developmentKey, inTemporaryFolder, ZK_FILES } from "./make-key.ts";
-import type { ZkPackage } from "./zk-package.ts";
+import type { CompiledFolder, KeyFolder } from "./zk-package.ts";
 import { needKeyProgram } from "./zk-programs.ts";
-
-type Compiled = Omit<ZkPackage, "setup" | "zkeyFile">;
 
 /** A powers-of-tau file and the SHA-256 that it must have. */
 export interface PowersFile {
@@ -70,7 +68,7 @@ async function replaceKey(folder: string, zkeyFile: string, setup: Omit<Setup, "
 }
 
 async function prepared(
-  compiled: Compiled,
+  compiled: CompiledFolder,
   powers: PowersFile,
   folder: string,
   silent: boolean,
@@ -124,13 +122,13 @@ async function contributeTo(
 }
 
 /** A setup before its key is there. */
-function startOf({ checked, circuitDigest }: Compiled): Omit<Setup, "keyDigest"> {
+function startOf({ checked, circuitDigest }: CompiledFolder): Omit<Setup, "keyDigest"> {
   const { keyDigest: _, ...start } = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest: circuitDigest });
   return start;
 }
 
 /** Makes a `dev-insecure` key. */
-export async function setUpForDevelopment(compiled: Compiled, silent: boolean): Promise<Setup> {
+export async function setUpForDevelopment(compiled: CompiledFolder, silent: boolean): Promise<Setup> {
   return inTemporaryFolder(async (folder) => {
     const zkey = join(folder, "c.zkey");
     await writeFile(zkey, await developmentKey(compiled.circuit, compiled.r1cs, silent), { mode: 0o600 });
@@ -144,7 +142,7 @@ export async function setUpForDevelopment(compiled: Compiled, silent: boolean): 
  * @throws TrisealError `ZK_SETUP_INVALID` for powers of another digest, too few, or that are none.
  */
 export async function setUpFromPowers(
-  compiled: Compiled,
+  compiled: CompiledFolder,
   powers: PowersFile,
   party: { readonly name: string; readonly signer: Signer } | null,
   silent: boolean,
@@ -160,13 +158,13 @@ export async function setUpFromPowers(
 }
 
 /** @throws TrisealError `ZK_SETUP_INVALID` where the key at hand is not the one that the transcript ends with. */
-async function assertAtHand(zk: ZkPackage): Promise<void> {
+async function assertAtHand(zk: KeyFolder): Promise<void> {
   if ((await digestOfFile(zk.zkeyFile)) === headOf(zk).zkey) return;
   throw zkError("ZK_SETUP_INVALID", "`model.zkey` is not the key that the transcript ends with");
 }
 
 /** @throws TrisealError `ZK_SETUP_INVALID` unless the key at hand is that of the circuit and the powers, but for delta. */
-async function assertOfCircuit(zk: ZkPackage, powers: PowersFile, silent: boolean): Promise<void> {
+async function assertOfCircuit(zk: KeyFolder, powers: PowersFile, silent: boolean): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const { zkey, phase1 } = await prepared(zk, powers, folder, silent);
     const stated = zk.setup.phase1;
@@ -177,7 +175,7 @@ async function assertOfCircuit(zk: ZkPackage, powers: PowersFile, silent: boolea
   });
 }
 
-function assertOpen({ setup }: ZkPackage): void {
+function assertOpen({ setup }: KeyFolder): void {
   if (setup.state !== "ceremony") throw new TrisealError("FORMAT_INVALID", `a \`${setup.state}\` setup takes no contributions`);
   if (setup.beacon !== null) throw new TrisealError("FORMAT_INVALID", "the ceremony has ended: its beacon was applied");
 }
@@ -187,7 +185,7 @@ function assertOpen({ setup }: ZkPackage): void {
  * the powers are given).
  */
 export async function contribute(
-  zk: ZkPackage,
+  zk: KeyFolder,
   contributor: { readonly name: string; readonly signer: Signer },
   powers: PowersFile | null,
   silent: boolean,
@@ -206,7 +204,7 @@ export async function contribute(
 
 /** Ends the ceremony with a public value that nobody could choose. */
 export async function applyBeacon(
-  zk: ZkPackage,
+  zk: KeyFolder,
   beacon: Pick<Beacon, "source" | "value" | "iterationsLog">,
   silent: boolean,
 ): Promise<Setup> {
@@ -236,7 +234,7 @@ export interface CheckedSetup {
  * @throws TrisealError `ZK_SETUP_INVALID`, `ZK_KEY_INVALID`.
  */
 export async function checkSetup(
-  zk: ZkPackage,
+  zk: KeyFolder,
   key: VerificationKey,
   powers: PowersFile | null,
   silent: boolean,

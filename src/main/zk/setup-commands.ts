@@ -1,17 +1,14 @@
 /** `triseal zk setup | contribute | beacon | verify-setup`: how proving keys are made, and by whom. */
 
-import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { encodeHex, parseHex } from "../../core/bytes.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { g1Json, g2Json } from "../../paths/zk/wire/documents.ts";
 import { MAX_BEACON_LOG, SETUP_STATES, type Setup, transcriptDigest } from "../../paths/zk/wire/setup.ts";
-import { createSeedSigner } from "../../signing/ed25519-signer.ts";
 import { refusing } from "./refusing.ts";
 import { applyBeacon, checkSetup, contribute, type PowersFile, setUpForDevelopment, setUpFromPowers } from "./run-setup.ts";
-import { compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
+import { readSeedFile } from "./seed-file.ts";
+import { compileFolder, readKeyFolder, readPackageKey } from "./zk-package.ts";
 
 interface PowersFlags {
   readonly ptau?: string;
@@ -35,20 +32,10 @@ function powersOf({ ptau, ptauSha256 }: PowersFlags): PowersFile | null {
   return { file: ptau, sha256: ptauSha256 };
 }
 
-/** The contributor's key: 32 bytes in hexadecimal, made and kept in the file where it is not there. */
-async function signerOf(file: string | undefined): Promise<Signer> {
-  if (file === undefined) return malformed("--key wants the file of your Ed25519 key; one that is not there is made");
-  const existing = await readFile(file, "utf8").catch(() => null);
-  const seed = existing?.trim() ?? encodeHex(new Uint8Array(randomBytes(32)));
-  if (!/^[0-9a-f]{64}$/.test(seed)) malformed("the key's file holds no seed of 32 bytes in hexadecimal");
-  if (existing === null) await writeFile(file, `${seed}\n`, { mode: 0o600, flag: "wx" });
-  return createSeedSigner("contributor", parseHex(seed));
-}
-
 async function partyOf(flags: PartyFlags): Promise<{ readonly name: string; readonly signer: Signer }> {
   const { name } = flags;
   if (name === undefined || !/^[\x20-\x7e]{1,128}$/.test(name)) return malformed("--name wants your name, as others know you");
-  return { name, signer: await signerOf(flags.key) };
+  return { name, signer: await readSeedFile(flags.key) };
 }
 
 function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean>> = {}): void {
@@ -78,7 +65,7 @@ interface SetupFlags extends PartyFlags {
 async function developmentKey(dir: string, flags: SetupFlags, powers: PowersFile | null): Promise<void> {
   if (powers !== null) malformed("a `dev-insecure` key takes no powers of tau");
   const silent = flags.json === true;
-  show(await setUpForDevelopment(await compilePackage(dir), silent), flags);
+  show(await setUpForDevelopment(await compileFolder(dir), silent), flags);
   if (!silent) console.log("note        whoever made this key can forge proofs: verifiers refuse it unless told otherwise");
 }
 
@@ -91,7 +78,7 @@ function setup(dir: string, flags: SetupFlags): Promise<void> {
     if (state === "dev-insecure") return developmentKey(dir, flags, powers);
     if (powers === null) return malformed(`--state ${state} wants --ptau and --ptau-sha256`);
     const party = state === "single-party" ? await partyOf(flags) : null;
-    show(await setUpFromPowers(await compilePackage(dir), powers, party, silent), flags);
+    show(await setUpFromPowers(await compileFolder(dir), powers, party, silent), flags);
     if (!silent && party === null)
       console.log("note        nobody contributed yet, so the key is refused: `triseal zk contribute` next");
   });
@@ -99,7 +86,7 @@ function setup(dir: string, flags: SetupFlags): Promise<void> {
 
 function contributeOnce(dir: string, flags: PartyFlags): Promise<void> {
   return refusing(flags.json, async () => {
-    const zk = await readZkPackage(dir);
+    const zk = await readKeyFolder(dir);
     const powers = powersOf(flags);
     const done = await contribute(zk, await partyOf(flags), powers, flags.json === true);
     show(done, flags, { keyCheckedFirst: powers !== null });
@@ -127,7 +114,7 @@ function beacon(dir: string, flags: BeaconFlags): Promise<void> {
     if (!Number.isInteger(iterationsLog) || iterationsLog < 0 || iterationsLog > MAX_BEACON_LOG) {
       malformed(`--iterations-log wants a number from 0 to ${MAX_BEACON_LOG}`);
     }
-    show(await applyBeacon(await readZkPackage(dir), { value, source, iterationsLog }, flags.json === true), flags);
+    show(await applyBeacon(await readKeyFolder(dir), { value, source, iterationsLog }, flags.json === true), flags);
   });
 }
 
@@ -145,7 +132,7 @@ function trustEntry(done: Setup): readonly string[] {
 
 function verifySetupOf(dir: string, flags: PowersFlags): Promise<void> {
   return refusing(flags.json, async () => {
-    const zk = await readZkPackage(dir);
+    const zk = await readKeyFolder(dir);
     const { ofCircuit } = await checkSetup(zk, await readPackageKey(zk), powersOf(flags), flags.json === true);
     show(zk.setup, flags, { keyIsOfCircuit: ofCircuit });
     if (flags.json) return;
@@ -177,7 +164,11 @@ function withParty(command: Command): Command {
 
 /** Adds the setup commands. */
 export function addSetupCommands(zk: Command): void {
-  withParty(zk.command("setup <dir>").description("make the key of a built model package"))
+  withParty(
+    zk
+      .command("setup <dir>")
+      .description("make the key of a built model package, or of the statement in a folder `threshold-statement`"),
+  )
     .requiredOption("--state <state>", SETUP_STATES.join(", "))
     .action(setup);
   withParty(

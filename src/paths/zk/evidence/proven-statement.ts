@@ -33,6 +33,8 @@ export interface ProvenClaims {
   readonly stated: StatedSignals;
   readonly setup: Setup;
   readonly correctness: LegClaims["correctness"];
+  /** What the proof itself rests on, in words: `correctness` says it, too. */
+  readonly rests: string;
 }
 
 /** Type of evidence as policies read it in `backend.evidence_type`. */
@@ -89,7 +91,7 @@ export function appraiseProven(
   const judgement = judgeSetup(setup, trust.setups);
   checks.expect("zk.setup-accepted", judgement.accepted !== null, "assertion", judgement.text);
   appraiseChain(proven, setup, trust, inputs, checks);
-  return { stated, setup, correctness: correctnessOf(setup, judgement, trust) };
+  return { stated, setup, ...restsOn(setup, judgement, trust) };
 }
 
 function appraiseProof(leg: ProvenStatement, setup: Setup | null, key: VerificationKey, checks: ZkChecklist): void {
@@ -134,9 +136,14 @@ function appraiseChain(leg: ProvenStatement, setup: Setup, trust: ZkTrust, input
 }
 
 /** What a proof rests on: its setup, and who says that the key is that of the model. */
-function correctnessOf(setup: Setup, { accepted, text }: SetupJudgement, { keys }: ZkTrust): LegClaims["correctness"] {
+function restsOn(
+  setup: Setup,
+  { accepted, text }: SetupJudgement,
+  { keys }: ZkTrust,
+): Pick<ProvenClaims, "correctness" | "rests"> {
   const chain = "accept" in keys ? "; that the key is the model's is the service's word" : "";
   const weak: Basis = setup.state === "dev-insecure" || chain !== "" ? "assertion" : "signature";
   const basis = accepted === "named" && chain === "" ? "proof" : weak;
-  return { text: `proven for a committed input and stated outputs; ${text}${chain}`, basis };
+  const rests = `${text}${chain}`;
+  return { correctness: { text: `proven for a committed input and stated outputs; ${rests}`, basis }, rests };
 }
