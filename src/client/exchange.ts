@@ -34,6 +34,11 @@ export interface InferenceCall {
    * be answered twice, even across its own restart.
    */
   readonly idempotencyKey?: string;
+  /**
+   * Whether an answer is handed over while legs that policy lets follow are not there yet. By default it is held back until
+   * each is there and verified, or its deadline passed.
+   */
+  readonly allowPending?: boolean;
   readonly signal?: AbortSignal;
   /** Told of the stages `prepare`, `seal`, `http`, `open`, `bundle` and `verify` of this call; for measurements. */
   readonly stages?: Stages;

@@ -27,12 +27,14 @@ export interface Repeatable<T> {
   readonly isRetryable: (error: unknown) => boolean;
 }
 
-function randomFraction(): number {
+/** A random number from 0 up to, but not including, 1. */
+export function randomFraction(): number {
   const [word = 0] = crypto.getRandomValues(new Uint32Array(1));
   return word / 2 ** 32;
 }
 
-function platformSleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits by the platform's timer. */
+export function platformSleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const end = () => {

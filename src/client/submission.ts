@@ -9,7 +9,7 @@ import { assertVerified } from "./appraise-service.ts";
 import { type Challenge, type ChallengeCall, challengeBody, PROOF_SUBMISSION, readChallenge } from "./challenge.ts";
 import { randomHex } from "./exchange.ts";
 import type { ServiceAnswer, ServiceConnection } from "./service-connection.ts";
-import type { JudgedReceipt, VerifiedAnswer } from "./verified-answer.ts";
+import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
 
 /** A service that was appraised. */
 interface Appraised {
@@ -70,7 +70,7 @@ export async function submitDocument<S extends Appraised>(
     const response = parseInferenceResponse(answer.body);
     const isOurs = eventOf(receipt, "policy.decided")?.decision_digest === decisionDigest;
     assertVerified(isOurs && receipt.model === model && response.modelName === model, "the receipt is about something else");
-    return { response, ...judged, commitment: null };
+    return completeAnswer({ response, ...judged, commitment: null });
   });
 }
 

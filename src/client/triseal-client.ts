@@ -3,20 +3,20 @@
  * once its receipt was verified against the exact request and response.
  */
 import { encodeHex } from "../core/bytes.ts";
-import { digestOf, type Sha256Digest } from "../core/digest.ts";
+import type { Sha256Digest } from "../core/digest.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
-import { callerFacts, parseInferenceResponse } from "../core/oip.ts";
+import { callerFacts } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
-import { inStage, type Stages } from "../core/stage.ts";
+import { inStage } from "../core/stage.ts";
 import { type Clock, holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
-import { parseBundle } from "../receipt/index.ts";
+import { receiptDigest } from "../receipt/index.ts";
 import type { Trust } from "../trust/trust-file.ts";
-import { type VerifyOptions, verifyBundle } from "../verify/index.ts";
+import type { VerifyOptions } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
+import { awaitLegs } from "./await-legs.ts";
 import type { Challenge, ChallengeCall } from "./challenge.ts";
 import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
-import { commitmentOf, isCommitted } from "./commitment.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -27,6 +27,7 @@ import {
   type WireRequest,
 } from "./exchange.ts";
 import { IntegerModels } from "./integer-models.ts";
+import { judgeAnswer, judgeReceipt, type ReceiptJudge } from "./judge-answer.ts";
 import { clearPathCodes, defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { type RetryOptions, withRetries } from "./retry.ts";
@@ -34,7 +35,7 @@ import { type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { SessionSource } from "./session-source.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { askChallenge, fetchDocument, type ServiceAccess, submitDocument, type WantedDocument } from "./submission.ts";
-import type { JudgedReceipt, VerifiedAnswer } from "./verified-answer.ts";
+import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
 
 export type { VerifiedAnswer } from "./verified-answer.ts";
 
@@ -115,8 +116,14 @@ export class TrisealClient {
    *   the appraised service could read what is sent; `SERVICE_ERROR` for a code that this version does not know;
    *   `VERIFICATION_FAILED` where service, session, answer or receipt do not
    *   verify under the trust file. Nothing of an unverified answer is returned. The reason of `signal` once that aborts.
+   *   As `VerifiedAnswer.completed` for an answer whose receipt awaits legs, unless the call allows that.
    */
   async infer(call: InferenceCall): Promise<VerifiedAnswer> {
+    const answer = await this.answer(call);
+    return answer.pending.length === 0 || call.allowPending === true ? answer : answer.completed(call.signal);
+  }
+
+  private async answer(call: InferenceCall): Promise<VerifiedAnswer> {
     const exchange = await inStage(call.stages, "prepare", () => startExchange(call));
     const sealed = call.seal !== false;
     const work = {
@@ -258,18 +265,32 @@ export class TrisealClient {
 
   private async verified(received: Received, openedResponse: Uint8Array, signal: AbortSignal): Promise<VerifiedAnswer> {
     const { exchange, service, wire, answer } = received;
-    const { call, opened, id } = exchange;
-    const response = parseInferenceResponse(openedResponse);
-    const committed = isCommitted(response, exchange.salt);
-    const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, call.model, digest, signal);
-    const opening = committed ? { salt: exchange.salt, model } : null;
-    const shown = { request: opened, response: openedResponse, opening };
-    const { receipt, receiptId, bundle, verdict } = await this.judged(service, answer, shown, signal, call.stages);
-    const [first] = receipt.event_log;
-    const sameRequest = first?.type === "request.received" && first.body_hash === digestOf(wire.body);
-    assertVerified(receipt.model === call.model && sameRequest, "the receipt is about another request");
-    assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
-    return { response, receiptId, bundle, verdict, commitment: commitmentOf(verdict, exchange.salt, committed) };
+    const { receiptId } = answer;
+    assertVerified(receiptId !== null, "the answer names no receipt");
+    const look = (within: AbortSignal) => this.fetchBundle(service, receiptId, within);
+    const judge = (shown: Uint8Array, allowPending: boolean, within: AbortSignal) => {
+      const model = (digest: Sha256Digest) => this.integerModels.find(service.connection, exchange.call.model, digest, within);
+      return judgeAnswer(shown, { exchange, wire, openedResponse, model }, this.judgeOf(service, receiptId, allowPending));
+    };
+    const bundle = await inStage(exchange.call.stages, "bundle", () => look(signal));
+    // What is there is verified now, so that nothing is waited for that is refused already.
+    const { receipt, ...first } = await judge(bundle, true, signal);
+    this.noteKeyset(service, answer);
+    const { pending } = first;
+    if (pending.length === 0) return completeAnswer(first);
+    const completed = async (caller?: AbortSignal): Promise<VerifiedAnswer> => {
+      const { clock, retry = {} } = this.options;
+      const assertComing = (within: AbortSignal) => service.connection.assertComing(answer.pendingJobs, within);
+      const whole = await awaitLegs({ pending, look, assertComing, clock, retry, signal: caller });
+      const { receipt: same, ...last } = await judge(whole, false, caller ?? new AbortController().signal);
+      assertVerified(receiptDigest(same) === receiptDigest(receipt), "the service shows another receipt than before");
+      return completeAnswer(last);
+    };
+    return { ...first, completed };
+  }
+
+  private judgeOf({ trusted }: EstablishedService, receiptId: string, allowPending: boolean): ReceiptJudge {
+    return { trust: this.options.trust, service: trusted.name, receiptId, now: this.options.clock(), allowPending };
   }
 
   /** Fetches and verifies the receipt of an answer against what was sent and what came back. */
@@ -278,20 +299,18 @@ export class TrisealClient {
     answer: ServiceAnswer,
     shown: Pick<VerifyOptions, "request" | "response" | "opening">,
     signal: AbortSignal,
-    stages?: Stages,
   ): Promise<JudgedReceipt> {
     const { receiptId } = answer;
     assertVerified(receiptId !== null, "the answer names no receipt");
-    const bundle = await inStage(stages, "bundle", () => this.fetchBundle(service, receiptId, signal));
-    const options = { now: this.options.clock(), at: null, ...shown, allowPending: false };
-    const verdict = await inStage(stages, "verify", () => verifyBundle(bundle, this.options.trust, options));
-    assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
-    assertVerified(verdict.service === service.trusted.name, "the receipt is another service's than the one that was appraised");
-    const { receipt } = parseBundle(bundle);
-    assertVerified(receipt.receipt_id === receiptId, "the receipt is about another request");
-    // A changed keyset is appraised anew before the next request (ACI section 5.2).
-    if (answer.keysetDigest !== service.keysetDigest) this.dismiss(service);
-    return { receipt, receiptId, bundle, verdict };
+    const bundle = await this.fetchBundle(service, receiptId, signal);
+    const judged = await judgeReceipt(bundle, shown, this.judgeOf(service, receiptId, false));
+    this.noteKeyset(service, answer);
+    return judged;
+  }
+
+  /** A changed keyset is appraised anew before the next request (ACI section 5.2). */
+  private noteKeyset(service: EstablishedService, { keysetDigest }: ServiceAnswer): void {
+    if (keysetDigest !== service.keysetDigest) this.dismiss(service);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { InferenceResponse } from "../core/oip.ts";
 import type { Receipt } from "../receipt/index.ts";
 import type { Verdict } from "../verify/index.ts";
+import type { PendingLeg } from "./await-legs.ts";
 import type { AnswerCommitment } from "./commitment.ts";
 
 /** A receipt that verified. */
@@ -18,4 +19,18 @@ export interface VerifiedAnswer extends Omit<JudgedReceipt, "receipt"> {
   readonly response: InferenceResponse;
   /** Of an integer model's answer: what opens its commitments; null for a float model, and where the caller made the answer itself. */
   readonly commitment: AnswerCommitment | null;
+  /** Legs that are still to come; none unless the call allowed that. Nothing supports yet what they are to show. */
+  readonly pending: readonly PendingLeg[];
+  /**
+   * The same answer with every leg there and verified, over its completed bundle; waits for it until the legs' deadline.
+   * @throws TrisealError `DEADLINE_EXCEEDED`; `VERIFICATION_FAILED`; the code for which the service says that a leg will not
+   *   come, such as `LEG_OUTPUT_MISMATCH`; the reason of `signal`.
+   */
+  completed(signal?: AbortSignal): Promise<VerifiedAnswer>;
+}
+
+/** An answer whose legs are all there. */
+export function completeAnswer(answer: Omit<VerifiedAnswer, "pending" | "completed">): VerifiedAnswer {
+  const whole: VerifiedAnswer = { ...answer, pending: [], completed: async () => whole };
+  return whole;
 }

@@ -76,6 +76,16 @@ export const coreCodes = {
   JOB_NOT_ENDED: { status: 409, retryable: true, action: "retry later, or follow `/v1/jobs/{id}/events`" },
   JOB_UNKNOWN: { status: 404, retryable: false, action: "use the id of a job that this API key made" },
   KEY_UNKNOWN: { status: 404, retryable: false, action: "list the keys with `triseal keys list`" },
+  LEG_INPUT_MISMATCH: {
+    status: 502,
+    retryable: true,
+    action: "retry later: two paths ran on different inputs, the answer was dropped, and the backend that gave it is replaced",
+  },
+  LEG_OUTPUT_MISMATCH: {
+    status: 502,
+    retryable: true,
+    action: "retry later: another path found other outputs, the answer was dropped, and the backend that gave it is replaced",
+  },
   LOG_CORRUPT: { status: 500, retryable: false, action: "stop: restore the log folder from a copy; never rewrite it" },
   LOG_LOCKED: { status: 500, retryable: false, action: "stop the other process that holds this data folder" },
   LOG_PROOF_INVALID: { status: 400, retryable: false, action: "stop: the log proof does not verify" },

@@ -2,7 +2,8 @@
 import { TrisealError } from "../core/errors.ts";
 import type { KeyUse } from "../store/receipt-index.ts";
 import type { KeyClaims, KeyedRequest } from "./idempotency.ts";
-import type { Ledger, StoredResponse } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import type { StoredResponse } from "./ledger-reader.ts";
 
 /** A request that could be parsed. */
 export interface ParsedRequest<R> {

@@ -6,7 +6,7 @@ import { holdsUntil, type UnixSeconds } from "../core/time.ts";
 import type { ReadStatement, StatementSource } from "../paths/path.ts";
 import type { Fact } from "../policy/index.ts";
 import { decodeReceipt, eventOf, type Receipt, receiptDigest } from "../receipt/index.ts";
-import type { StoredReceipt } from "./ledger.ts";
+import type { StoredReceipt } from "./ledger-reader.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** A statement that holds for the tenant that cites it. */

@@ -2,10 +2,12 @@
 import { Hono } from "hono";
 import { TrisealError } from "../core/errors.ts";
 import { BodyMemory } from "./body-memory.ts";
+import { ReceiptCompleter } from "./complete-receipt.ts";
 import { logFault } from "./fault.ts";
 import { KeyClaims } from "./idempotency.ts";
 import { InFlight } from "./in-flight.ts";
 import { InferService } from "./infer.ts";
+import { JobRunner } from "./job-runner.ts";
 import { JobService } from "./job-service.ts";
 import type { GatewayOptions } from "./options.ts";
 import { codedError, PROBLEM_TYPE, problemOf, retryHeaders } from "./problem.ts";
@@ -15,6 +17,7 @@ import { addJobRoutes } from "./routes-jobs.ts";
 import { addLogRoutes } from "./routes-log.ts";
 import { addOipRoutes } from "./routes-oip.ts";
 import { addPathRoutes } from "./routes-path.ts";
+import { PathRunner } from "./run-paths.ts";
 import { SubmissionService } from "./submission-service.ts";
 
 /** Methods that routes are registered for. */
@@ -68,24 +71,31 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   // One tenant's key is one key, wherever it is used.
   const claims = new KeyClaims();
-  const service = new InferService(options, claims);
+  const paths = new PathRunner(options);
+  const service = new InferService(options, claims, paths);
   addOipRoutes(app, options, inFlight, memory, service);
   // Reads are bounded apart: whoever was answered while the gateway drains still gets the receipt.
   const reads = new InFlight(bounds);
   addAciRoutes(app, options, reads, memory);
   addLogRoutes(app, options);
   addPathRoutes(app, options, { inFlight, reads, memory }, new SubmissionService(options, claims));
-  const jobs = options.jobs === null ? null : new JobService(options, options.jobs, service);
-  if (jobs !== null) {
-    service.useJobs(jobs);
-    addJobRoutes(app, options, jobs, reads);
-  }
+  const jobs = openJobs(options, service, paths);
+  if (jobs !== null) addJobRoutes(app, options, jobs.service, reads);
   return {
     fetch: (request, env = {}) => app.fetch(request, env),
-    startJobs: () => jobs?.start() ?? Promise.resolve(),
+    startJobs: () => jobs?.runner.start() ?? Promise.resolve(),
     async drain() {
       // New requests are refused from here on; jobs under way end before their turn is over.
-      await Promise.all([inFlight.drain(), jobs?.close()]);
+      await Promise.all([inFlight.drain(), jobs?.runner.close()]);
     },
   };
+}
+
+/** The jobs of a gateway, where it has any; `infer` hands requests over to them from then on. */
+function openJobs(options: GatewayOptions, infer: InferService, paths: PathRunner) {
+  if (options.jobs === null) return null;
+  const runner = new JobRunner(options, options.jobs, { infer, completer: new ReceiptCompleter(options, paths) });
+  const service = new JobService(options, options.jobs, runner);
+  infer.useJobs(service);
+  return { runner, service };
 }

@@ -4,12 +4,12 @@ import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import type { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
-import type { PathAnswer, PathId } from "../paths/path.ts";
+import type { Leg, PathAnswer, PathId } from "../paths/path.ts";
 import { type Decision, encodeDecision } from "../policy/index.ts";
 import { type Receipt, signReceipt } from "../receipt/index.ts";
 import type { Caller } from "./authenticate.ts";
 import type { CitedStatement } from "./cited-statement.ts";
-import type { SignedExchange } from "./ledger.ts";
+import type { PendingLegs, SignedExchange } from "./ledger.ts";
 import type { ActivePolicy } from "./options.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
@@ -40,6 +40,41 @@ export function decided(active: ActivePolicy, decision: Decision, statement: Cit
   return { active, decision, decisionBytes, decisionDigest: digestOf(decisionBytes), statement };
 }
 
+/** An answer with the legs of all paths that confirmed it, and those that are still to come. */
+export interface AnsweredExchange {
+  readonly answer: PathAnswer;
+  /** In the order of the obligations. The first is the answer's own. */
+  readonly legs: readonly { readonly path: PathId; readonly leg: Leg }[];
+  readonly pending: PendingLegs | null;
+}
+
+type Sealer = "caller" | "gateway";
+
+function sealerOf(request: ReceivedRequest): Sealer {
+  return request.sealedBy === "caller" ? "caller" : "gateway";
+}
+
+/** The `leg.sealed` event of a leg that is there. */
+export function finalLeg(path: PathId, sealedBy: Sealer, leg: Leg): JsonObject {
+  return {
+    type: "leg.sealed",
+    path,
+    leg_digest: digestOf(leg.bytes),
+    leg_media_type: leg.mediaType,
+    evidence_digest: leg.evidenceDigest,
+    evidence_media_type: leg.evidenceMediaType,
+    status: "final",
+    sealed_by: sealedBy,
+    ...(leg.requestGuessable ? { digest: "guessable" } : {}),
+  };
+}
+
+/** The `leg.sealed` event of a leg that is to come: about the same request as `answered`. */
+function pendingLeg(path: PathId, request: ReceivedRequest, answered: Leg, deadline: number): JsonObject {
+  const guessable = answered.requestGuessable ? { digest: "guessable" } : {};
+  return { type: "leg.sealed", path, status: "pending", sealed_by: sealerOf(request), deadline, ...guessable };
+}
+
 /** A new receipt id: 128 random bits. */
 export function newReceiptId(): string {
   return `rcpt-${encodeHex(crypto.getRandomValues(new Uint8Array(16)))}`;
@@ -56,44 +91,32 @@ export class ReceiptWriter {
     this.attestedPaths = attestedPaths;
   }
 
-  /** The exchange of an answer. */
+  /** The exchange of an answer, with all the legs that are there and those that its receipt awaits. */
   answer(
     id: string,
     request: ReceivedRequest,
     made: Decided,
-    path: PathId,
-    answer: PathAnswer,
+    { answer, legs, pending }: AnsweredExchange,
     servedAt: UnixSeconds,
   ): SignedExchange {
-    const { leg } = answer;
+    const session = answer.leg.sessionId;
     const required = this.requiresUpstream(made);
     const upstream =
-      leg.sessionId === null
+      session === null
         ? { result: "failed", required, model_id: request.model, reason: "NO_ATTESTED_UPSTREAM" }
-        : { result: "verified", required, model_id: request.model, session_id: leg.sessionId };
-    const sealed = {
-      type: "leg.sealed",
-      path,
-      leg_digest: digestOf(leg.bytes),
-      leg_media_type: leg.mediaType,
-      evidence_digest: leg.evidenceDigest,
-      evidence_media_type: leg.evidenceMediaType,
-      status: "final",
-      sealed_by: request.sealedBy === "caller" ? "caller" : "gateway",
-      ...(leg.requestGuessable ? { digest: "guessable" } : {}),
-    };
+        : { result: "verified", required, model_id: request.model, session_id: session };
+    const awaited = (pending?.legs ?? []).map(({ path, deadlineAt }) => pendingLeg(path, request, answer.leg, deadlineAt));
     const events = [
       ...this.opening(request, made),
       { type: "request.forwarded", body_hash: answer.forwardedDigest },
       { type: "upstream.verified", ...upstream },
-      sealed,
+      ...legs.map(({ path, leg }) => finalLeg(path, sealerOf(request), leg)),
+      ...awaited,
       { type: "response.returned", body_hash: digestOf(answer.body) },
     ];
     const receipt = this.sign(id, request, events, servedAt);
-    return this.exchange(request, receipt, made, [leg.bytes, ...(leg.blobs ?? [])], leg.sessionId, {
-      body: answer.body,
-      mediaType: answer.mediaType,
-    });
+    const blobs = legs.flatMap(({ leg }) => [leg.bytes, ...(leg.blobs ?? [])]);
+    return this.exchange(request, receipt, made, blobs, session, { body: answer.body, mediaType: answer.mediaType }, pending);
   }
 
   /** The exchange of a refusal; `body` is the error body that the caller gets. */
@@ -121,7 +144,7 @@ export class ReceiptWriter {
       { type: "response.returned", body_hash: digestOf(body) },
     ];
     const receipt = this.sign(id, request, events, servedAt);
-    return this.exchange(request, receipt, made, [], null, { body, mediaType: "application/problem+json" });
+    return this.exchange(request, receipt, made, [], null, { body, mediaType: "application/problem+json" }, null);
   }
 
   private requiresUpstream(made: Decided | null): boolean {
@@ -172,6 +195,7 @@ export class ReceiptWriter {
     legs: readonly Uint8Array[],
     session: string | null,
     response: NonNullable<SignedExchange["response"]>,
+    pending: PendingLegs | null,
   ): SignedExchange {
     const { caller } = request;
     const policyCites = made === null ? [] : [made.decision.policyDigest, digestOf(made.active.statementBytes)];
@@ -183,6 +207,7 @@ export class ReceiptWriter {
       tenant: caller.tenant.id,
       keyHash: caller.keyHash,
       response,
+      pending,
     };
   }
 }

@@ -1,7 +1,8 @@
 /** An inference request as it comes in, what goes back, and who takes one that is answered later. */
 import type { Stages } from "../core/stage.ts";
+import type { UnixSeconds } from "../core/time.ts";
 import type { Caller } from "./authenticate.ts";
-import type { UsedKey } from "./record.ts";
+import type { PendingRecord, UsedKey } from "./record.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
 /** One request as it came in. */
@@ -39,6 +40,8 @@ export interface InferResult {
   readonly code: string | null;
   /** Whether this is the stored response to an earlier request. */
   readonly replayed: boolean;
+  /** Legs that the receipt awaits, with the jobs that bring them. */
+  readonly pending: PendingRecord["legs"];
 }
 
 /** A request that passed policy and may wait. */
@@ -47,12 +50,18 @@ export interface AcceptableCall {
   readonly receiptId: string;
   readonly path: string;
   readonly keyed: Omit<UsedKey, "status"> | null;
+  /** When policy wants it ended, or null: then the operator's limit holds. */
+  readonly deadlineAt: UnixSeconds | null;
 }
 
-/** Takes requests that are answered later. */
+/** Takes requests that are answered later, and legs that follow an answer. */
 export interface JobAcceptor {
   /** 202 for a request, once its leaf is durable. */
   accept(acceptable: AcceptableCall): Promise<InferResult>;
+  /** @throws TrisealError `OVERLOADED` where a tenant has as many open jobs as it may; `STORE_UNAVAILABLE`. */
+  assertRoom(tenant: string): Promise<void>;
+  /** Has the legs brought that a logged receipt awaits. Never rejects: what cannot be queued now is found by the next sweep. */
+  follow(legs: PendingRecord["legs"]): void;
   /** The 202 of a job that a repeated request was accepted as. */
   repeat(leafIndex: number, keyHash: string): Promise<InferResult>;
 }

@@ -1,39 +1,38 @@
 /** An inference request through the gateway: parse, decide, run, receipt. Every way out of it is coded; every decided one is logged. */
-import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { inStage } from "../core/stage.ts";
-import type { InferOptions, PathAnswer, ServedModel } from "../paths/path.ts";
-import { candidateOf, type Decision } from "../policy/index.ts";
+import { type UnixSeconds, unixSeconds } from "../core/time.ts";
+import type { PathAnswer } from "../paths/path.ts";
+import { candidateOf, type Decision, type PathRoles, pathRoles } from "../policy/index.ts";
 import { answerOnce } from "./answer-once.ts";
 import { decideRequest } from "./decide-request.ts";
 import { type Decided, newReceiptId, type ReceivedRequest } from "./exchange.ts";
+import { withForwarded } from "./forwarded.ts";
 import { type KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
 import type { InferCall, InferResult, JobAcceptor } from "./infer-call.ts";
-import { type JobAnswer, shouldRetry, stopReason } from "./job.ts";
+import { type JobAnswer, newJobId, shouldRetry, stoppedAs } from "./job.ts";
+import type { PendingLegs } from "./ledger.ts";
 import type { CatalogModel, GatewayOptions } from "./options.ts";
 import { essence, type ParsedCall, parseCall } from "./parse-call.ts";
 import { codedError } from "./problem.ts";
 import { receiptRefusal, receiptWriter, servedAt } from "./receipted-refusal.ts";
+import type { DecidedRequest, PathRunner } from "./run-paths.ts";
+import { encodeCall } from "./stored-call.ts";
 
-/** `error` with the digest of what left the gateway, so that no refusal denies it: also where it failed after the answer came. */
-function withForwarded(error: TrisealError, forwarded: Sha256Digest | null): TrisealError {
-  if (forwarded === null || "forwardedDigest" in error.details) return error;
-  const { code, message, cause, details } = error;
-  return new TrisealError(code as "INTERNAL", message, {
-    cause,
-    details: { ...details, forwarded: true, forwardedDigest: forwarded },
-  });
-}
+/** A response that is no job's, for the first time. */
+const sent = { jobId: null, code: null, replayed: false, pending: [] } as const;
 
 /** Answers inference requests. */
 export class InferService {
   private readonly options: GatewayOptions;
   private readonly claims: KeyClaims;
+  private readonly runner: PathRunner;
   private jobs: JobAcceptor | null = null;
 
-  constructor(options: GatewayOptions, claims: KeyClaims) {
+  constructor(options: GatewayOptions, claims: KeyClaims, runner: PathRunner) {
     this.options = options;
     this.claims = claims;
+    this.runner = runner;
   }
 
   /** Says who takes requests that are answered later. */
@@ -69,7 +68,7 @@ export class InferService {
       repeat: async (stored, used) =>
         stored === "job"
           ? ((await this.jobs?.repeat(used.leafIndex, caller.keyHash)) ?? null)
-          : { ...stored, jobId: null, code: null, replayed: true },
+          : { ...sent, ...stored, replayed: true },
     });
   }
 
@@ -81,32 +80,65 @@ export class InferService {
   ): Promise<InferResult> {
     const id = job?.receiptId ?? newReceiptId();
     let made: Decided | null = null;
-    let forwarded: Sha256Digest | null = null;
     try {
       const model = this.model(call);
       parsed.checkTensors(model);
       const bound = await inStage(call.stages, "policy", () => this.decide(parsed, model));
       made = bound;
-      const later = call.respondAsync && bound.decision.effect !== "deny" ? (bound.decision.chosen[0]?.path ?? null) : null;
-      if (later !== null && this.jobs !== null) return await this.jobs.accept({ call, receiptId: id, path: later, keyed });
-      const { path, answer } = await this.run(parsed, model, bound, {
-        ...call,
-        ...(job === null ? {} : { progress: job.progress }),
-      });
-      forwarded = answer.forwardedDigest;
-      const writer = receiptWriter(this.options, call.identity);
-      const sign = () => writer.answer(id, parsed.received, bound, path, answer, servedAt(this.options, bound));
-      const exchange = await inStage(call.stages, "sign", sign);
-      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
-      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
-      const { mediaType, body } = answer;
-      return { status: 200, mediaType, body, receiptId: id, jobId: null, code: null, replayed: false };
+      const roles = this.rolesOf(bound.decision);
+      const later = job === null ? this.laterOf(call, roles) : null;
+      if (later === null) return await this.answerNow(id, call, { parsed, model, made: bound }, roles, keyed, job);
+      const deadlineAt = deadlineOf(bound.decision, roles);
+      return await later.accept({ call, receiptId: id, path: roles.answers, keyed, deadlineAt });
     } catch (error) {
-      const stopped = job === null ? null : stopReason(call.signal);
-      const coded = withForwarded(stopped ?? codedError(error), forwarded);
+      const coded = job === null ? codedError(error) : stoppedAs(codedError(error), call.signal);
       if (job !== null && shouldRetry(coded, job, this.options.codes)) throw coded;
       return this.refuse(id, call, parsed.received, made, coded, keyed);
     }
+  }
+
+  /** Runs the paths, and logs the receipt with every leg that is there and the promise of those that follow. */
+  private async answerNow(
+    id: string,
+    call: InferCall,
+    request: DecidedRequest & { readonly parsed: ParsedCall; readonly made: Decided },
+    roles: PathRoles,
+    keyed: KeyedRequest | null,
+    job: JobAnswer | null,
+  ): Promise<InferResult> {
+    const { parsed, made } = request;
+    if (roles.follow.length > 0) await this.jobs?.assertRoom(call.caller.tenant.id);
+    const options = { ...call, ...(job === null ? {} : { progress: job.progress }) };
+    const { answer, legs } = await this.runner.run(request, roles, options, { receipt_id: id });
+    const pending = pendingLegs(call, made.decision, roles, answer);
+    try {
+      const writer = receiptWriter(this.options, call.identity);
+      const at = servedAt(this.options, made);
+      const sign = () => writer.answer(id, parsed.received, made, { answer, legs, pending }, at);
+      const exchange = await inStage(call.stages, "sign", sign);
+      const usedKey = keyed === null ? null : { ...keyed, status: 200 };
+      await inStage(call.stages, "log", () => this.options.ledger.logExchange(exchange, usedKey));
+    } catch (error) {
+      throw withForwarded(error, answer.forwardedDigest);
+    }
+    const awaited = pending?.legs ?? [];
+    this.jobs?.follow(awaited);
+    const { mediaType, body } = answer;
+    return { ...sent, status: 200, mediaType, body, receiptId: id, pending: awaited };
+  }
+
+  /**
+   * What each path of an allowing decision does. Where nothing can wait, all of it is done before the answer leaves.
+   * @throws TrisealError the denial.
+   */
+  private rolesOf({ effect, obligations, code, reason }: Decision): PathRoles {
+    if (effect === "deny" || obligations === null) throw new TrisealError(code ?? "POLICY_DENIED", reason);
+    return pathRoles(this.jobs === null ? { ...obligations, async: [] } : obligations);
+  }
+
+  /** Who takes a request that is answered later, as caller or policy want; null for one that is answered now. */
+  private laterOf({ respondAsync }: InferCall, { waitsSeconds }: PathRoles): JobAcceptor | null {
+    return respondAsync || waitsSeconds !== null ? this.jobs : null;
   }
 
   /** Receipts a refusal. It uses up the key in `keyed` unless a retry can succeed. */
@@ -121,7 +153,7 @@ export class InferService {
     const { requestId, identity } = call;
     const refused = { receiptId: id, requestId, identity, received, made, keyed, protocol: "oip" } as const;
     const { status, mediaType, body } = await receiptRefusal(this.options, refused, error);
-    return { status, mediaType, body, receiptId: id, jobId: null, code: error.code, replayed: false };
+    return { ...sent, status, mediaType, body, receiptId: id, code: error.code };
   }
 
   private model({ modelName, modelVersion }: InferCall): CatalogModel {
@@ -141,40 +173,21 @@ export class InferService {
     const candidates = paths.flatMap((path) => path.backends(model, sealedBody, at)).map(candidateOf);
     return decideRequest(this.options, { received, facts, model, at, candidates, submits: null });
   }
-
-  private async run(
-    parsed: ParsedCall,
-    model: ServedModel,
-    made: Decided,
-    { signal, stages, progress }: InferOptions,
-  ): Promise<{ path: string; answer: PathAnswer }> {
-    const { decision } = made;
-    if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
-    const [chosen, ...others] = decision.chosen;
-    const path = this.options.paths.find((candidate) => candidate.id === chosen?.path);
-    // Several paths for one request need jobs: an answer without one of its required legs would be less than policy asks.
-    if (chosen === undefined || path === undefined || others.length > 0) {
-      throw new TrisealError("PATH_UNAVAILABLE", "this gateway answers on one path per request");
-    }
-    const answer = await path.infer(
-      {
-        model,
-        backendId: chosen.backendId,
-        sessionId: chosenSession(decision, chosen),
-        context: { modelDigest: model.digest, decisionDigest: made.decisionDigest, nonce: decision.nonce },
-        facts: parsed.facts,
-        sealedBy: parsed.received.sealedBy,
-        body: parsed.received.body,
-      },
-      { signal, ...(stages === undefined ? {} : { stages }), ...(progress === undefined ? {} : { progress }) },
-    );
-    return { path: path.id, answer };
-  }
 }
 
-/** The session among the chosen backend's facts: the answer must come from it and no later one. */
-function chosenSession(decision: Decision, chosen: Decision["chosen"][number]): string | null {
-  const candidate = decision.candidates.find(({ id, path }) => id === chosen.backendId && path === chosen.path);
-  const value = candidate?.facts.find(({ name }) => name === "backend.session_id")?.value;
-  return typeof value === "string" ? value : null;
+/** The moment by which a request that waits by policy must be answered; null where only the caller wants to wait. */
+function deadlineOf({ at }: Decision, { waitsSeconds }: PathRoles): UnixSeconds | null {
+  return waitsSeconds === null ? null : unixSeconds(at + waitsSeconds);
+}
+
+/** The legs that follow an answer, each with the job that brings it; null where none does. */
+function pendingLegs(call: InferCall, { at }: Decision, { follow }: PathRoles, { leg }: PathAnswer): PendingLegs | null {
+  if (follow.length === 0) return null;
+  const legs = follow.map(({ path, deadlineSeconds }) => ({
+    jobId: newJobId(),
+    receiptId: newReceiptId(),
+    path,
+    deadlineAt: unixSeconds(at + deadlineSeconds),
+  }));
+  return { legs, states: leg.states, call: encodeCall(call) };
 }

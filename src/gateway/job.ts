@@ -1,8 +1,10 @@
 /** A job's document, and how the request of a job differs from one that is answered at once. */
+import { encodeHex } from "../core/bytes.ts";
 import { type ErrorTable, isTrisealError, type TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { formatTime, unixSeconds } from "../core/time.ts";
 import type { Job, JobQueue, JobTable } from "../store/index.ts";
+import { withForwarded } from "./forwarded.ts";
 
 /** Bounds on jobs. */
 export interface JobLimits {
@@ -23,8 +25,15 @@ export interface JobOptions {
   readonly limits: JobLimits;
 }
 
-/** A job as its owner sees it. */
+/** A new job id: 128 random bits. */
+export function newJobId(): string {
+  return `job-${encodeHex(crypto.getRandomValues(new Uint8Array(16)))}`;
+}
+
+/** A job as its owner sees it. One that completes a receipt has that receipt's bundle to look at. */
 export function jobDocument(job: Job): JsonObject {
+  const self = `/v1/jobs/${job.id}`;
+  const bundle = job.parentId === null ? {} : { bundle: `/v1/receipts/${job.parentId}/bundle` };
   return {
     id: job.id,
     state: job.state,
@@ -37,20 +46,25 @@ export function jobDocument(job: Job): JsonObject {
     deadline_at: formatTime(unixSeconds(job.deadlineAt)),
     finished_at: job.finishedAt === null ? null : formatTime(unixSeconds(job.finishedAt)),
     receipt_id: job.receiptId,
+    completes: job.parentId,
     code: job.code,
-    links: { self: `/v1/jobs/${job.id}`, result: `/v1/jobs/${job.id}/result`, events: `/v1/jobs/${job.id}/events` },
+    links: { self, result: `${self}/result`, events: `${self}/events`, ...bundle },
   };
 }
 
-/** How a job's request is answered. */
-export interface JobAnswer {
-  /** Id that the receipt was promised. */
-  readonly receiptId: string;
-  /** Why the request is refused without being run, or null. */
+/** One attempt at a job. */
+export interface JobAttempt {
+  /** Why it is refused without being run, or null. */
   readonly refusal: TrisealError | null;
-  /** Whether a failure that may pass is thrown, to be tried again, and not receipted. */
+  /** Whether a failure that may pass is thrown, to be tried again, and does not end the job. */
   readonly mayRetry: boolean;
   readonly progress: (fraction: number, stage: string) => void;
+}
+
+/** How a job's request is answered. */
+export interface JobAnswer extends JobAttempt {
+  /** Id that the receipt was promised. */
+  readonly receiptId: string;
 }
 
 /** The code of a receipt's `request.refused`, or null for an answer. */
@@ -61,12 +75,19 @@ export function refusalCode(receipt: JsonObject): string | null {
 }
 
 /** Why a run was stopped, where one of ours stopped it. */
-export function stopReason(signal: AbortSignal): TrisealError | null {
+function stopReason(signal: AbortSignal): TrisealError | null {
   return signal.aborted && isTrisealError(signal.reason) ? signal.reason : null;
 }
 
+/** `error` as the job's own stop, where one of ours stopped it; what had left the gateway stays said. */
+export function stoppedAs(error: TrisealError, signal: AbortSignal): TrisealError {
+  const reason = stopReason(signal);
+  const forwarded = error.details["forwardedDigest"];
+  return reason === null ? error : typeof forwarded === "string" ? withForwarded(reason, forwarded) : reason;
+}
+
 /** A job is done again after a failure that may pass, unless its caller or its deadline ended it. A draining gateway leaves it to the next. */
-export function shouldRetry({ code }: TrisealError, job: JobAnswer, codes: ErrorTable): boolean {
+export function shouldRetry({ code }: TrisealError, job: Pick<JobAttempt, "mayRetry">, codes: ErrorTable): boolean {
   if (code === "SHUTTING_DOWN" || code === "LOG_UNAVAILABLE") return true;
   if (code === "JOB_CANCELLED" || code === "DEADLINE_EXCEEDED") return false;
   return job.mayRetry && codes[code]?.retryable === true;

@@ -1,4 +1,5 @@
 /** What a gateway is made of. The composition root builds these; the gateway reads no file, no environment and no clock of its own. */
+import type { Signer } from "../core/ed25519.ts";
 import type { ErrorTable } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Stages } from "../core/stage.ts";
@@ -59,6 +60,8 @@ export type OperatorLog = (line: { readonly level: "info" | "warn" | "error"; re
 export interface GatewayOptions {
   /** The identity for requests from now on; each request keeps the one that it began with. */
   readonly identity: () => ServiceIdentity;
+  /** The signer of a receipt key by its id, also of one that was rotated out; null for one that is revoked or not known. */
+  readonly receiptSigner: (keyId: string) => Promise<Signer | null>;
   readonly ledger: Ledger;
   /** The policy in force, or why there is none. */
   readonly policy: () => ActivePolicy | { readonly unavailable: string };

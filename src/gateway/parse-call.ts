@@ -25,6 +25,9 @@ export interface ParsedCall {
   readonly checkTensors: (model: CatalogModel) => void;
 }
 
+/** What of a call is parsed. */
+type UnparsedCall = Pick<InferCall, "caller" | "path" | "modelName" | "mediaType" | "body" | "jsonLength">;
+
 /** What a receipt can name as the requested model, whether it exists or not. Longer names are cut. */
 const MODEL_NAME = /^[\x21-\x7e]+$/;
 const MAX_MODEL_NAME = 128;
@@ -33,7 +36,7 @@ const MAX_MODEL_NAME = 128;
  * Parses a request: a clear body, or the clear part of one that is sealed for one of the paths.
  * @throws TrisealError `REQUEST_MALFORMED`, `REQUEST_MEDIA_TYPE`, and as `SealedReader.read`.
  */
-export function parseCall(call: InferCall, { paths, limits }: Pick<GatewayOptions, "paths" | "limits">): ParsedCall {
+export function parseCall(call: UnparsedCall, { paths, limits }: Pick<GatewayOptions, "paths" | "limits">): ParsedCall {
   if (!MODEL_NAME.test(call.modelName)) throw new TrisealError("REQUEST_MALFORMED", "no model has such a name");
   const type = essence(call.mediaType);
   const sealedFor = paths.find((path) => path.sealed?.mediaTypes.includes(type));
@@ -61,13 +64,13 @@ export function essence(mediaType: string): string {
   return mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
-function receivedRequest(call: InferCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
+function receivedRequest(call: UnparsedCall, sealedBy: ReceivedRequest["sealedBy"], guessable: boolean): ReceivedRequest {
   const { caller, path, modelName, body } = call;
   return { caller, endpoint: path.slice(0, 512), model: modelName.slice(0, MAX_MODEL_NAME), body, sealedBy, guessable };
 }
 
 function parseSealed(
-  call: InferCall,
+  call: UnparsedCall,
   path: InferencePath,
   clear: { readonly model: string; readonly facts: CallerFacts },
 ): ParsedCall {

@@ -4,6 +4,7 @@
  */
 import { concatBytes, encodeBase64, encodeHex, uint32BE } from "../core/bytes.ts";
 import {
+  anyJson,
   array,
   base64Bytes,
   type Decoded,
@@ -30,10 +31,32 @@ const decodeSealed = object({ keyName: text(32), sealed: base64Bytes(MAX_BLOB_BY
 
 const decodeKeyUse = object({ keyHash: hexText(32), requestHash: hexText(32), status: integer(200, 599) });
 
+const receiptId = matching(/rcpt-[0-9a-f]{32}/, "a receipt id");
+const jobId = matching(/job-[0-9a-f]{32}/, "a job id");
+
+/** Legs that are still to come, with all that the jobs need which bring them. */
+const decodePending = object({
+  legs: array(
+    object({
+      jobId,
+      /** Id that the supplement with the leg will have. */
+      receiptId,
+      path: text(32),
+      deadlineAt: seconds,
+    }),
+    8,
+  ),
+  model: text(128),
+  /** What the legs that are there state of the run: those to come must state the same. */
+  states: object({ inputCommitment: nullable(hexText(32)), outputs: anyJson, outputCommitment: nullable(hexText(32)) }),
+  /** The request as it came. */
+  call: decodeSealed,
+});
+
 const decodeRecordForm = object(
   {
     v: oneOf(1),
-    kind: oneOf("receipt", "session", "policy", "key", "accepted"),
+    kind: oneOf("receipt", "session", "policy", "key", "accepted", "supplement"),
     document: digest,
     salt: hexBytes(32),
     /** The document and what only it cites. Shared documents stand in the blob folder. */
@@ -42,7 +65,7 @@ const decodeRecordForm = object(
   {
     receipt: object(
       {
-        id: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+        id: receiptId,
         tenant: text(64),
         /** SHA-256 of the API key that made the request: only that key may read the receipt. */
         keyHash: hexText(32),
@@ -56,13 +79,16 @@ const decodeRecordForm = object(
       {
         /** The `Idempotency-Key` that this receipt used up, with the status of its response. */
         idempotency: decodeKeyUse,
+        pending: decodePending,
+        /** The receipt that a supplement continues. */
+        parentId: receiptId,
       },
     ),
     /** A request that is answered later. */
     job: object(
       {
-        id: matching(/job-[0-9a-f]{32}/, "a job id"),
-        receiptId: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+        id: jobId,
+        receiptId,
         tenant: text(64),
         keyHash: hexText(32),
         path: text(32),
@@ -85,6 +111,9 @@ export type ReceiptRecord = NonNullable<LogRecord["receipt"]>;
 
 /** What is kept of an accepted job. */
 export type JobRecord = NonNullable<LogRecord["job"]>;
+
+/** What is kept of the legs that a receipt awaits. */
+export type PendingRecord = NonNullable<ReceiptRecord["pending"]>;
 
 /** A key that a receipt used up. */
 export type UsedKey = NonNullable<ReceiptRecord["idempotency"]>;
@@ -147,5 +176,8 @@ function encodeJson({ kind, document, salt, blobs, receipt, job }: Parameters<ty
     return encodeJcs({ ...base, job: { ...job, call: { ...job.call, sealed: encodeBase64(job.call.sealed) } } });
   if (receipt === undefined) return encodeJcs(base);
   const response = receipt.response === null ? null : { ...receipt.response, sealed: encodeBase64(receipt.response.sealed) };
-  return encodeJcs({ ...base, receipt: { ...receipt, response } });
+  const { pending, ...rest } = receipt;
+  if (pending === undefined) return encodeJcs({ ...base, receipt: { ...rest, response } });
+  const call = { ...pending.call, sealed: encodeBase64(pending.call.sealed) };
+  return encodeJcs({ ...base, receipt: { ...rest, response, pending: { ...pending, call } } });
 }

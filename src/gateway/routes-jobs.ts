@@ -8,6 +8,7 @@ import type { InFlight } from "./in-flight.ts";
 import { jobDocument } from "./job.ts";
 import type { JobService } from "./job-service.ts";
 import type { GatewayOptions } from "./options.ts";
+import type { PendingRecord } from "./record.ts";
 import type { App, RequestState } from "./request-state.ts";
 
 /** How often a job is looked at for its event stream, in milliseconds. */
@@ -23,6 +24,12 @@ export function prefersAsync(header: string | undefined): boolean {
   return preferences.includes("respond-async");
 }
 
+/** `X-Triseal-Pending`: each leg that the receipt awaits, with its job and deadline (a list as RFC 8941 section 3.1 has it). */
+export function pendingHeaders(pending: PendingRecord["legs"]): Record<string, string> {
+  const items = pending.map(({ path, jobId, deadlineAt }) => `${path};job="${jobId}";until=${deadlineAt}`);
+  return items.length === 0 ? {} : { "x-triseal-pending": items.join(", ") };
+}
+
 /** `/v1/jobs`. Streams count as reads. */
 export function addJobRoutes(app: App, options: GatewayOptions, jobs: JobService, reads: InFlight): void {
   const keyHash = (c: Context) => authenticate(c.req.header("authorization"), options.tenants).keyHash;
@@ -33,8 +40,8 @@ export function addJobRoutes(app: App, options: GatewayOptions, jobs: JobService
     return c.json(jobDocument(job));
   });
   app.get("/v1/jobs/:id/result", async (c) => {
-    const { receiptId, body, mediaType, status } = await jobs.result(id(c), keyHash(c));
-    return bytesResponse(body, mediaType, status, { "x-receipt-id": receiptId });
+    const { receiptId, body, mediaType, status, pending } = await jobs.result(id(c), keyHash(c));
+    return bytesResponse(body, mediaType, status, { "x-receipt-id": receiptId, ...pendingHeaders(pending) });
   });
   app.delete("/v1/jobs/:id", async (c) => c.json(jobDocument(await jobs.cancel(id(c), keyHash(c)))));
   app.get("/v1/jobs/:id/events", async (c) => {

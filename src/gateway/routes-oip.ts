@@ -10,11 +10,11 @@ import { holdingBodies } from "./held-bodies.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { InferService } from "./infer.ts";
 import type { InferCall, InferResult } from "./infer-call.ts";
-import type { CatalogModel, GatewayOptions } from "./options.ts";
+import type { CatalogModel, GatewayOptions, OperatorLog } from "./options.ts";
 import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
 import type { App, RequestState } from "./request-state.ts";
-import { prefersAsync, RETRY_AFTER_SECONDS } from "./routes-jobs.ts";
+import { pendingHeaders, prefersAsync, RETRY_AFTER_SECONDS } from "./routes-jobs.ts";
 
 /** OIP v2: server and model metadata, health, inference. */
 export function addOipRoutes(
@@ -63,17 +63,8 @@ export function addOipRoutes(
     const caller = authenticate(c.req.header("authorization"), options.tenants);
     return inFlight.run(caller.tenant.id, async () => {
       const result = await answer(c, caller);
-      options.log({
-        level: "info",
-        event: "infer",
-        request_id: c.var.requestId,
-        receipt_id: result.receiptId,
-        status: result.status,
-        code: result.code,
-        ...(result.jobId === null ? {} : { job_id: result.jobId }),
-        ...(result.replayed ? { replayed: true } : {}),
-      });
-      return responseOf(result);
+      options.log(inferLine(c.var.requestId, result));
+      return responseOf(result, prefersAsync(c.req.header("prefer")));
     });
   };
   app.get("/v2", (c) =>
@@ -92,12 +83,31 @@ export function addOipRoutes(
   }
 }
 
-function responseOf({ body, mediaType, status, receiptId, jobId, replayed }: InferResult): Response {
+/** The operator's line about one request. */
+function inferLine(
+  requestId: string,
+  { receiptId, status, code, jobId, replayed, pending }: InferResult,
+): Parameters<OperatorLog>[0] {
+  return {
+    level: "info",
+    event: "infer",
+    request_id: requestId,
+    receipt_id: receiptId,
+    status,
+    code,
+    ...(jobId === null ? {} : { job_id: jobId }),
+    ...(pending.length === 0 ? {} : { pending: pending.map((leg) => leg.jobId) }),
+    ...(replayed ? { replayed: true } : {}),
+  };
+}
+
+function responseOf({ body, mediaType, status, receiptId, jobId, replayed, pending }: InferResult, asked: boolean): Response {
   return bytesResponse(body, mediaType, status, {
     ...messageHeaders(body, mediaType),
     "x-receipt-id": receiptId,
     ...(replayed ? { "idempotency-replayed": "true" } : {}),
-    ...(jobId === null ? retryHeaders(status) : acceptedHeaders(jobId)),
+    ...pendingHeaders(pending),
+    ...(jobId === null ? retryHeaders(status) : acceptedHeaders(jobId, asked)),
   });
 }
 
@@ -118,11 +128,12 @@ function callOf(c: Context<RequestState>, caller: Caller, body: Uint8Array): Inf
   };
 }
 
-function acceptedHeaders(jobId: string): Record<string, string> {
+/** @param asked whether the caller asked for 202; else policy did, and no preference was applied (RFC 7240 section 3). */
+function acceptedHeaders(jobId: string, asked: boolean): Record<string, string> {
   return {
     location: `/v1/jobs/${jobId}`,
     "retry-after": String(RETRY_AFTER_SECONDS),
-    "preference-applied": "respond-async",
+    ...(asked ? { "preference-applied": "respond-async" } : {}),
   };
 }
 

@@ -133,7 +133,13 @@ export class SubmissionService {
       );
       const receiptId = newReceiptId();
       const writer = receiptWriter(this.options, call.identity);
-      const exchange = writer.answer(receiptId, received, made, path.id, answer, servedAt(this.options, made));
+      const exchange = writer.answer(
+        receiptId,
+        received,
+        made,
+        { answer, legs: [{ path: path.id, leg: answer.leg }], pending: null },
+        servedAt(this.options, made),
+      );
       await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
       const { mediaType, body } = answer;
       return { status: 200, mediaType, body, receiptId, code: null, replayed: false };

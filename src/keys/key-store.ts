@@ -91,6 +91,15 @@ export class KeyStore {
     return createSeedSigner(key.keyId, key.seed);
   }
 
+  /**
+   * The signer of a key that signed once, by its id: what was begun under it is ended under it, also after a rotation. Null for
+   * a key that is revoked, was never put in force, or is of another purpose. @throws TrisealError `KEY_FILE_INVALID`.
+   */
+  async signerById(purpose: KeyPurpose, keyId: string): Promise<Signer | null> {
+    const key = (await this.readAll()).find((candidate) => candidate.keyId === keyId && candidate.purpose === purpose);
+    return key === undefined || key.revoked !== null || signsSince(key) === null ? null : createSeedSigner(keyId, key.seed);
+  }
+
   /** Everything that happened to the keys, as it is to be found in the log. Each event follows from its key file alone. */
   async history(): Promise<readonly KeyEvent[]> {
     return (await this.readAll()).flatMap(eventsOf);

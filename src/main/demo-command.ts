@@ -22,7 +22,7 @@ interface DemoFlags {
 interface DemoCase {
   readonly model: string;
   readonly row: number;
-  /** The path that is to answer. Sealed requests go to no prover: none here is attested. */
+  /** The path that is to answer, or to confirm the answer. Sealed requests go to no prover: none here is attested. */
   readonly path: "tee" | "zk";
   readonly sealed: boolean;
   readonly parameters: JsonObject;
@@ -46,6 +46,14 @@ const CASES: readonly DemoCase[] = [
     path: "zk",
     sealed: false,
     parameters: { classification: "personal", assurance: "proof" },
+  },
+  // A worker answers, and a proof of its run follows, which the SDK waits for.
+  {
+    model: "breast-cancer-logistic",
+    row: 7,
+    path: "zk",
+    sealed: false,
+    parameters: { classification: "personal", value_usd: 25_000 },
   },
   { model: "digits-mlp", row: 5, path: "tee", sealed: true, parameters: {} },
   { model: "digits-mlp", row: 42, path: "tee", sealed: false, parameters: {} },

@@ -19,10 +19,8 @@ import {
 } from "../policy/index.ts";
 import { eventOf, parseBundle } from "../receipt/index.ts";
 import { readConfig } from "./config.ts";
+import { SERVED_PATHS } from "./policy-source.ts";
 import { systemClock } from "./system-clock.ts";
-
-/** Paths of this version's gateway. */
-const SERVED_PATHS = ["tee", "zk"];
 
 async function check(file: string, flags: { readonly json?: true }): Promise<void> {
   const bytes = new Uint8Array(await readFile(file));

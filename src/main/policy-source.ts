@@ -2,11 +2,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { ActivePolicy, GatewayOptions } from "../gateway/options.ts";
-import type { PathId } from "../paths/path.ts";
 import {
   type PolicyStatement,
   parsePolicy,
   parsePolicyStatement,
+  type ServedPath,
   unservedRules,
   verifyPolicyStatement,
 } from "../policy/index.ts";
@@ -18,8 +18,14 @@ export interface PolicyFiles {
   readonly statement: string;
   /** The service of the trust file that names this gateway now: its signers with their least sequence, and its revocations. */
   readonly service: () => TrustedService;
-  readonly paths: readonly PathId[];
+  readonly paths: readonly ServedPath[];
 }
+
+/** The paths of this version's gateway. */
+export const SERVED_PATHS: readonly ServedPath[] = [
+  { id: "tee", confirms: false },
+  { id: "zk", confirms: true },
+];
 
 function invalid(reason: string): never {
   throw new TrisealError("POLICY_INVALID", reason);

@@ -24,7 +24,7 @@ import { openJobs, openReceiptIndex, openStore } from "./open-store.ts";
 import { createOperatorApp, type OperatorActions, openOperatorChannel } from "./operator-channel.ts";
 import type { OperatorAnswer } from "./operator-message.ts";
 import { packageRoot } from "./package-root.ts";
-import { followPolicy, type PolicySource } from "./policy-source.ts";
+import { followPolicy, type PolicySource, SERVED_PATHS } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
 import { observeStages } from "./stage-log.ts";
 import { type StartedProvers, startProvers } from "./start-provers.ts";
@@ -130,6 +130,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const apiKey = dev ? await makeDevApiKey(config.dataDir) : null;
   const gateway = createGateway({
     identity: identity.current,
+    receiptSigner: (keyId) => store.signerById("gateway", keyId),
     ledger,
     policy: policy.current,
     policyProblem: policy.problem,
@@ -214,7 +215,7 @@ async function openPolicy(
   const statement = config.policy.statement ?? (dev ? join(config.dataDir, "dev", "policy.sig.json") : `${file}.sig.json`);
   const signPolicy = isOwn ? (by: Signer) => signDevPolicy(file, statement, by, clock()) : null;
   await signPolicy?.(signer);
-  const files = { policy: file, statement, service: () => trust.current(), paths: ["tee", "zk"] };
+  const files = { policy: file, statement, service: () => trust.current(), paths: SERVED_PATHS };
   const policy = await followPolicy(files, async (active) => {
     await ledger.store(active.policyBytes);
     await ledger.store(active.statementBytes);

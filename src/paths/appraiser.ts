@@ -1,14 +1,15 @@
 /** The auditor's side of the seam: what a leg states, and what appraises it. */
 import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
+import type { RunStatement } from "./leg.ts";
 
 /** Name of a path: `tee`, `fhe`, `zk`, or another's. Lower-case letters, digits and hyphens. */
 export type PathId = string;
 
 /** What a leg states, by name; `verify` compares these across legs and with the receipt, and knows no path. */
-export interface LegClaims {
+export interface LegClaims extends RunStatement {
   readonly requestDigest: Sha256Digest;
   readonly responseDigest: Sha256Digest;
   readonly modelDigest: Sha256Digest;
@@ -23,12 +24,6 @@ export interface LegClaims {
   readonly evidence: { readonly digest: Sha256Digest; readonly mediaType: string };
   /** Digests of the bodies on the wire between gateway and backend; null for a path that seals nothing. */
   readonly wire: { readonly requestDigest: Sha256Digest; readonly responseDigest: Sha256Digest } | null;
-  /** Salted commitment to the encoded input of an integer model, 64 hexadecimal digits; null where the leg states none. */
-  readonly inputCommitment: string | null;
-  /** The model's integers, flat; null where the leg states none or only a commitment. */
-  readonly outputs: JsonValue;
-  /** Salted commitment to the outputs, 64 hexadecimal digits; null where the leg states them, or nothing. */
-  readonly outputCommitment: string | null;
   /**
    * What the caller made itself and submitted, as `request.submits` of the decision must say; absent where the path computed.
    * Then no input was in the exchange.

@@ -12,8 +12,10 @@ import type { Stages } from "../core/stage.ts";
 import type { TensorSpec } from "../core/tensor.ts";
 import type { UnixSeconds } from "../core/time.ts";
 import type { AppraisalInputs, PathId } from "./appraiser.ts";
+import type { ConfirmingLeg, PathAnswer } from "./leg.ts";
 
 export type * from "./appraiser.ts";
+export * from "./leg.ts";
 
 /** A fact about a backend, with the party that vouches for it: appraised evidence, or only the operator's claim. */
 export interface BackendFact {
@@ -53,32 +55,6 @@ export interface BoundRequest {
   readonly body: Uint8Array;
 }
 
-/** What a path leaves in the receipt about its answer. */
-export interface Leg {
-  /** The signed or proven statement; its SHA-256 stands in the receipt. */
-  readonly bytes: Uint8Array;
-  readonly mediaType: string;
-  /** ACI session that was cited when the request was forwarded, if the path has an attested upstream. */
-  readonly sessionId: string | null;
-  /** Digest and media type of the evidence behind the leg. */
-  readonly evidenceDigest: Sha256Digest;
-  readonly evidenceMediaType: string;
-  /** Documents that this leg alone cites and that its appraiser asks for by digest: evidence that no session holds. None by default. */
-  readonly blobs?: readonly Uint8Array[];
-  /** Whether the digest of the opened request can be guessed because the body held no 128 random bits. */
-  readonly requestGuessable: boolean;
-}
-
-/** An answer of a path. */
-export interface PathAnswer {
-  /** The exact bytes that the caller gets. */
-  readonly body: Uint8Array;
-  readonly mediaType: string;
-  /** SHA-256 of the exact bytes that left the gateway for the backend. */
-  readonly forwardedDigest: Sha256Digest;
-  readonly leg: Leg;
-}
-
 /** Whether a path can answer now. `reason` is one line for the operator. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
@@ -106,6 +82,22 @@ export interface InferOptions {
   readonly stages?: Stages;
   /** Takes how far the work is, from 0 to 1, and what is being done, in a few words without content. */
   readonly progress?: (fraction: number, stage: string) => void;
+}
+
+/** Confirms answers that another path gave, with a leg of its own. */
+export interface Confirmer {
+  /**
+   * Refuses what nobody could confirm, whatever the answer is. Asked before the request is answered, and runs nothing.
+   * @throws TrisealError as `InferencePath.infer` for the same content.
+   */
+  assertConfirmable(request: BoundRequest): void;
+  /**
+   * A leg about the same request, input and outputs as the answer.
+   * @param response the exact bytes of the opened answer. What the confirmation needs of it, such as a salt, stands inside.
+   * @throws TrisealError `LEG_INPUT_MISMATCH`, `LEG_OUTPUT_MISMATCH` where the answer is not what this path finds; else as
+   *   `InferencePath.infer`. `details.forwarded` means nothing there: what left for the answer's backend is another thing.
+   */
+  confirm(request: BoundRequest, response: Uint8Array, options: InferOptions): Promise<ConfirmingLeg>;
 }
 
 /** An address of a path's own, below `/v1/<path id>/`. The gateway authenticates and bounds whatever arrives there. */
@@ -217,6 +209,13 @@ export interface InferencePath {
   ready(signal: AbortSignal): Promise<Readiness>;
   /** @throws TrisealError with a code of core or of the path. `details.forwarded` is true once bytes left the gateway. */
   infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer>;
+  /** How this path confirms what another one answered; null where it cannot. */
+  readonly confirmer: Confirmer | null;
+  /**
+   * Told that another path's evidence contradicts an answer that a backend gave under a session. The backend serves nothing
+   * more; what is gone already needs nothing. `reason` is one line for the operator.
+   */
+  contradicted(backendId: string, sessionId: string | null, reason: string): void;
   /** Attested upstreams of this path, past and present, newest first. */
   sessions(): readonly SessionRecord[];
   /** Addresses beside inference. None by default. */

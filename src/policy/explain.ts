@@ -3,6 +3,7 @@ import { formatTime } from "../core/time.ts";
 import { type Decision, type JudgedCandidate, UNUSABLE_FACTS } from "./decision.ts";
 import { type ConditionContext, conditionContext, type Fact } from "./fact.ts";
 import type { Obligations } from "./obligation.ts";
+import { pathRoles } from "./path-roles.ts";
 import type { ForbidRule, Policy } from "./policy.ts";
 
 const ORIGIN_WORDS: Readonly<Record<Fact["origin"], string>> = {
@@ -72,13 +73,16 @@ function ruleLines(policy: Policy, decision: Decision): string[] {
 
 /** What obligations ask, one line each. */
 function obligationLines(obligations: Obligations): string[] {
-  const { all, attested, tcb, maxEvidenceAgeSeconds, accept, async: later, sample } = obligations;
-  const lines = [`  answered by: ${all.join(" and ")}`];
+  const { attested, tcb, maxEvidenceAgeSeconds, accept, sample } = obligations;
+  const { answers, confirm, follow, waitsSeconds } = pathRoles(obligations);
+  const lines = [`  answered by: ${answers}`];
+  for (const path of confirm) lines.push(`  and confirmed before the answer leaves by: ${path}`);
+  for (const { path, deadlineSeconds } of follow) lines.push(`  and confirmed later by: ${path}, within ${deadlineSeconds} s`);
+  if (waitsSeconds !== null) lines.push(`  all of it later, within ${waitsSeconds} s`);
   lines.push(`  backends that must show evidence: ${attested.length === 0 ? "none" : attested.join(", ")}`);
   lines.push(`  evidence types: ${accept === null ? "any that is not simulated" : accept.join(", ")}`);
   if (tcb !== null) lines.push(`  firmware and microcode: ${tcb.join(" or ")}`);
   if (maxEvidenceAgeSeconds !== null) lines.push(`  evidence no older than ${maxEvidenceAgeSeconds} s`);
-  for (const { path, deadlineSeconds } of later) lines.push(`  ${path} may follow within ${deadlineSeconds} s`);
   for (const { path, rate } of sample) lines.push(`  ${path} proves ${rate * 100} % of the answers afterwards`);
   return lines;
 }

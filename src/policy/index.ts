@@ -7,6 +7,7 @@ export * from "./decision.ts";
 export * from "./explain.ts";
 export * from "./fact.ts";
 export * from "./obligation.ts";
+export * from "./path-roles.ts";
 export * from "./policy.ts";
 export * from "./replay.ts";
 export { policyJsonSchema } from "./schema.ts";

@@ -6,24 +6,32 @@ import type { IndexEntry, IndexedReceipt, KeyUse } from "./receipt-index.ts";
 export class IndexTail {
   private readonly receipts = new Map<string, IndexedReceipt>();
   private readonly keyUses = new Map<string, KeyUse>();
+  /** Leaves of supplements by the receipt that they continue. */
+  private readonly supplemented = new Map<string, readonly number[]>();
   private readonly shared = new Map<Sha256Digest, number>();
 
   add({ leafIndex, shared, receipt, keyUse }: IndexEntry): void {
     if (shared !== null && !this.shared.has(shared)) this.shared.set(shared, leafIndex);
     if (receipt !== null) this.receipts.set(receipt.id, { leafIndex, keyHash: receipt.keyHash });
+    if (receipt?.parentId != null) this.supplemented.set(receipt.parentId, [...this.supplements(receipt.parentId), leafIndex]);
     if (keyUse !== null && !this.keyUses.has(keyUse.keyHash))
       this.keyUses.set(keyUse.keyHash, { leafIndex, requestHash: keyUse.requestHash });
   }
 
   /** Forgets an entry that the database has. A later entry of the same key or document goes with it: it never counted. */
-  forget({ shared, receipt, keyUse }: IndexEntry): void {
+  forget({ leafIndex, shared, receipt, keyUse }: IndexEntry): void {
     if (shared !== null) this.shared.delete(shared);
     if (receipt !== null) this.receipts.delete(receipt.id);
+    if (receipt?.parentId != null) this.forgetSupplement(receipt.parentId, leafIndex);
     if (keyUse !== null) this.keyUses.delete(keyUse.keyHash);
   }
 
   receipt(id: string): IndexedReceipt | null {
     return this.receipts.get(id) ?? null;
+  }
+
+  supplements(parentId: string): readonly number[] {
+    return this.supplemented.get(parentId) ?? [];
   }
 
   keyUse(keyHash: string): KeyUse | null {
@@ -32,5 +40,11 @@ export class IndexTail {
 
   sharedLeaf(document: Sha256Digest): number | null {
     return this.shared.get(document) ?? null;
+  }
+
+  private forgetSupplement(parentId: string, leafIndex: number): void {
+    const left = this.supplements(parentId).filter((leaf) => leaf !== leafIndex);
+    if (left.length === 0) this.supplemented.delete(parentId);
+    else this.supplemented.set(parentId, left);
   }
 }

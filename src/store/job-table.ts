@@ -1,4 +1,4 @@
-/** Jobs: requests that were accepted with 202 and are answered later. What was accepted stands in the log; this is where it is. */
+/** Jobs: requests that were accepted with 202, and legs that receipts await. What was accepted stands in the log; this is where it is. */
 import { type Insertable, type Kysely, type Selectable, sql } from "kysely";
 import { TrisealError } from "../core/errors.ts";
 import { answered } from "./answered.ts";
@@ -23,9 +23,12 @@ export interface AcceptedJob {
   readonly model: string;
   readonly acceptedAt: number;
   readonly deadlineAt: number;
-  /** Leaf of its `request.accepted` document. */
+  /** Leaf of its `request.accepted` document, or of the receipt that awaits its leg. */
   readonly leafIndex: number;
+  /** Id of the receipt, or of the supplement, that it ends with. */
   readonly receiptId: string;
+  /** The receipt that it completes; null where it answers a request. */
+  readonly parentId: string | null;
 }
 
 /** A job as it stands. */
@@ -68,6 +71,7 @@ export function acceptedRows(shard: string, jobs: readonly AcceptedJob[]): Inser
     finished_at: null,
     leaf_index: job.leafIndex,
     receipt_id: job.receiptId,
+    parent_id: job.parentId,
     code: null,
   }));
 }
@@ -146,6 +150,7 @@ function jobOf(row: Selectable<JobRow>): Job {
     path: row.path,
     model: row.model,
     receiptId: row.receipt_id,
+    parentId: row.parent_id,
     state,
     progress: Number(row.progress),
     stage: row.stage,

@@ -20,6 +20,10 @@ export class MemoryReceiptIndex implements ReceiptIndex {
     return Promise.resolve(entry === undefined || keyHash === undefined ? null : { leafIndex: entry.leafIndex, keyHash });
   }
 
+  supplements(parentId: string): Promise<readonly number[]> {
+    return Promise.resolve(this.entries.flatMap(({ leafIndex, receipt }) => (receipt?.parentId === parentId ? [leafIndex] : [])));
+  }
+
   keyUse(keyHash: string): Promise<KeyUse | null> {
     const entry = this.entries.find((known) => known.keyUse?.keyHash === keyHash);
     const use = entry?.keyUse ?? null;
@@ -34,7 +38,9 @@ export class MemoryReceiptIndex implements ReceiptIndex {
 
   list({ keyHash, from, to, after, limit }: ReceiptListing): Promise<readonly ListedReceipt[]> {
     const listed = this.entries.flatMap(({ leafIndex, receipt }) =>
-      receipt?.keyHash === keyHash ? [{ id: receipt.id, leafIndex, servedAt: receipt.servedAt }] : [],
+      receipt?.keyHash === keyHash && receipt.parentId === null
+        ? [{ id: receipt.id, leafIndex, servedAt: receipt.servedAt }]
+        : [],
     );
     const within = listed.filter(({ leafIndex, servedAt }) => leafIndex > after && servedAt >= from && servedAt <= to);
     return Promise.resolve(within.slice(0, limit));

@@ -60,6 +60,14 @@ const migrations: Readonly<Record<string, Migration>> = {
       await db.schema.createIndex("jobs_by_state").on("jobs").columns(["shard", "state"]).execute();
     },
   },
+  "0002-supplements": {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable("receipts").addColumn("parent_id", "text").execute();
+      await db.schema.alterTable("jobs").addColumn("parent_id", "text").execute();
+      // Of the few receipts that continue one: writing any other costs nothing more.
+      await sql`create index receipts_by_parent on receipts (shard, parent_id) where parent_id is not null`.execute(db);
+    },
+  },
 };
 
 /** Brings the tables to this program's version; two processes may do so at once. @throws TrisealError `STORE_UNAVAILABLE`. */

@@ -30,9 +30,11 @@ export interface IndexEntry {
     readonly tenant: string;
     /** Seconds since the epoch. */
     readonly servedAt: number;
+    /** The receipt that this one continues, of a supplement. */
+    readonly parentId: string | null;
   } | null;
-  /** A job that was accepted with this leaf. */
-  readonly job: AcceptedJob | null;
+  /** Jobs that were accepted with this leaf. */
+  readonly jobs: readonly AcceptedJob[];
   /** Hash of the idempotency key that a receipt or an accepted job used up, and of the request; 64 hexadecimal digits each. */
   readonly keyUse: { readonly keyHash: string; readonly requestHash: string } | null;
 }
@@ -45,7 +47,7 @@ export interface ListedReceipt {
   readonly servedAt: number;
 }
 
-/** Which receipts are listed: those of one API key, oldest first. */
+/** Which receipts are listed: those of one API key, oldest first. Supplements stand in no list: they belong to their parents. */
 export interface ReceiptListing {
   readonly keyHash: string;
   /** Seconds since the epoch, both included. */
@@ -63,6 +65,8 @@ export interface ReceiptIndex {
   /** Takes the entry of the next leaf; it is written behind. Entries come in the order of their leaves. */
   add(entry: IndexEntry): void;
   receipt(id: string): Promise<IndexedReceipt | null>;
+  /** Leaves of the supplements that continue a receipt, in their order. */
+  supplements(parentId: string): Promise<readonly number[]>;
   /** The first use of a key, whatever was logged later. */
   keyUse(keyHash: string): Promise<KeyUse | null>;
   sharedLeaf(document: Sha256Digest): Promise<number | null>;

@@ -14,6 +14,8 @@ export interface ReceiptTable {
   tenant: string;
   /** Seconds since the epoch. */
   served_at: Int8;
+  /** The receipt that a supplement continues; null for all others. */
+  parent_id: string | null;
 }
 
 /** Idempotency keys that a receipt used up, by their hash. */
@@ -58,10 +60,12 @@ export interface JobTable {
   accepted_at: Int8;
   deadline_at: Int8;
   finished_at: Int8 | null;
-  /** Leaf of the `request.accepted` document, whose record holds the encrypted request. */
+  /** Leaf of the `request.accepted` document, or of the receipt that awaits a leg; its record holds the encrypted request. */
   leaf_index: Int8;
-  /** Id that the receipt has or will have. */
+  /** Id that the receipt, or the supplement, has or will have. */
   receipt_id: string;
+  /** The receipt that awaits a leg of this job; null for a request that is answered later. */
+  parent_id: string | null;
   /** Code of a refusal; null for an answer, and while the job goes on. */
   code: string | null;
   attempts: number;

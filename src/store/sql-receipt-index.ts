@@ -99,6 +99,15 @@ export class SqlReceiptIndex implements ReceiptIndex {
     return row === undefined ? null : { leafIndex: Number(row.leaf_index), keyHash: row.key_hash };
   }
 
+  async supplements(parentId: string): Promise<readonly number[]> {
+    // Memory first: what is written meanwhile is then in both, and in order and once all the same.
+    const recent = this.tail.supplements(parentId);
+    if (this.db === null) return recent;
+    const rows = this.db.selectFrom("receipts").select("leaf_index").where("parent_id", "=", parentId);
+    const written = await answered(rows.where("shard", "=", this.shard).execute());
+    return [...new Set([...written.map(({ leaf_index }) => Number(leaf_index)), ...recent])].sort((left, right) => left - right);
+  }
+
   async keyUse(keyHash: string): Promise<KeyUse | null> {
     if (!this.filter.mayHave(keyHash)) return null;
     const recent = this.tail.keyUse(keyHash);
@@ -122,7 +131,12 @@ export class SqlReceiptIndex implements ReceiptIndex {
     if (this.db === null) return [];
     const rows = this.db.selectFrom("receipts").select(["id", "leaf_index", "served_at"]);
     const mine = rows.where("shard", "=", this.shard).where("key_hash", "=", keyHash).where("leaf_index", ">", after);
-    const within = mine.where("served_at", ">=", from).where("served_at", "<=", to).orderBy("leaf_index").limit(limit);
+    const within = mine
+      .where("parent_id", "is", null)
+      .where("served_at", ">=", from)
+      .where("served_at", "<=", to)
+      .orderBy("leaf_index")
+      .limit(limit);
     return (await answered(within.execute())).map(({ id, leaf_index, served_at }) => ({
       id,
       leafIndex: Number(leaf_index),
@@ -177,20 +191,21 @@ function writeBatch(db: Kysely<Tables>, shard: string, batch: readonly IndexEntr
   const receipts = batch.flatMap(({ leafIndex, receipt }) => (receipt === null ? [] : [{ ...receipt, leafIndex }]));
   const uses = batch.flatMap(({ keyUse, leafIndex }) => (keyUse === null ? [] : [{ ...keyUse, leafIndex }]));
   const shared = batch.flatMap(({ leafIndex, shared: digest }) => (digest === null ? [] : [{ digest, leafIndex }]));
-  const jobs = batch.flatMap(({ job }) => (job === null ? [] : [job]));
+  const jobs = batch.flatMap((entry) => entry.jobs);
   const last = batch.at(-1);
   return db.transaction().execute(async (tx) => {
     if (receipts.length > 0)
       await tx
         .insertInto("receipts")
         .values(
-          receipts.map(({ id, leafIndex, keyHash, tenant, servedAt }) => ({
+          receipts.map(({ id, leafIndex, keyHash, tenant, servedAt, parentId }) => ({
             id,
             shard,
             tenant,
             leaf_index: leafIndex,
             key_hash: keyHash,
             served_at: servedAt,
+            parent_id: parentId,
           })),
         )
         .onConflict((conflict) => conflict.doNothing())

@@ -58,7 +58,8 @@ export async function verifyLegs(inputs: LegInputs, context: VerifyContext): Pro
   }
   // A refusal after an allowing decision, such as that of a lost worker, has no leg: `receipt.events` sees to that.
   if (inputs.decision !== null && inputs.story.refused === null) expectObligations(inputs, context);
-  for (const leg of legs) compareLeg(leg, inputs, context);
+  const isWired = legs.some(({ claims }) => claims.wire !== null);
+  for (const leg of legs) compareLeg(leg, isWired, inputs, context);
   expectAgreement(
     legs.map(({ claims }) => claims),
     context,
@@ -170,13 +171,13 @@ function mayFollow(event: EventOf<"leg.sealed">, decided: VerifiedDecision | nul
   return event.deadline <= decided.decision.at + allowed.deadlineSeconds;
 }
 
-function compareLeg(leg: VerifiedLeg, inputs: LegInputs, context: VerifyContext): void {
+function compareLeg(leg: VerifiedLeg, isWired: boolean, inputs: LegInputs, context: VerifyContext): void {
   const { checks } = context;
   const { event, claims } = leg;
   const { story, decision } = inputs;
   const evidence = claims.evidence.digest === event.evidence_digest && claims.evidence.mediaType === event.evidence_media_type;
   if (!evidence) checks.expect("leg.cited", false, "signature", "the evidence is another");
-  compareBodies(event, claims, story, context);
+  compareBodies(event, claims, isWired, story, context);
   if (decision === null || story.policy === null) return;
   checks.expect("binding.decision", claims.decisionDigest === story.policy.decision_digest, "signature");
   checks.expect("binding.nonce", claims.nonce === decision.decision.nonce, "signature");
@@ -187,15 +188,27 @@ function compareLeg(leg: VerifiedLeg, inputs: LegInputs, context: VerifyContext)
   compareBackend(event, claims, inputs, context);
 }
 
-/** Which digest must equal which depends on who sealed: the caller, the gateway, or nobody. */
-function compareBodies(event: EventOf<"leg.sealed">, claims: LegClaims, story: ReceiptStory, context: VerifyContext): void {
+/**
+ * Which digest must equal which depends on who sealed: the caller, the gateway, or nobody. What was forwarded are the bytes of
+ * the leg that states what came in on its wire. A leg without a wire beside it is tied to the same request by
+ * `binding.request-received` and `binding.legs-agree`, and says nothing of what was forwarded.
+ * @param isWired whether any leg states what was on its wire.
+ */
+function compareBodies(
+  event: EventOf<"leg.sealed">,
+  claims: LegClaims,
+  isWired: boolean,
+  story: ReceiptStory,
+  context: VerifyContext,
+): void {
   const { checks } = context;
   const byCaller = event.sealed_by === "caller";
   const wire = claims.wire ?? { requestDigest: claims.requestDigest, responseDigest: claims.responseDigest };
   const received = byCaller ? wire.requestDigest : claims.requestDigest;
   const returned = byCaller ? wire.responseDigest : claims.responseDigest;
   checks.expect("binding.request-received", story.received.body_hash === received, "signature");
-  checks.expect("binding.request-forwarded", story.forwarded?.body_hash === wire.requestDigest, "signature");
+  if (claims.wire !== null || !isWired)
+    checks.expect("binding.request-forwarded", story.forwarded?.body_hash === wire.requestDigest, "signature");
   checks.expect("binding.response-returned", story.returned.body_hash === returned, "signature");
 }
 

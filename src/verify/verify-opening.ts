@@ -17,17 +17,18 @@ import type { ReceiptStory } from "./verify-receipt.ts";
 /** Largest magnitude of an output: int32. */
 const MAX_OUTPUT = 2 ** 31;
 
-/** Checks that commitment and outputs of the legs are those of the shown exchange; what is not shown is skipped. */
+/** Checks that commitment and outputs of all legs are those of the shown exchange; what is not shown is skipped. */
 export async function verifyOpening(story: ReceiptStory, legs: readonly VerifiedLeg[], context: VerifyContext): Promise<void> {
-  const claims = legs.find((leg) => leg.claims.inputCommitment !== null)?.claims;
-  if (claims === undefined) {
+  const stating = legs.map(({ claims }) => claims).filter(({ inputCommitment }) => inputCommitment !== null);
+  const [first] = stating;
+  if (first === undefined) {
     // Whoever shows a salt asks what it opens.
     if (context.options.opening !== null && legs.length > 0)
       context.checks.expect("exchange.input-opens", false, "signature", "no leg states a commitment");
     return;
   }
-  await verifyInput(story, claims, context);
-  verifyOutputs(story, claims, context);
+  await verifyInput(story, first, stating, context);
+  for (const claims of stating) verifyOutputs(story, claims, context);
 }
 
 /** Why bytes cannot be compared: they are not there, or they are the sealed ones. */
@@ -36,7 +37,13 @@ function unreadable(bytes: Uint8Array | null, wire: Sha256Digest, opened: Sha256
   return digestOf(bytes) === wire && wire !== opened ? "shown sealed, not opened" : null;
 }
 
-async function verifyInput(story: ReceiptStory, claims: LegClaims, { checks, options }: VerifyContext): Promise<void> {
+/** @param claims of the first leg; one commitment is computed, and all legs must state it. */
+async function verifyInput(
+  story: ReceiptStory,
+  claims: LegClaims,
+  stating: readonly LegClaims[],
+  { checks, options }: VerifyContext,
+): Promise<void> {
   const { request, opening } = options;
   if (claims.submission !== undefined)
     return checks.skip("exchange.input-opens", "assertion", "the input stayed with the caller, who submitted a proof");
@@ -50,7 +57,9 @@ async function verifyInput(story: ReceiptStory, claims: LegClaims, { checks, opt
     return;
   }
   const commitment = checks.attempt("exchange.input-opens", "signature", () => commitmentOf(request, model, opening.salt));
-  if (commitment !== null) checks.expect("exchange.input-opens", commitment === claims.inputCommitment, "signature");
+  if (commitment === null) return;
+  const opens = stating.every(({ inputCommitment }) => inputCommitment === commitment);
+  checks.expect("exchange.input-opens", opens, "signature");
 }
 
 /** The commitment to what the model makes of a request's one row. @throws TrisealError where the request is none for it. */

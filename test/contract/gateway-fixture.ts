@@ -7,9 +7,10 @@ import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { coreCodes, type ErrorTable } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { type UnixSeconds, unixSeconds } from "../../src/core/time.ts";
+import { type Clock, unixSeconds } from "../../src/core/time.ts";
 import { hashApiKey } from "../../src/gateway/authenticate.ts";
 import { createGateway, type Gateway } from "../../src/gateway/create-gateway.ts";
+import type { JobOptions } from "../../src/gateway/job.ts";
 import { Ledger } from "../../src/gateway/ledger.ts";
 import type { ActivePolicy, CatalogModel, GatewayOptions } from "../../src/gateway/options.ts";
 import type { VaultKeys } from "../../src/gateway/response-vault.ts";
@@ -19,6 +20,7 @@ import { nodeFiles } from "../../src/log/store/files.ts";
 import { TransparencyLog } from "../../src/log/store/transparency-log.ts";
 import type { InferencePath } from "../../src/paths/path.ts";
 import { parsePolicy, signPolicyStatement } from "../../src/policy/index.ts";
+import { JobQueue, JobTable, SqlReceiptIndex, type StoreDatabase } from "../../src/store/index.ts";
 import { MemoryReceiptIndex } from "../../src/store/memory-receipt-index.ts";
 import { parseTrust, type Trust } from "../../src/trust/index.ts";
 import { testSigner } from "../fixtures/signer.ts";
@@ -78,6 +80,8 @@ export interface TestGateway {
   readonly lines: readonly JsonObject[];
   /** Opens the ledger again over the same folder and log. */
   reopenLedger(): Promise<Ledger>;
+  /** Puts another process in the place of this one: nothing but log, records, vault and database is left. The old one does no more. */
+  restart(): Promise<void>;
   /** Puts another policy in force. */
   usePolicy(rules: string): Promise<void>;
   post(path: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>): Promise<Response>;
@@ -93,7 +97,11 @@ export async function startGateway(options: {
   readonly rules: string;
   readonly codes?: ErrorTable;
   readonly limits?: Partial<GatewayOptions["limits"]>;
-  readonly clock?: () => UnixSeconds;
+  /** Index and jobs in this database; without one the index is in memory, and there are no jobs. */
+  readonly database?: StoreDatabase;
+  readonly jobs?: Partial<JobOptions["limits"]>;
+  readonly clock?: Clock;
+  readonly receiptSigner?: GatewayOptions["receiptSigner"];
 }): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-gateway-"));
   const log = await TransparencyLog.open({ directory: `${folder}/log`, origin: ORIGIN, signer: signers.log, files: nodeFiles });
@@ -103,8 +111,12 @@ export async function startGateway(options: {
   });
   await nodeFiles.makeDirectory(`${folder}/blobs`);
   const vault = memoryVault();
-  const openLedger = () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault, new MemoryReceiptIndex());
-  const ledger = await openLedger();
+  const { database, clock = () => NOW } = options;
+  const indexed = () => ({ origin: ORIGIN, size: log.size, leafHashAt: (leaf: number) => log.leafHashAt(leaf) });
+  const openIndex = async () =>
+    database === undefined ? new MemoryReceiptIndex() : SqlReceiptIndex.open(Promise.resolve(database.db), indexed());
+  const openLedger = async () => Ledger.open(log, new BlobStore(nodeFiles, `${folder}/blobs`), vault, await openIndex());
+  let ledger = await openLedger();
   const identity = createServiceIdentity(signers.gateway, { notAfter: NOW + 86_400, dev: false, tlsKeys: [] });
   let policy = activePolicy(options.rules);
   const usePolicy = async (active: ActivePolicy) => {
@@ -116,44 +128,66 @@ export async function startGateway(options: {
   await ledger.store(identity.reportBytes);
   await usePolicy(policy);
   const lines: JsonObject[] = [];
-  const gateway = createGateway({
-    identity: () => identity,
-    ledger,
-    policy: () => policy,
-    policyProblem: () => null,
-    paths: options.paths,
-    jobs: null,
-    models: options.models,
-    tenants: new Map([
-      [hashApiKey(API_KEY), { id: "acme", tier: "gold", jurisdiction: "EU" }],
-      [hashApiKey(OTHER_KEY), { id: "other", tier: null, jurisdiction: null }],
-    ]),
-    codes: { ...coreCodes, ...options.codes },
-    limits: {
-      maxBodyBytes: 100_000,
-      maxTensorElements: 1000,
-      maxInFlight: 8,
-      maxInFlightPerTenant: 1000,
-      maxHeldBytes: 1_000_000,
-      maxHeldBytesPerTenant: 1_000_000,
-      challengeSeconds: 300,
-      maxChallengesPerTenant: 8,
-      ...options.limits,
-    },
-    clock: options.clock ?? (() => NOW),
-    log: (line) => lines.push(line),
-    wellKnown: () => ({}),
+  const limits = { maxOpenPerTenant: 8, deadlineSeconds: 900, maxAttempts: 3, concurrency: 1, ...options.jobs };
+  const openJobs = async (opened: StoreDatabase) => ({
+    table: new JobTable(opened.db, ORIGIN),
+    queue: await JobQueue.open(opened),
   });
+  const open = (from: Ledger) =>
+    createGateway({
+      identity: () => identity,
+      receiptSigner: options.receiptSigner ?? (async (keyId) => (keyId === signers.gateway.keyId ? signers.gateway : null)),
+      ledger: from,
+      policy: () => policy,
+      policyProblem: () => null,
+      paths: options.paths,
+      jobs: database === undefined ? null : { store: openJobs(database), limits },
+      models: options.models,
+      tenants: new Map([
+        [hashApiKey(API_KEY), { id: "acme", tier: "gold", jurisdiction: "EU" }],
+        [hashApiKey(OTHER_KEY), { id: "other", tier: null, jurisdiction: null }],
+      ]),
+      codes: { ...coreCodes, ...options.codes },
+      limits: {
+        maxBodyBytes: 100_000,
+        maxTensorElements: 1000,
+        maxInFlight: 8,
+        maxInFlightPerTenant: 1000,
+        maxHeldBytes: 1_000_000,
+        maxHeldBytesPerTenant: 1_000_000,
+        challengeSeconds: 300,
+        maxChallengesPerTenant: 8,
+        ...options.limits,
+      },
+      clock,
+      log: (line) => lines.push(line),
+      wellKnown: () => ({}),
+    });
+  let gateway = open(ledger);
+  if (database !== undefined) {
+    await gateway.startJobs();
+    onTestFinished(() => gateway.drain());
+  }
   const call = async (path: string, init: RequestInit) => gateway.fetch(new Request(`http://gateway.test${path}`, init));
   const get = (path: string, apiKey = API_KEY) => call(path, { headers: { authorization: `Bearer ${apiKey}` } });
   return {
-    gateway,
-    ledger,
+    get gateway() {
+      return gateway;
+    },
+    get ledger() {
+      return ledger;
+    },
     log,
     folder,
     vault,
     lines,
     reopenLedger: openLedger,
+    restart: async () => {
+      await gateway.drain();
+      ledger = await openLedger();
+      gateway = open(ledger);
+      await gateway.startJobs();
+    },
     usePolicy: (rules) => usePolicy(activePolicy(rules)),
     get,
     post: (path, body, headers = {}) =>

@@ -13,15 +13,16 @@ import { type ErrorTable, pathErrors, TrisealError } from "../../src/core/errors
 import { encodeJcs } from "../../src/core/jcs.ts";
 import { type JsonObject, parseJson } from "../../src/core/json.ts";
 import { encodeInferenceResponse, factsDigest, parseInferenceRequest, parseInputs } from "../../src/core/oip.ts";
-import type {
-  Appraisal,
-  AppraisalInputs,
-  Appraiser,
-  Backend,
-  BoundRequest,
-  InferencePath,
-  PathAnswer,
-  ServedModel,
+import {
+  type Appraisal,
+  type AppraisalInputs,
+  type Appraiser,
+  type Backend,
+  type BoundRequest,
+  type InferencePath,
+  NOTHING_STATED,
+  type PathAnswer,
+  type ServedModel,
 } from "../../src/paths/path.ts";
 
 export const PARITY_LEG_TYPE = "application/vnd.triseal.parity-leg+json";
@@ -132,10 +133,13 @@ export function createParityPath(options: {
           evidenceMediaType: PARITY_EVIDENCE_TYPE,
           blobs: [evidence],
           requestGuessable: false,
+          states: NOTHING_STATED,
         },
       };
       return malice.answer?.(answer) ?? answer;
     },
+    confirmer: null,
+    contradicted: () => undefined,
     sessions: () => [],
     close: async () => {
       closed = true;

@@ -12,6 +12,7 @@ import { encodeJcs } from "../../src/core/jcs.ts";
 import { type JsonObject, parseJson } from "../../src/core/json.ts";
 import { callerFacts, encodeInferenceResponse, factsDigest } from "../../src/core/oip.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, InferencePath, PathRoute } from "../../src/paths/path.ts";
+import { NOTHING_STATED } from "../../src/paths/path.ts";
 import { createParityPath, PARITY_EVIDENCE_TYPE, parityError, parityModel } from "./parity-path.ts";
 
 const OWN_LEG_TYPE = "application/vnd.triseal.parity-own-leg+json";
@@ -94,6 +95,7 @@ function routesOf(evidence: Uint8Array, callerKey: string): readonly PathRoute[]
             evidenceMediaType: PARITY_EVIDENCE_TYPE,
             blobs: [body, evidence],
             requestGuessable: false,
+            states: NOTHING_STATED,
           },
         };
       },

@@ -46,6 +46,12 @@ export interface PathContract {
   readonly skip: string | null;
 }
 
+/** An answer's JSON, to be changed. */
+interface Answered {
+  outputs: { name?: string; data: number[] }[];
+  parameters?: JsonObject;
+}
+
 const never = new AbortController().signal;
 const facts: CallerFacts = { classification: "personal" };
 
@@ -139,6 +145,69 @@ export function runPathContract(contract: PathContract): void {
         const screened = screenFacts(candidateOf(backend).facts, ATTRIBUTES, "backend");
         expect(screened.rejected).toEqual([]);
         expect(screened.usable).toHaveLength(backend.facts.length);
+      }
+    });
+
+    it("says of each leg what its appraiser claims of the run", async () => {
+      const answer = await subject.path.infer(bound(subject), { signal: never });
+      const { claims } = await appraiser.appraise(answer.leg.bytes, inputsFor(subject, answer));
+      expect(claims).toMatchObject(answer.leg.states);
+      expect(Object.keys(answer.leg.states).sort()).toEqual(["inputCommitment", "outputCommitment", "outputs"]);
+    });
+
+    it("hears of a backend that it does not have, or has no more, without an error", () => {
+      for (const backendId of ["none", subject.path.backends(subject.model)[0]?.id ?? ""])
+        for (const sessionId of [null, "00".repeat(32)]) subject.path.contradicted(backendId, sessionId, "a test");
+      expect(subject.path.backends(subject.model).length).toBeGreaterThan(0);
+    });
+
+    it("confirms the answer of another path with a leg about the same exchange and run, where it confirms at all", async () => {
+      const { confirmer } = subject.path;
+      if (confirmer === null) return;
+      const request = bound(subject, { facts });
+      const { body, leg: own } = await subject.path.infer(request, { signal: never });
+      // Another decision, as another path's answer would have had.
+      const later = { ...request, context: { ...request.context, nonce: "5a".repeat(16) } };
+      expect(confirmer.assertConfirmable(later)).toBeUndefined();
+      const leg = await confirmer.confirm(later, body, { signal: never });
+      expect([leg.sessionId, leg.mediaType, leg.states]).toEqual([null, appraiser.legMediaType, own.states]);
+      const answer = { body, mediaType: "", forwardedDigest: digestOf(request.body), leg };
+      const { checks, claims } = await appraiser.appraise(leg.bytes, inputsFor(subject, answer));
+      expect(checks.filter(({ status }) => status !== "pass")).toEqual([]);
+      expect(claims).toMatchObject({ requestDigest: digestOf(request.body), responseDigest: digestOf(body), ...later.context });
+    });
+
+    it("confirms no answer that is not what it finds, nothing that it cannot open, and nothing for a backend that it lacks", async () => {
+      const { confirmer } = subject.path;
+      if (confirmer === null) return;
+      const request = bound(subject);
+      const { body } = await subject.path.infer(request, { signal: never });
+      const refusalOf = async (change: Partial<BoundRequest>, response: Uint8Array, signal = never) =>
+        refusal(confirmer.confirm({ ...request, ...change }, response, { signal }));
+      const edited = (edit: (document: Answered) => void) => {
+        const document = JSON.parse(new TextDecoder().decode(body)) as Answered;
+        edit(document);
+        return utf8(JSON.stringify(document));
+      };
+      const lies: readonly (readonly [string, Uint8Array])[] = [
+        [
+          "LEG_OUTPUT_MISMATCH",
+          edited(({ outputs }) => {
+            for (const { data } of outputs) data.push(data.pop() === 1 ? 2 : 1);
+          }),
+        ],
+        ["LEG_OUTPUT_MISMATCH", edited(({ outputs }) => void outputs.splice(0))],
+        ["LEG_OUTPUT_MISMATCH", edited(({ outputs }) => void outputs.push({ ...(outputs[0] ?? { data: [] }), name: "more" }))],
+        ["LEG_INPUT_MISMATCH", edited((document) => void delete document.parameters)],
+        ["LEG_INPUT_MISMATCH", edited((document) => void Object.assign(document, { parameters: { triseal_salt: "00" } }))],
+        ["LEG_INPUT_MISMATCH", utf8("no answer at all")],
+      ];
+      for (const [code, response] of lies) expect(await refusalOf({}, response)).toMatchObject({ code });
+      expect(await refusalOf({ backendId: "none" }, body)).toMatchObject({ code: "PATH_UNAVAILABLE" });
+      expect(await refusalOf({}, body, AbortSignal.abort())).toMatchObject({ code: "CLIENT_ABORTED" });
+      for (const change of [{ sealedBy: "caller" as const }, { backendId: "none" }, { body: utf8("{}") }]) {
+        expect(() => confirmer.assertConfirmable({ ...request, ...change })).toThrow();
+        expect(isTrisealError(await refusalOf(change, body))).toBe(true);
       }
     });
 

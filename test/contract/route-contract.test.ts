@@ -98,6 +98,8 @@ function zkPath(): InferencePath {
     backends: () => [],
     ready: async () => ({ ready: true }),
     infer: () => Promise.reject(new Error("no prover")),
+    confirmer: null,
+    contradicted: () => undefined,
     sessions: () => [],
     routes: [...callerProofRoutes([proven, confidential]), documentRoute([proven, confidential])],
     close: async () => undefined,

@@ -298,6 +298,9 @@ describe("triseal policy", () => {
       good.replace('request.classification == "secret"', "request.clasification == 1"),
       good.replace("effect: deny", "effect: allow"),
       good.replace("all: [tee]", "all: []"),
+      // Legal, and more than this gateway can do: the proof that `tee` would confirm, and a share that nobody draws.
+      good.replace("all: [tee, zk]", "all: [zk, tee]").replace("    mode: { zk: async, deadline: 15m }\n", ""),
+      `${good}    sample: { zk: 0.01 }\n`,
       "rules: []",
       "a: [",
     ];

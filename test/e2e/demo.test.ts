@@ -90,7 +90,11 @@ describe("triseal demo", () => {
       });
       expect(line.ms).toBeGreaterThan(0);
     }
-    expect(lines.filter(({ path }) => path === "zk")).toMatchObject([{ model: "breast-cancer-logistic-int", opened: true }]);
+    const proven = { model: "breast-cancer-logistic-int", opened: true };
+    expect(lines.filter(({ path }) => path === "zk")).toMatchObject([
+      { ...proven, rule: "proven" },
+      { ...proven, rule: "high-value-proven" },
+    ]);
     expect(new Set(lines.map(({ receiptId }) => receiptId)).size).toBe(lines.length);
   });
 

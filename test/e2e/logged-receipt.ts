@@ -10,10 +10,12 @@ import { readLeaves } from "../../src/log/store/leaf-file.ts";
 /** A receipt in the log. */
 export interface LoggedReceipt {
   readonly id: string;
-  /** Whether it is of an answer; else of a refusal. */
+  /** Whether it is of an answer; else of a refusal, or a supplement. */
   readonly answered: boolean;
   /** Hash of the idempotency key that it used up, or null. */
   readonly keyHash: string | null;
+  /** The receipt that a supplement continues; null for all others. */
+  readonly parentId: string | null;
 }
 
 /** All receipts in the log under `dataDir`, in its order. A record whose leaf was never written is none. */
@@ -25,7 +27,8 @@ export function loggedReceipts(dataDir: string): readonly LoggedReceipt[] {
     if (receipt === undefined) return [];
     const document = parseJson(blobs[0] ?? new Uint8Array());
     const events = isJsonObject(document) && Array.isArray(document["event_log"]) ? document["event_log"] : [];
-    const answered = events.some((event) => isJsonObject(event) && event["type"] === "leg.sealed");
-    return [{ id: receipt.id, answered, keyHash: receipt.idempotency?.keyHash ?? null }];
+    const parentId = receipt.parentId ?? null;
+    const answered = parentId === null && events.some((event) => isJsonObject(event) && event["type"] === "leg.sealed");
+    return [{ id: receipt.id, answered, keyHash: receipt.idempotency?.keyHash ?? null, parentId }];
   });
 }

@@ -29,18 +29,18 @@ function receiptEntry(leafIndex: number, key: string | null = null, salt = 0): I
     leafIndex,
     leafHash: hex(leafIndex + 1 + salt),
     shared: null,
-    receipt: { id, keyHash, tenant: "acme", servedAt: 1000 + leafIndex },
-    job: null,
+    receipt: { id, keyHash, tenant: "acme", servedAt: 1000 + leafIndex, parentId: null },
+    jobs: [],
     keyUse,
   };
 }
 
 function sharedEntry(leafIndex: number, digest: Sha256Digest): IndexEntry {
-  return { leafIndex, leafHash: hex(leafIndex + 1), shared: digest, receipt: null, job: null, keyUse: null };
+  return { leafIndex, leafHash: hex(leafIndex + 1), shared: digest, receipt: null, jobs: [], keyUse: null };
 }
 
 function jobEntry(leafIndex: number, accepted: AcceptedJob): IndexEntry {
-  return { leafIndex, leafHash: hex(leafIndex + 1), shared: null, receipt: null, job: accepted, keyUse: null };
+  return { leafIndex, leafHash: hex(leafIndex + 1), shared: null, receipt: null, jobs: [accepted], keyUse: null };
 }
 
 function job(id: string, leafIndex = 0): AcceptedJob {
@@ -54,6 +54,7 @@ function job(id: string, leafIndex = 0): AcceptedJob {
     deadlineAt: 100,
     leafIndex,
     receiptId: `rcpt-${id}`,
+    parentId: null,
   };
 }
 

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
+import { NOTHING_STATED } from "../../src/paths/path.ts";
 import { codes as teeCodes } from "../../src/paths/tee/wire/codes.ts";
 import { verifyBundle } from "../../src/verify/index.ts";
+import { createEchoPath, type EchoPath } from "../contract/echo-paths.ts";
 import { NOW, startGateway, type TestGateway, trustFor } from "../contract/gateway-fixture.ts";
 import { createWorkplace, nodeCommand, type RunningPath, startPath, type Workplace } from "./worker-harness.ts";
 
@@ -45,11 +47,12 @@ async function admitted(): Promise<void> {
   await running.path.admitted(AbortSignal.timeout(60_000));
 }
 
-function gatewayOver(path: RunningPath["path"]): Promise<TestGateway> {
+function gatewayOver(path: RunningPath["path"], ...confirming: readonly EchoPath[]): Promise<TestGateway> {
   const model = place.packages.get("root");
   if (model === undefined) throw new Error("no model");
-  const rules = `  - id: any\n    when: "true"\n    require: { all: [tee], evidence: { accept: [simulated] } }\n`;
-  return startGateway({ paths: [path], models: [{ ...model, platform: "onnx" }], rules, codes: teeCodes });
+  const all = ["tee", ...confirming.map(({ id }) => id)].join(", ");
+  const rules = `  - id: any\n    when: "true"\n    require: { all: [${all}], evidence: { from: [tee], accept: [simulated] } }\n`;
+  return startGateway({ paths: [path, ...confirming], models: [{ ...model, platform: "onnx" }], rules, codes: teeCodes });
 }
 
 const body = (x: number) => JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1], data: [x] }] });
@@ -200,6 +203,31 @@ describe("a worker that does not come to the end of its answer", () => {
     await expectFailed(gateway, told, 504, "DEADLINE_EXCEEDED");
     await expect.poll(() => running.path.pids()[0], { timeout: 20_000 }).not.toBe(pid);
     await expectRecovered(gateway, pid, true);
+  });
+});
+
+describe("a worker whose answer another path contradicts", () => {
+  it("has its answer dropped and is replaced by a process with other keys, as one that lied", async () => {
+    const second = createEchoPath("second", true, { states: NOTHING_STATED });
+    const gateway = await gatewayOver(running.path, second);
+    await admitted();
+    expect((await ask(gateway, 16)).json["outputs"]).toMatchObject([{ data: [4] }]);
+    const [pid] = running.path.pids();
+    const noted = running.notes.length;
+    second.script.states = { ...NOTHING_STATED, outputs: [5] };
+    await expectFailed(gateway, await ask(gateway, 9), 502, "LEG_OUTPUT_MISMATCH");
+    expect(running.notes.slice(noted).join("\n")).toMatch(/worker replaced: path `second` contradicts an answer of it/);
+    second.script.states = NOTHING_STATED;
+    await expectRecovered(gateway, pid, true);
+  });
+
+  it("is left alone where the session was another process's", async () => {
+    const [pid] = running.path.pids();
+    const [session] = running.path.sessions().filter(({ current }) => !current);
+    running.path.contradicted("tee:worker-a", session?.id ?? "", "long gone");
+    running.path.contradicted("tee:worker-a", null, "no session");
+    running.path.contradicted("tee:worker-b", running.path.sessions()[0]?.id ?? "", "another seat");
+    await expectRecovered(await gatewayOver(running.path), pid, false);
   });
 });
 

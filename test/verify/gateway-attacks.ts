@@ -8,6 +8,7 @@ import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
 import { statementAttacks } from "./statement-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
+import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
@@ -25,6 +26,7 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
+  "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
   "a false statement": statementAttacks,
 };

@@ -281,7 +281,7 @@ describe("a used key", () => {
       expect(use).toEqual(await gateway.ledger.keyUse(keyed?.keyHash ?? ""));
       if (use === null) throw new Error("the key is not known");
       expect(use.requestHash).toBe(keyed?.requestHash);
-      expect(await rebuilt.storedResponse(use)).toEqual({ receiptId, status, mediaType: type, body: utf8(text) });
+      expect(await rebuilt.storedResponse(use)).toEqual({ receiptId, status, mediaType: type, body: utf8(text), pending: [] });
     }
     expect(await rebuilt.keyUse("00".repeat(32))).toBeNull();
   });

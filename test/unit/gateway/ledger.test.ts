@@ -156,12 +156,18 @@ describe("a record", () => {
   it("is read back as it was written", () => {
     const response = { keyName: "2026-09-21", mediaType: "application/json", sealed: Uint8Array.of(1, 2) };
     const idempotency = { keyHash: "0c".repeat(32), requestHash: "0d".repeat(32), status: 403 };
+    const call = { keyName: "2026-09-21", sealed: Uint8Array.of(3, 4) };
+    const leg = { jobId: `job-${"0e".repeat(16)}`, receiptId: `rcpt-${"0f".repeat(16)}`, path: "zk", deadlineAt: NOW };
+    const states = { inputCommitment: "5a".repeat(32), outputs: [1, -2], outputCommitment: null };
+    const pending = { legs: [leg], model: "m", states, call };
     for (const written of [
       record,
       { ...record, receipt },
       { ...record, receipt: { ...receipt, response } },
       { ...record, receipt: { ...receipt, response, idempotency } },
-    ])
+      { ...record, receipt: { ...receipt, response, pending } },
+      { ...record, kind: "supplement", receipt: { ...receipt, parentId: `rcpt-${"01".repeat(16)}` } },
+    ] as const)
       expect(parseRecord(encodeRecord(written))).toEqual({ v: 1, ...written });
   });
 
@@ -208,6 +214,9 @@ describe("a record", () => {
       { more: 1 },
       { receipt: { ...receipt, id: "rcpt-1" } },
       { receipt: {} },
+      { receipt: { ...receipt, parentId: "rcpt-1" } },
+      { receipt: { ...receipt, pending: {} } },
+      { receipt: { ...receipt, pending: { legs: [{ path: "zk" }], model: "m", states: {}, call: null } } },
       { receipt: { ...receipt, idempotency: null } },
       { receipt: { ...receipt, idempotency: { keyHash: "0c".repeat(32), requestHash: "0d".repeat(32) } } },
       { receipt: { ...receipt, idempotency: { keyHash: "0c", requestHash: "0d".repeat(32), status: 200 } } },

@@ -190,6 +190,20 @@ describe("a key store", () => {
     expect((await store.stage("policy", NOW))[0]?.keyId).not.toBe(staged?.keyId);
   });
 
+  it("signs by a key's id for what was begun under it: after a rotation, too, and under no revoked, waiting or other key", async () => {
+    const { store } = await newStore();
+    const old = await store.signer("gateway", "production");
+    const [staged] = await store.stage("gateway", NOW);
+    const byId = async (keyId: string) => (await store.signerById("gateway", keyId))?.publicKey ?? null;
+    expect(await byId(old.keyId)).toBe(old.publicKey);
+    expect(await byId(staged?.keyId ?? "")).toBe(null);
+    await (await store.prepareRotation("gateway", unixSeconds(NOW + 5))).activate();
+    expect([await byId(old.keyId), await byId(staged?.keyId ?? "")]).toEqual([old.publicKey, staged?.publicKey]);
+    expect([await byId("gateway-unknown"), await byId((await store.signer("log", "production")).keyId)]).toEqual([null, null]);
+    await (await store.prepareRevocation(old.keyId, "lost", NOW)).revoke();
+    expect(await byId(old.keyId)).toBe(null);
+  });
+
   it("tells the whole history of its keys, each event as it was when it happened", async () => {
     const { store, events } = await newStore();
     const staged = await store.stage("gateway", unixSeconds(NOW + 1));

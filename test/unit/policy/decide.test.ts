@@ -220,7 +220,7 @@ describe("explainDecision", () => {
     expect(text).toContain("us (tee): passed over: guardrail eu-only forbids it");
     expect(text).toContain("a (tee): chosen");
     expect(text).toContain("evidence no older than 300 s");
-    expect(text).toContain("zk may follow within 900 s");
+    expect(text).toContain("answered by: tee\n  and confirmed later by: zk, within 900 s");
     expect(text).not.toContain("by-tier");
   });
 

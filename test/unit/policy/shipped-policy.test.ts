@@ -20,7 +20,7 @@ import { input } from "./policy-fixture.ts";
 const folder = new URL("../../../policies/", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, folder));
 
-const values = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const values = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
 const backendsFile = z.record(z.string(), z.strictObject({ path: z.string(), facts: values }));
 const casesFile = z.strictObject({
   policy: z.string(),
@@ -43,7 +43,7 @@ const casesFile = z.strictObject({
 
 const originOf = (name: string): Fact["origin"] => ATTRIBUTES.find((attribute) => attribute.name === name)?.origin ?? "claim";
 const backends = backendsFile.parse(parseYaml(read("cases/backends.yaml").toString()));
-const factsOf = (named: Readonly<Record<string, string | number | boolean>>, prefix = ""): Fact[] =>
+const factsOf = (named: z.output<typeof values>, prefix = ""): Fact[] =>
   Object.entries(named).map(([name, value]) => ({ name: `${prefix}${name}`, origin: originOf(`${prefix}${name}`), value }));
 function candidate(id: string): Candidate {
   const backend = backends[id];
@@ -59,7 +59,11 @@ describe.each(files)("%s", (name) => {
   const policy = parsePolicy(text);
 
   it.each(file.cases.map((row) => [row.name, row] as const))("%s", (_name, row) => {
-    const decision = decide(policy, input(factsOf(row.facts), row.backends.map(candidate)));
+    const stated = factsOf(row.facts);
+    const { facts, ...rest } = input([], row.backends.map(candidate));
+    // A case that names a fact of the gateway has it in place of the usual one.
+    const usual = facts.filter(({ name }) => !stated.some((fact) => fact.name === name));
+    const decision = decide(policy, { ...rest, facts: [...usual, ...stated] });
     expect({
       effect: decision.effect,
       code: decision.code ?? undefined,

@@ -87,6 +87,16 @@ describe("admission", () => {
     admission.close();
   });
 
+  it("knows every session that the process had, also one that has ended, and no other", async () => {
+    const { admission, time } = await admissionAt(1000);
+    const first = await admission.renew();
+    time.now = first.expiresAt;
+    const second = await admission.renew();
+    expect([admission.byId(first.id), admission.byId(second.id)?.id]).toEqual([null, second.id]);
+    expect([first.id, second.id, "00".repeat(32)].map((id) => admission.hasAdmitted(id))).toEqual([true, true, false]);
+    admission.close();
+  });
+
   it("lets a session lapse at the earliest of appraisal, keyset and greatest age", async () => {
     const byAge = await admissionAt(1000);
     const byAppraisal = await admissionAt(1000, { appraise: async () => ({ ...pass, expiresAt: unixSeconds(1100) }) });

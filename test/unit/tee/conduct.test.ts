@@ -47,6 +47,12 @@ describe("a worker process", () => {
     }
   });
 
+  it("is replaced where another path's evidence contradicts an answer of it", () => {
+    const { conduct, replaced } = watch();
+    conduct.contradicted("path `zk` contradicts an answer of it");
+    expect(replaced).toEqual(["path `zk` contradicts an answer of it"]);
+  });
+
   it("is not replaced for what a caller can bring about: a refusal, an answer beyond the limit, a closed connection", () => {
     const { conduct, replaced } = watch();
     for (let count = 0; count < 10; count++) {

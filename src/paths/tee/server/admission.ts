@@ -65,6 +65,8 @@ interface TimedSession {
 
 /** How often it is looked whether the wall clock was set: no timer of a length known beforehand sees that. */
 const WATCH_MS = 1000;
+/** Sessions of one process whose ids are kept: those of four weeks, where each is renewed after the usual 400 seconds. */
+const MAX_REMEMBERED = 6000;
 /** Waits before a failed attempt is repeated. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
@@ -80,6 +82,8 @@ export class Admission {
   private readonly closing = new AbortController();
   /** Newest first. Renewal leaves the sessions before in force until they expire: requests were decided on them. */
   private sessions: readonly TimedSession[] = [];
+  /** Ids of all sessions of this process, also of those that have ended, oldest first. */
+  private readonly admittedIds = new Set<string>();
   private attempt: Promise<AdmittedSession> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private watch: NodeJS.Timeout | null = null;
@@ -103,6 +107,11 @@ export class Admission {
   /** The session in force with that id. */
   byId(id: string): AdmittedSession | null {
     return this.live().find((session) => session.id === id) ?? null;
+  }
+
+  /** Whether a session of this process had that id, however long ago it ended: whoever answered under it may still run. */
+  hasAdmitted(id: string): boolean {
+    return this.admittedIds.has(id);
   }
 
   /** Why the last attempt failed; null after a success. */
@@ -164,6 +173,7 @@ export class Admission {
       const session = await this.appraiseOnce();
       const lifetimeMs = (session.expiresAt - session.establishedAt) * 1000;
       this.sessions = [{ session, endsAtMs: started + lifetimeMs }, ...this.inForce()];
+      this.remember(session.id);
       this.failures = 0;
       this.lastFailure = null;
       this.options.onAdmitted(session);
@@ -173,6 +183,12 @@ export class Admission {
       this.noteFailure(error);
       throw error;
     }
+  }
+
+  private remember(id: string): void {
+    this.admittedIds.add(id);
+    const [oldest] = this.admittedIds;
+    if (this.admittedIds.size > MAX_REMEMBERED && oldest !== undefined) this.admittedIds.delete(oldest);
   }
 
   private noteFailure(error: unknown): void {

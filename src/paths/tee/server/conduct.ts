@@ -26,6 +26,11 @@ export class Conduct {
     this.unanswered = 0;
   }
 
+  /** Another path's evidence contradicts an answer of this process: what it signs is not so. */
+  contradicted(reason: string): void {
+    this.measures.replace(reason);
+  }
+
   /**
    * A request failed. An answer that does not check ends the process: whatever is wrong with it, it signs what is not so.
    * One that is silent past its own deadline is asked whether it is there.

@@ -2,11 +2,11 @@
 import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { messageType } from "../../../core/oip-body.ts";
-import type { BoundRequest, PathAnswer } from "../../path.ts";
+import type { BoundRequest, PathAnswer, RunStatement } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
 import type { SealedRequest } from "../wire/envelope.ts";
 import { WORKER_EVIDENCE_TYPE } from "../wire/keyset.ts";
-import { TEE_LEG_TYPE } from "../wire/leg.ts";
+import { TEE_LEG_TYPE, type TeeLeg } from "../wire/leg.ts";
 import type { AdmittedSession } from "./admission.ts";
 import { assertDeclared, assertOpened, type CheckedAnswer } from "./check-answer.ts";
 
@@ -47,8 +47,14 @@ export async function openChecked(
       evidenceDigest: session.evidenceDigest,
       evidenceMediaType: WORKER_EVIDENCE_TYPE,
       requestGuessable: checked.requestGuessable,
+      states: statedRun(checked.leg),
     },
   };
+}
+
+function statedRun({ statement }: TeeLeg): RunStatement {
+  const { inputCommitment, outputs = null, outputCommitment = null } = statement;
+  return { inputCommitment, outputs, outputCommitment };
 }
 
 async function openAnswer(sealed: SealedRequest, body: Uint8Array): Promise<Uint8Array> {

@@ -117,6 +117,11 @@ export class SeatWorker {
     return this.seated(this.live?.admission.byId(id) ?? null);
   }
 
+  /** Ends the process for good, and starts another, where it answered under that session and another path contradicts it. */
+  contradicted(sessionId: string, reason: string): void {
+    if (this.live?.admission.hasAdmitted(sessionId) === true) this.live.conduct.contradicted(reason);
+  }
+
   /** Why there is no session: our own words and a code, nothing that the worker or its evidence said. */
   get reason(): string {
     if (this.live === null) return this.hasFallen ? "WORKER_LOST" : "the worker is starting";

@@ -55,6 +55,8 @@ export interface TeePath extends InferencePath {
 class TeeInference implements TeePath {
   readonly id = "tee";
   readonly attestedUpstream = true;
+  /** A worker signs what it ran, and runs what it was asked: it confirms no answer that it did not give. */
+  readonly confirmer = null;
   readonly sealed: SealedReader = {
     mediaTypes: Object.values(SEALED_TYPES),
     read: (body, mediaType) => {
@@ -156,6 +158,11 @@ class TeeInference implements TeePath {
       conduct.failed(error, arrived);
       throw withForwarded(error, envelopeDigest);
     }
+  }
+
+  contradicted(backend: string, sessionId: string | null, reason: string): void {
+    const seat = this.seats.find((item) => backendId(item) === backend);
+    if (sessionId !== null) seat?.contradicted(sessionId, reason);
   }
 
   sessions(): readonly SessionRecord[] {

@@ -70,6 +70,11 @@ export class WorkerSeat {
     return this.worker.reason;
   }
 
+  /** Ends whichever worker answered under that session, also one that drains. */
+  contradicted(sessionId: string, reason: string): void {
+    for (const worker of this.workers()) worker.contradicted(sessionId, reason);
+  }
+
   /** Appraises the evidence of all workers now. */
   reappraise(): void {
     for (const worker of [this.worker, ...this.leaving]) worker.reappraise();

@@ -1,6 +1,7 @@
 /** Proofs of inferences that callers make on their own machines. */
 import { TrisealError } from "../../../core/errors.ts";
 import type { PathAnswer, PathRoute, Submission } from "../../path.ts";
+import { commitmentText } from "../evidence/proven-statement.ts";
 import {
   CALLER_CONTEXT,
   CALLER_LEG_TYPE,
@@ -26,7 +27,12 @@ function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswe
     throw zkError("ZK_PROOF_INVALID", "the proof does not hold for its public signals under the model's key");
   const shape = spec.shape.map((size) => (size === -1 ? 1 : size));
   const outputs = [{ name: spec.name, datatype: "INT32" as const, shape, data: Int32Array.from(stated.outputs) }];
-  return answerTo(submission, proving, { context: CALLER_CONTEXT, mediaType: CALLER_LEG_TYPE }, outputs);
+  const states = {
+    inputCommitment: commitmentText(stated.inputCommitment),
+    outputs: [...stated.outputs],
+    outputCommitment: null,
+  };
+  return answerTo(submission, proving, { context: CALLER_CONTEXT, mediaType: CALLER_LEG_TYPE }, outputs, states);
 }
 
 /**

@@ -7,7 +7,15 @@ import { parseJson } from "../../../core/json.ts";
 import { callerFacts, encodeInferenceResponse, factsDigest } from "../../../core/oip.ts";
 import { messageType } from "../../../core/oip-body.ts";
 import type { Tensor } from "../../../core/tensor.ts";
-import type { ChallengeRoute, DocumentRoute, PathAnswer, RouteDocument, Submission, SubmissionOffer } from "../../path.ts";
+import type {
+  ChallengeRoute,
+  DocumentRoute,
+  PathAnswer,
+  RouteDocument,
+  RunStatement,
+  Submission,
+  SubmissionOffer,
+} from "../../path.ts";
 import { evidenceTypeOf } from "../evidence/proven-statement.ts";
 import type { CallerStatement, CallerTerms } from "../wire/caller-proof.ts";
 import { zkError } from "../wire/codes.ts";
@@ -90,6 +98,7 @@ export function answerTo(
   { model, circuitDigest, keyBytes, keyDigest, setupBytes }: CallerProvenModel,
   leg: { readonly context: string; readonly mediaType: string },
   outputs: readonly Tensor[],
+  states: RunStatement,
 ): PathAnswer {
   const body = encodeInferenceResponse({ modelName: model.name, modelVersion: model.version, id: null, outputs });
   const requestDigest = digestOf(document);
@@ -107,6 +116,7 @@ export function answerTo(
       evidenceMediaType: ZK_SETUP_TYPE,
       blobs: [document, keyBytes, setupBytes],
       requestGuessable: false,
+      states,
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Threshold statements: taken once under a challenge, and cited by later requests of the same tenant while they hold. */
 import { TrisealError } from "../../../core/errors.ts";
 import { type Clock, holdsUntil, type UnixSeconds } from "../../../core/time.ts";
-import type { PathAnswer, PathRoute, StatementSource, Submission } from "../../path.ts";
+import { NOTHING_STATED, type PathAnswer, type PathRoute, type StatementSource, type Submission } from "../../path.ts";
 import { statementFacts } from "../evidence/statement-appraiser.ts";
 import { zkError } from "../wire/codes.ts";
 import {
@@ -57,7 +57,7 @@ function answerOf(submission: Submission, options: StatementOptions): PathAnswer
   if (!key.verifier.verify(statement.proof, statementSignals(statement)))
     throw zkError("ZK_PROOF_INVALID", "the proof does not hold for what the statement says");
   const outputs = [{ name: "holds", datatype: "BOOL" as const, shape: [1], data: Uint8Array.of(1) }];
-  return answerTo(submission, key, { context: STATEMENT_CONTEXT, mediaType: STATEMENT_LEG_TYPE }, outputs);
+  return answerTo(submission, key, { context: STATEMENT_CONTEXT, mediaType: STATEMENT_LEG_TYPE }, outputs, NOTHING_STATED);
 }
 
 /** The addresses `statement-challenges` and `statements`. */

@@ -1,12 +1,8 @@
 /** The zk path of the gateway: an integer model's answer with a proof of it, verified before it leaves. */
-import { makeBinding } from "../../../core/binding.ts";
-import { encodeHex } from "../../../core/bytes.ts";
 import { digestOf } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import {
   commitParameters,
-  encodeInferenceResponse,
-  hasUnguessableId,
   type InferenceRequest,
   parseInferenceRequest,
   parseInputs,
@@ -18,6 +14,8 @@ import type {
   Backend,
   BackendFact,
   BoundRequest,
+  Confirmer,
+  ConfirmingLeg,
   InferencePath,
   InferOptions,
   PathAnswer,
@@ -30,10 +28,9 @@ import { generateWitness, type Witness } from "../compile/witness.ts";
 import { evidenceTypeOf } from "../evidence/proven-statement.ts";
 import { zkError } from "../wire/codes.ts";
 import { contextOf } from "../wire/context.ts";
-import { encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
-import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import { callerProofRoutes } from "./caller-proofs.ts";
 import { documentRoute } from "./caller-routes.ts";
+import { answeredOutputs, answeredSalt, legOf, type ProvenRun, responseOf } from "./proven-run.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";
 import { type StatementOptions, statementRoutes, statementSource } from "./statements.ts";
@@ -60,7 +57,8 @@ export interface ZkPathOptions {
 interface ReadRequest {
   readonly request: InferenceRequest;
   readonly input: Int32Array;
-  readonly salt: Uint8Array;
+  /** The caller's salt, or null. */
+  readonly salt: Uint8Array | null;
 }
 
 class ZkInference implements InferencePath {
@@ -101,29 +99,34 @@ class ZkInference implements InferencePath {
     return this.options.models.length === 0 ? { ready: false, reason: "no model is proven" } : { ready: true };
   }
 
-  async infer(request: BoundRequest, { signal, progress }: InferOptions): Promise<PathAnswer> {
-    if (this.closed) throw new TrisealError("PATH_UNAVAILABLE", "the path is closed");
-    if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
-    const proving = this.provingModel(request.model);
-    if (proving === undefined || backendId(proving) !== request.backendId) {
-      throw new TrisealError("PATH_UNAVAILABLE", "the chosen backend is not of this path");
-    }
-    if (request.sealedBy === "caller") throw zkError("PROVER_NOT_ATTESTED", "no attested prover can open the request");
+  async infer(request: BoundRequest, options: InferOptions): Promise<PathAnswer> {
+    const proving = this.admit(request, options);
     const read = this.read(request, proving);
-    progress?.(0.05, "witness");
-    const requestDigest = digestOf(request.body);
-    const { modelDigest, decisionDigest, nonce } = request.context;
-    const context = contextOf({ v: 1, requestDigest, modelDigest, decisionDigest, nonce });
-    const witness = generateWitness(proving.circuit, proving.checked, { input: read.input, salt: read.salt, context });
-    try {
-      const proven = await this.prove(proving, witness, { signal, ...(progress === undefined ? {} : { progress }) });
-      return answerOf(request, proving, read, witness, proven);
-    } catch (error) {
-      throw withForwarded(error, requestDigest);
-    } finally {
-      witness.file.fill(0);
-    }
+    const salt = read.salt ?? crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+    const run = await this.proveRun(request, proving, { input: read.input, salt }, options, () => undefined);
+    const body = responseOf(proving, read.request, salt, run);
+    const leg = legOf(request, proving, read.request, run, body);
+    return { body, mediaType: messageType(body), forwardedDigest: digestOf(request.body), leg };
   }
+
+  readonly confirmer: Confirmer = {
+    assertConfirmable: (request) => void this.read(request, this.admit(request)),
+    confirm: async (request, response, options): Promise<ConfirmingLeg> => {
+      const proving = this.admit(request, options);
+      const read = this.read(request, proving);
+      const salt = answeredSalt(response, read.salt);
+      const answered = answeredOutputs(response);
+      const run = await this.proveRun(request, proving, { input: read.input, salt }, options, ({ outputs }) => {
+        // Before the proof: what the circuit gives is known by now, and a proof of something else helps nobody.
+        if (answered?.length !== outputs.length || outputs.some((item, at) => item !== answered[at]))
+          throw new TrisealError("LEG_OUTPUT_MISMATCH", "the circuit's outputs are not those of the answer");
+      });
+      return legOf(request, proving, read.request, run, response);
+    },
+  };
+
+  /** A proof is verified here before it leaves: no backend of this path is believed. */
+  contradicted(): void {}
 
   sessions(): readonly [] {
     return [];
@@ -136,6 +139,42 @@ class ZkInference implements InferencePath {
 
   private provingModel({ digest, name }: ServedModel): ProvingModel | undefined {
     return this.options.models.find(({ model }) => model.digest === digest && model.name === name);
+  }
+
+  /** The model whose prover policy chose. */
+  private admit(request: BoundRequest, { signal }: Partial<InferOptions> = {}): ProvingModel {
+    if (this.closed) throw new TrisealError("PATH_UNAVAILABLE", "the path is closed");
+    if (signal?.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
+    const proving = this.provingModel(request.model);
+    if (proving === undefined || backendId(proving) !== request.backendId) {
+      throw new TrisealError("PATH_UNAVAILABLE", "the chosen backend is not of this path");
+    }
+    if (request.sealedBy === "caller") throw zkError("PROVER_NOT_ATTESTED", "no attested prover can open the request");
+    return proving;
+  }
+
+  /** Witness and proof of one run. `assertWanted` sees the outputs before they are proven. */
+  private async proveRun(
+    request: BoundRequest,
+    proving: ProvingModel,
+    { input, salt }: { readonly input: Int32Array; readonly salt: Uint8Array },
+    options: InferOptions,
+    assertWanted: (witness: Witness) => void,
+  ): Promise<ProvenRun> {
+    options.progress?.(0.05, "witness");
+    const requestDigest = digestOf(request.body);
+    const { modelDigest, decisionDigest, nonce } = request.context;
+    const context = contextOf({ v: 1, requestDigest, modelDigest, decisionDigest, nonce });
+    const witness = generateWitness(proving.circuit, proving.checked, { input, salt, context });
+    try {
+      assertWanted(witness);
+      const { proof } = await this.prove(proving, witness, options);
+      return { outputs: witness.outputs, publicSignals: witness.publicSignals, proof };
+    } catch (error) {
+      throw withForwarded(error, requestDigest);
+    } finally {
+      witness.file.fill(0);
+    }
   }
 
   /** What is to be proven. Nothing is clamped: an input out of range is refused before any witness is made of it. */
@@ -151,7 +190,7 @@ class ZkInference implements InferencePath {
     return {
       request,
       input: encodeInput(checked.model.input, Array.from<unknown, number>(tensor.data, Number)),
-      salt: salt ?? crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
+      salt,
     };
   }
 
@@ -180,57 +219,6 @@ class ZkInference implements InferencePath {
 
 function backendId({ model }: ProvingModel): string {
   return `zk:${model.name}`;
-}
-
-/** The exchange of a proven run. Salt and response are for the caller alone. */
-function answerOf(
-  request: BoundRequest,
-  proving: ProvingModel,
-  { request: parsed, salt }: ReadRequest,
-  witness: Witness,
-  { proof }: ProvenStatement,
-): PathAnswer {
-  const { model, circuitDigest, keyBytes, keyDigest, setupBytes, prover } = proving;
-  const binary = new Set(requestedOutputs(parsed, model.outputs).flatMap((output) => (output.binary ? [output.name] : [])));
-  const [spec] = model.outputs;
-  if (spec === undefined) throw new TrisealError("MODEL_INVALID", "the model has no output");
-  const shape = spec.shape.map((size) => (size === -1 ? 1 : size));
-  const body = encodeInferenceResponse(
-    {
-      modelName: model.name,
-      modelVersion: model.version,
-      id: parsed.id ?? null,
-      parameters: { triseal_salt: encodeHex(salt) },
-      outputs: [{ name: spec.name, datatype: "INT32", shape, data: witness.outputs }],
-    },
-    (name) => binary.has(name),
-  );
-  const requestDigest = digestOf(request.body);
-  const setupDigest = digestOf(setupBytes);
-  const leg = encodeZkLeg({
-    v: 1,
-    binding: makeBinding(request.context, requestDigest, digestOf(body)),
-    proof,
-    publicSignals: witness.publicSignals,
-    circuitDigest,
-    keyDigest,
-    setupDigest,
-    prover: prover.kind,
-  });
-  return {
-    body,
-    mediaType: messageType(body),
-    forwardedDigest: requestDigest,
-    leg: {
-      bytes: leg,
-      mediaType: ZK_LEG_TYPE,
-      sessionId: null,
-      evidenceDigest: setupDigest,
-      evidenceMediaType: ZK_SETUP_TYPE,
-      blobs: [keyBytes, setupBytes],
-      requestGuessable: !hasUnguessableId(parsed.id),
-    },
-  };
 }
 
 /** `error` with the digest of what the prover was given. */
