@@ -2,13 +2,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { floorSuite } from "./floor/suite.ts";
 import { killPrograms } from "./program.ts";
 import { type BenchOptions, repository, type Suite } from "./suite.ts";
 import { renderTable } from "./table.ts";
 import { teeSuite } from "./tee/suite.ts";
 import { zkSuite } from "./zk/suite.ts";
 
-const suites: Readonly<Record<string, Suite<object>>> = { tee: teeSuite as Suite<object>, zk: zkSuite as Suite<object> };
+const suites: Readonly<Record<string, Suite<object>>> = {
+  tee: teeSuite as Suite<object>,
+  floor: floorSuite as Suite<object>,
+  zk: zkSuite as Suite<object>,
+};
 
 const USAGE = `usage: npm run bench -- ${Object.keys(suites).join("|")} [--seconds N] [--model FILE.onnx [--shape 1,3,48,320]]
   [--against CHECKOUT] [--memory-requests N] [--peers] [--only NAME,...] [--smallest] [--json] [--out FILE]`;

@@ -22,6 +22,8 @@ export interface ZkModelResult {
   readonly model: string;
   readonly architecture: string;
   readonly weights: string;
+  /** Weights as constants of the circuit, or private under a commitment. */
+  readonly mode: "baked" | "committed";
   readonly rows: number;
   readonly domain: number;
   readonly wires: number;

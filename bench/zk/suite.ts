@@ -24,7 +24,7 @@ const MIN_ROUNDS = 3;
 
 const NOTES = [
   "proofs are of the same architecture with the same real weights; integers of 2 to 8 bits here, fixed point of scale 7 in ezkl",
-  "Triseal: Groth16, one setup for each circuit; keys here are dev-insecure; weights are constants of the circuit, seen by whoever holds the proving key; input private behind a salted commitment, which is part of the proof",
+  "Triseal: Groth16, one setup for each circuit; keys here are dev-insecure; weights are constants of the circuit, seen by whoever holds the proving key, or in the rows `committed` private wires under a commitment that is part of the proof; input private behind a salted commitment, which is part of the proof",
   "ezkl: Halo2 with KZG, one universal SRS (made here, insecure); weights fixed columns, seen by whoever holds the circuit; input private, output public, no commitment to the input; its key is read from disk in every proof",
   "ezkl-wasm: the npm engine, circuits made by the native ezkl of the same version",
   "keys of both provers are made by the Rust prover; rust: all cores; snarkjs: one thread; both hold their key in memory and verify each proof, inside the time",
@@ -158,7 +158,7 @@ async function measureModel(
   seconds: number,
 ): Promise<ZkModelResult> {
   const key = makeKey(workload, folder);
-  const peers = options.peers ? await openPeers(workload, folder) : [];
+  const peers = options.peers && workload.mode === "baked" ? await openPeers(workload, folder) : [];
   const lanes: Lane[] = [];
   try {
     for (const kind of ["rust", "snarkjs"] as const) lanes.push(await ownLane(kind, workload, key));
@@ -168,8 +168,19 @@ async function measureModel(
       ...lanes.map((lane) => lane.row()),
       ...peers.flatMap((peer) => ("unavailable" in peer ? [missingRow(peer)] : [])),
     ];
-    const { name, architecture, weights, rows: constraints, domain, wires, publicSignals, compileMs, witnessMs } = workload;
-    const about = { model: name, architecture, weights, rows: constraints, domain, wires, publicSignals, compileMs, witnessMs };
+    const { name, architecture, weights, mode, rows: constraints, domain, wires, publicSignals, compileMs, witnessMs } = workload;
+    const about = {
+      model: name,
+      architecture,
+      weights,
+      mode,
+      rows: constraints,
+      domain,
+      wires,
+      publicSignals,
+      compileMs,
+      witnessMs,
+    };
     return { ...about, provers: rows, ratios: ratiosOf(lanes) };
   } finally {
     await Promise.all(lanes.map((lane) => lane.close()));

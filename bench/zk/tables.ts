@@ -19,9 +19,9 @@ function proverCells({ prover, proveMs, verifyMs, setupMs, peakBytes, proofBytes
   ];
 }
 
-function modelTable({ model, architecture, rows, domain, witnessMs, provers }: ZkModelResult): Table {
+function modelTable({ model, architecture, mode, rows, domain, witnessMs, provers }: ZkModelResult): Table {
   return {
-    title: `${architecture} (${model}): ${rows} constraints, domain ${domain}, witness ${ms(witnessMs)} ms; milliseconds, MB, bytes`,
+    title: `${architecture} (${model})${mode === "committed" ? ", private weights" : ""}: ${rows} constraints, domain ${domain}, witness ${ms(witnessMs)} ms; milliseconds, MB, bytes`,
     head: ["", "n", "prove p50", "p95", "verify p50", "setup", "memory / key", "proof"],
     rows: provers.map(proverCells),
   };
@@ -32,8 +32,8 @@ function ratioTable({ models, notes }: ZkResult): Table {
   return {
     title: `times as fast, ratio of medians with its interval. What differs: ${notes.slice(0, 3).join("; ")}`,
     head: ["", ...kinds],
-    rows: models.map(({ architecture, ratios }) => [
-      architecture,
+    rows: models.map(({ architecture, mode, ratios }) => [
+      `${architecture}${mode === "committed" ? ", private weights" : ""}`,
       ...kinds.map((kind) => {
         const ratio = ratios[kind];
         return ratio === undefined ? "" : `${ratio.median.toFixed(1)} [${ratio.low.toFixed(1)}, ${ratio.high.toFixed(1)}]`;

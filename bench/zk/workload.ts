@@ -6,7 +6,9 @@ import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
 import { parseIntegerModel } from "../../src/model/integer/parse-model.ts";
 import { type ModelPackage, standardizeRow } from "../../src/model/model-package.ts";
 import { readPackages } from "../../src/model/read/read-package.ts";
-import { compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
+import { architectureOf } from "../../src/paths/zk/compile/architecture.ts";
+import { type Circuit, compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
+import { bindWeights, compileArchitecture } from "../../src/paths/zk/compile/committed-circuit.ts";
 import { generateWitness } from "../../src/paths/zk/compile/witness.ts";
 import { encodeR1cs } from "../../src/paths/zk/wire/r1cs.ts";
 import { repository } from "../suite.ts";
@@ -19,6 +21,8 @@ export interface ZkModel {
   /** Where the weights are from. */
   readonly weights: string;
   readonly checked: CheckedModel;
+  /** Whether weights are constants of the circuit or private wires. */
+  readonly mode: "baked" | "committed";
   /** The float model, as a peer reads it. */
   readonly onnx: Uint8Array;
   readonly sample: readonly number[];
@@ -56,6 +60,7 @@ async function shipped(names: readonly string[]): Promise<ZkModel[]> {
       architecture: ARCHITECTURES[name] ?? name,
       weights,
       checked,
+      mode: "baked",
       onnx: found.onnx,
       sample: sampleOf(name, found.model),
     };
@@ -69,27 +74,41 @@ function sampleOf(name: string, model: ModelPackage): readonly number[] {
   return standardizeRow(model, file.rows[0]?.x ?? []);
 }
 
-/** The models of a run: those of the issue, smallest first; only the smallest two with `smallest`. */
+/** The models of a run: those of the issue, smallest first; only the smallest with `smallest`. */
 export async function zkModels(smallest: boolean, progress: (text: string) => void): Promise<readonly ZkModel[]> {
-  const small = await shipped(["breast-cancer-logistic", "breast-cancer-mlp"]);
-  if (smallest) return small.slice(0, 1);
+  const [logistic, ...small] = await shipped(["breast-cancer-logistic", "breast-cancer-mlp"]);
+  if (logistic === undefined) return [];
+  if (smallest) return [logistic, committed(logistic)];
   progress("training 4-128-64-3 on iris and 784-128-10 on MNIST");
   const [iris, mnist] = [irisModel(), mnistModel()];
   const trained = (accuracy: number) => `trained by the bench; float accuracy ${accuracy} on rows held back`;
+  const dense = [logistic, ...small, ...(await shipped(["digits-mlp"]))];
+  const mode = "baked" as const;
   return [
-    ...small,
-    ...(await shipped(["digits-mlp"])),
-    { name: "iris-mlp", architecture: "MLP 4-128-64-3", weights: trained(iris.accuracy), ...iris },
+    ...dense,
+    { name: "iris-mlp", architecture: "MLP 4-128-64-3", weights: trained(iris.accuracy), mode, ...iris },
     ...(await shipped(["breast-cancer-forest"])),
-    { name: "mnist-mlp", architecture: "MLP 784-128-10", weights: trained(mnist.accuracy), ...mnist },
+    { name: "mnist-mlp", architecture: "MLP 784-128-10", weights: trained(mnist.accuracy), mode, ...mnist },
     ...(await shipped(["mnist-lenet5"])),
+    ...dense.map(committed),
   ];
+}
+
+/** The same model with private weights. */
+function committed(model: ZkModel): ZkModel {
+  return { ...model, name: `${model.name}-committed`, mode: "committed" };
+}
+
+function circuitOf({ checked, mode }: ZkModel): Circuit {
+  if (mode === "baked") return compileCircuit(checked);
+  const salt = crypto.getRandomValues(new Uint8Array(31));
+  return bindWeights(compileArchitecture(architectureOf(checked)), checked, salt);
 }
 
 /** Compiles `model`, writes its constraint system into `folder`, and makes the witness. */
 export function compileWorkload(model: ZkModel, folder: string): ZkWorkload {
   const started = performance.now();
-  const circuit = compileCircuit(model.checked);
+  const circuit = circuitOf(model);
   const compileMs = performance.now() - started;
   const r1csFile = join(folder, `${model.name}.r1cs`);
   writeFileSync(r1csFile, encodeR1cs(circuit.system));

@@ -22,7 +22,7 @@ import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
 import type { ModelPackage } from "../../src/model/model-package.ts";
 import { teeError } from "../../src/paths/tee/wire/codes.ts";
 import { MAX_SEAL_SECONDS, openRequest, parseEnvelope, type SealedEnvelope } from "../../src/paths/tee/wire/envelope.ts";
-import { decodeInferHead, encodeFrame, type InferHead, parseFrame } from "../../src/paths/tee/wire/frame.ts";
+import { decodeInferHead, frameParts, type InferHead, parseFrame } from "../../src/paths/tee/wire/frame.ts";
 import { signTeeLeg } from "../../src/paths/tee/wire/leg.ts";
 import {
   commitRun,
@@ -230,7 +230,7 @@ async function answerInPlace(
   place: ReturnType<ModelLanes["enter"]>,
   signal: AbortSignal,
   stages?: Stages,
-): Promise<Uint8Array> {
+): Promise<readonly Uint8Array[]> {
   const { envelope, generation, model } = accepted;
   const opened = await inStage(stages, "open", () => openRequest(envelope, generation.sealKeys));
   // Claimed only after it opened, so that nobody fills the guard with what was never sealed; in one step with the
@@ -258,11 +258,11 @@ async function answerInPlace(
       sealed,
     });
   const leg = await inStage(stages, "sign leg", sign);
-  return encodeFrame({ v: 1, legLength: leg.length, requestGuessable: !hasUnguessableId(id) }, leg, sealed);
+  return frameParts({ v: 1, legLength: leg.length, requestGuessable: !hasUnguessableId(id) }, leg, sealed);
 }
 
 /**
- * The answer frame to an accepted request: opened, checked again, run, sealed back and signed.
+ * The parts of the answer frame to an accepted request: opened, checked again, run, sealed back and signed.
  * @param signal aborts with a `TrisealError` as its reason: `DEADLINE_EXCEEDED` or `CLIENT_ABORTED`.
  * @param stages told of `open`, `parse`, `compute`, `seal answer` and `sign leg`; for measurements.
  * @throws TrisealError `SEALED_UNOPENABLE`, `SEALED_REPLAYED`, `SEALED_FACTS_MISMATCH`, `REQUEST_*`, `WORKER_OVERLOADED`,
@@ -273,7 +273,7 @@ export async function answerFrame(
   worker: WorkerParts,
   signal: AbortSignal,
   stages?: Stages,
-): Promise<Uint8Array> {
+): Promise<readonly Uint8Array[]> {
   const place = worker.lanes.enter();
   try {
     return await answerInPlace(accepted, worker, place, signal, stages);

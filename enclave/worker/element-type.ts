@@ -45,3 +45,11 @@ export function unpackTensor(raw: RawTensor, spec: TensorSpec): Tensor | null {
   if (!fits) return null;
   return { name: spec.name, datatype: spec.datatype, shape: raw.dims, data: raw.data };
 }
+
+/** The memory of tensors that is handed over to another thread and not copied. Nobody here may use it afterwards. */
+export function memoryOf(tensors: readonly RawTensor[]): ArrayBuffer[] {
+  const buffers = tensors.flatMap(({ data }) =>
+    ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer ? [data.buffer] : [],
+  );
+  return [...new Set(buffers)];
+}

@@ -36,7 +36,8 @@ export interface ServerParts {
 interface Answer {
   readonly status: number;
   readonly mediaType: string;
-  readonly body: Uint8Array;
+  /** In parts, which are not joined: an answer can be megabytes. */
+  readonly body: readonly Uint8Array[];
 }
 
 interface Exchange {
@@ -46,7 +47,7 @@ interface Exchange {
 }
 
 function jsonAnswer(status: number, value: JsonObject): Answer {
-  return { status, mediaType: "application/json", body: Buffer.from(JSON.stringify(value)) };
+  return { status, mediaType: "application/json", body: [Buffer.from(JSON.stringify(value))] };
 }
 
 function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
@@ -67,9 +68,13 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Arra
         refuse();
       }
     });
-    request.once("end", () => resolve(Buffer.concat(chunks, length)));
-    request.once("error", reject);
-    request.once("close", () => reject(new TrisealError("CLIENT_ABORTED", "the connection closed")));
+    const onClose = () => reject(new TrisealError("CLIENT_ABORTED", "the connection closed"));
+    request.once("end", () => {
+      // What ended closes, too: no error, and no stack trace, for that.
+      request.off("close", onClose);
+      resolve(Buffer.concat(chunks, length));
+    });
+    request.once("error", reject).once("close", onClose);
   });
 }
 
@@ -110,7 +115,7 @@ async function evidence(exchange: Exchange, parts: ServerParts): Promise<Answer>
   const clear = endAfter(exchange, EVIDENCE_TIMEOUT_MS);
   try {
     const body = await reportEvidence(parts.report, nonce, exchange.ending.signal);
-    return { status: 200, mediaType: WORKER_EVIDENCE_TYPE, body };
+    return { status: 200, mediaType: WORKER_EVIDENCE_TYPE, body: [body] };
   } finally {
     reports--;
     clear();
@@ -147,10 +152,13 @@ async function route(exchange: Exchange, parts: ServerParts): Promise<Answer> {
 function send(response: ServerResponse, answer: Answer, close: boolean): void {
   response.writeHead(answer.status, {
     "content-type": answer.mediaType,
-    "content-length": answer.body.length,
+    "content-length": answer.body.reduce((length, part) => length + part.length, 0),
     ...(close ? { connection: "close" } : {}),
   });
-  response.end(answer.body);
+  response.cork();
+  for (const part of answer.body) response.write(part);
+  response.end();
+  response.uncork();
 }
 
 /** The refusal that an error means. An error that is not ours may quote content: only its class is logged. */
@@ -182,8 +190,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, parts: 
   );
   // A body that was not read to its end cannot be followed by another request.
   if (!response.destroyed) send(response, answer, !request.complete);
-  // After the answer: a line on a pipe wakes the reader, on the same cores.
-  if (request.url === "/health") return;
+  // What was answered is a line of the gateway's log, with its receipt: one here would wake the gateway once more for it.
+  if (code === null) return;
   const ms = Math.round(performance.now() - started);
   parts.log("info", "request", { url: (request.url ?? "").slice(0, 32), status: answer.status, code, ms });
 }

@@ -6,8 +6,10 @@ import { TrisealError } from "../../src/core/errors.ts";
 import type { ModelPackage } from "../../src/model/model-package.ts";
 import { teeError } from "../../src/paths/tee/wire/codes.ts";
 import type { ExecutionProvider } from "./config.ts";
-import { ELEMENT_TYPES, type RawTensor } from "./element-type.ts";
-import type { LoadedModel, LoadedTensor, RunMessage, ThreadMessage, ThreadStart } from "./model-thread.ts";
+import { ELEMENT_TYPES, memoryOf, type RawTensor } from "./element-type.ts";
+import type { LoadedModel, LoadedTensor, ThreadMessage, ThreadStart } from "./model-thread.ts";
+import { openQuickModel, type QuickModel } from "./quick-model.ts";
+import type { RunMessage } from "./session.ts";
 
 interface Lane {
   readonly thread: Worker;
@@ -36,18 +38,25 @@ export interface LaneLoad {
   readonly waiting: number;
 }
 
-/** The model threads of a worker. */
+/** The model threads of a worker, and the models that need none. */
 export class ModelLanes {
   readonly provider: ExecutionProvider;
   /** Why providers of higher preference were passed over. */
   readonly passedOver: readonly string[];
   private readonly lanes: readonly Lane[];
+  private readonly quick: ReadonlyMap<string, QuickModel>;
   private readonly queue: Waiting[] = [];
   private readonly places: number;
   private taken = 0;
 
-  private constructor(lanes: readonly Lane[], first: Extract<ThreadMessage, { kind: "ready" }>, queueLength: number) {
+  private constructor(
+    lanes: readonly Lane[],
+    quick: ReadonlyMap<string, QuickModel>,
+    first: Extract<ThreadMessage, { kind: "ready" }>,
+    queueLength: number,
+  ) {
     this.lanes = lanes;
+    this.quick = quick;
     this.provider = first.provider;
     this.passedOver = first.passedOver;
     this.places = lanes.length + queueLength;
@@ -74,6 +83,7 @@ export class ModelLanes {
     }
     return new ModelLanes(
       opened.map(({ lane }) => lane),
+      await openQuickModels(start, packages, first.ready.provider),
       first.ready,
       limits.queueLength,
     );
@@ -111,6 +121,13 @@ export class ModelLanes {
   }
 
   private run(message: RunMessage, signal: AbortSignal, ended: () => void): Promise<readonly RawTensor[]> {
+    const quick = this.quick.get(message.model);
+    return quick?.fits(message.feeds) === true
+      ? runQuick(quick, message, signal).finally(ended)
+      : this.runInLane(message, signal, ended);
+  }
+
+  private runInLane(message: RunMessage, signal: AbortSignal, ended: () => void): Promise<readonly RawTensor[]> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         start: (lane) => {
@@ -146,7 +163,7 @@ export class ModelLanes {
     lane.busy = true;
     try {
       const answered = once(lane.thread, "message") as Promise<[ThreadMessage]>;
-      lane.thread.postMessage(message, transferable(message));
+      lane.thread.postMessage(message, memoryOf(message.feeds));
       const [answer] = await answered;
       if (answer.kind === "done") return answer.outputs;
       throw teeError("WORKER_FAILED", "the model run failed");
@@ -157,10 +174,31 @@ export class ModelLanes {
   }
 }
 
-function transferable(message: RunMessage): ArrayBuffer[] {
-  return message.feeds.flatMap(({ data }) =>
-    ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer ? [data.buffer] : [],
-  );
+async function runQuick(quick: QuickModel, message: RunMessage, signal: AbortSignal): Promise<readonly RawTensor[]> {
+  signal.throwIfAborted();
+  try {
+    return await quick.run(message);
+  } catch {
+    throw teeError("WORKER_FAILED", "the model run failed");
+  }
+}
+
+function unusable(cause: unknown): never {
+  throw new TrisealError("MODEL_INVALID", cause instanceof Error ? cause.message : "a model does not load", { cause });
+}
+
+async function openQuickModels(
+  { models }: ThreadStart,
+  packages: readonly ModelPackage[],
+  provider: ExecutionProvider,
+): Promise<ReadonlyMap<string, QuickModel>> {
+  const quick = new Map<string, QuickModel>();
+  for (const bytes of models) {
+    const model = packages.find(({ name }) => name === bytes.name);
+    const opened = model === undefined ? null : await openQuickModel(model, bytes, provider).catch(unusable);
+    if (opened !== null) quick.set(bytes.name, opened);
+  }
+  return quick;
 }
 
 async function openLane(start: ThreadStart): Promise<{ lane: Lane; ready: Extract<ThreadMessage, { kind: "ready" }> }> {

@@ -4,28 +4,17 @@
  * the runtime's messages can quote elements of the input.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { env, type InferenceSession } from "onnxruntime-node";
 import type { ExecutionProvider } from "./config.ts";
-import type { ElementType, RawTensor } from "./element-type.ts";
-import { assertKnownAnswers, type KnownRun, WrongAnswer } from "./integer-run.ts";
+import { memoryOf, type RawTensor } from "./element-type.ts";
+import { WrongAnswer } from "./integer-run.ts";
+import { type ModelBytes, openSession, type RunMessage, runSession } from "./session.ts";
 
 /** What a thread is given to start with. */
 export interface ThreadStart {
-  readonly models: readonly {
-    readonly name: string;
-    readonly onnx: Uint8Array;
-    /** Runs of an integer model that must give these integers before it serves; null for a float model. */
-    readonly answers: readonly KnownRun[] | null;
-  }[];
+  readonly models: readonly ModelBytes[];
   readonly executionProviders: readonly ExecutionProvider[];
   readonly intraOpThreads: number;
-}
-
-/** One run that the thread is asked for. */
-export interface RunMessage {
-  readonly model: string;
-  readonly feeds: readonly RawTensor[];
-  readonly fetches: readonly string[];
 }
 
 /** A tensor that a loaded model declares. */
@@ -57,15 +46,7 @@ type Sessions = ReadonlyMap<string, InferenceSession>;
 
 async function openSessions(start: ThreadStart, provider: ExecutionProvider): Promise<Sessions> {
   const sessions = new Map<string, InferenceSession>();
-  for (const { name, onnx, answers } of start.models) {
-    const session = await InferenceSession.create(onnx, {
-      executionProviders: [provider],
-      logSeverityLevel: 4,
-      ...(start.intraOpThreads === 0 ? {} : { intraOpNumThreads: start.intraOpThreads }),
-    });
-    if (answers !== null) await assertKnownAnswers(session, name, answers);
-    sessions.set(name, session);
-  }
+  for (const model of start.models) sessions.set(model.name, await openSession(model, provider, start.intraOpThreads));
   return sessions;
 }
 
@@ -93,21 +74,7 @@ async function openFirstUsable(start: ThreadStart): Promise<Opened> {
 async function run(sessions: Sessions, message: RunMessage): Promise<readonly RawTensor[]> {
   const session = sessions.get(message.model);
   if (session === undefined) throw new Error("no such model");
-  const feeds = Object.fromEntries(
-    message.feeds.map((feed) => [feed.name, new Tensor(feed.type, feed.data as Tensor.DataTypeMap[ElementType], feed.dims)]),
-  );
-  const outputs = await session.run(feeds, [...message.fetches], { logSeverityLevel: 4 });
-  return message.fetches.map((name) => {
-    const output = outputs[name];
-    if (output === undefined) throw new Error("an output is missing");
-    return { name, type: output.type as ElementType, dims: [...output.dims], data: elementsOf(output) };
-  });
-}
-
-/** The elements as onnxruntime returned them; FP16 as raw bits, also where the platform has an array type of its own for it. */
-function elementsOf({ type, data }: Tensor): RawTensor["data"] {
-  if (type !== "float16" || !ArrayBuffer.isView(data)) return data as RawTensor["data"];
-  return new Uint16Array(data.buffer, data.byteOffset, data.length);
+  return runSession(session, message);
 }
 
 function declared(metadata: readonly InferenceSession.ValueMetadata[]): readonly LoadedTensor[] {
@@ -118,6 +85,8 @@ async function main(): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error("the model thread has no parent");
   const say = (message: ThreadMessage) => port.postMessage(message);
+  const handOver = (outputs: readonly RawTensor[]) =>
+    port.postMessage({ kind: "done", outputs } satisfies ThreadMessage, memoryOf(outputs));
   // At any lower level the runtime writes failed runs to standard error, with elements of the input.
   env.logLevel = "fatal";
   let opened: Opened;
@@ -128,10 +97,7 @@ async function main(): Promise<void> {
     return;
   }
   port.on("message", (message: RunMessage) => {
-    run(opened.sessions, message).then(
-      (outputs) => say({ kind: "done", outputs }),
-      () => say({ kind: "failed" }),
-    );
+    run(opened.sessions, message).then(handOver, () => say({ kind: "failed" }));
   });
   const models = [...opened.sessions].map(([name, session]) => ({
     name,

@@ -20,6 +20,20 @@ export function digestOf(bytes: Uint8Array): Sha256Digest {
   return `sha256:${encodeHex(sha256Bytes(bytes))}` as Sha256Digest;
 }
 
+const bodyDigests = new WeakMap<Uint8Array, Sha256Digest>();
+
+/**
+ * `digestOf(body)` for bytes that nobody changes once they are there, such as a body that has arrived: computed once for each
+ * array, however many documents name it.
+ */
+export function digestOfBody(body: Uint8Array): Sha256Digest {
+  const known = bodyDigests.get(body);
+  if (known !== undefined) return known;
+  const digest = digestOf(body);
+  bodyDigests.set(body, digest);
+  return digest;
+}
+
 /** SHA-256 of the JCS form (RFC 8785) of `value`, in text form. */
 export function digestOfJson(value: JsonValue): Sha256Digest {
   return digestOf(encodeJcs(value));

@@ -1,6 +1,6 @@
 /** One request from its first parsed byte to its signed receipt, answered or refused. */
 import { encodeHex } from "../core/bytes.ts";
-import { digestOf, type Sha256Digest } from "../core/digest.ts";
+import { digestOf, digestOfBody, type Sha256Digest } from "../core/digest.ts";
 import type { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
@@ -112,7 +112,7 @@ export class ReceiptWriter {
       { type: "upstream.verified", ...upstream },
       ...legs.map(({ path, leg }) => finalLeg(path, sealerOf(request), leg)),
       ...awaited,
-      { type: "response.returned", body_hash: digestOf(answer.body) },
+      { type: "response.returned", body_hash: digestOfBody(answer.body) },
     ];
     const receipt = this.sign(id, request, events, servedAt);
     const blobs = legs.flatMap(({ leg }) => [leg.bytes, ...(leg.blobs ?? [])]);
@@ -155,7 +155,7 @@ export class ReceiptWriter {
     const { reportDigest, dev } = this.identity;
     const received = {
       type: "request.received",
-      body_hash: digestOf(request.body),
+      body_hash: digestOfBody(request.body),
       ...(request.guessable ? { digest: "guessable" } : {}),
     };
     const described = { type: "service.described", report_digest: reportDigest, ...(dev ? { mode: "dev" } : {}) };
@@ -163,7 +163,7 @@ export class ReceiptWriter {
     const policy = {
       type: "policy.decided",
       policy_digest: made.decision.policyDigest,
-      statement_digest: digestOf(made.active.statementBytes),
+      statement_digest: digestOfBody(made.active.statementBytes),
       decision_digest: made.decisionDigest,
       rule_ids: made.decision.ruleIds,
       effect: made.decision.effect,
@@ -198,7 +198,7 @@ export class ReceiptWriter {
     pending: PendingLegs | null,
   ): SignedExchange {
     const { caller } = request;
-    const policyCites = made === null ? [] : [made.decision.policyDigest, digestOf(made.active.statementBytes)];
+    const policyCites = made === null ? [] : [made.decision.policyDigest, digestOfBody(made.active.statementBytes)];
     return {
       receipt,
       blobs: [...(made === null ? [] : [made.decisionBytes, ...(made.statement?.blobs ?? [])]), ...legs],

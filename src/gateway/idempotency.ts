@@ -1,6 +1,6 @@
 /** Repeats of a request (`Idempotency-Key`): a tenant's key gets at most one logged answer, and its repeats get that one. */
 import { concatBytes, encodeHex, utf8 } from "../core/bytes.ts";
-import { digestHex, digestOf, digestOfJson, sha256Bytes } from "../core/digest.ts";
+import { digestHex, digestOfBody, digestOfJson, sha256Bytes } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 
 /** 1 to 128 visible ASCII characters. A header that was sent twice arrives joined by a comma and a space, and is none. */
@@ -33,7 +33,7 @@ export function keyedRequest(key: string | null, request: RepeatableRequest): Ke
   const { tenant, path, mediaType, body } = request;
   return {
     keyHash: encodeHex(sha256Bytes(concatBytes(utf8(tenant), Uint8Array.of(0), utf8(key)))),
-    requestHash: digestHex(digestOfJson({ v: 1, path, mediaType, body: digestOf(body) })),
+    requestHash: digestHex(digestOfJson({ v: 1, path, mediaType, body: digestOfBody(body) })),
   };
 }
 

@@ -62,7 +62,12 @@ function fromConnection(incoming: Readable, take: (part: Uint8Array) => void): P
       }
     };
     const onClose = () => reject(new Error("the connection closed"));
-    incoming.on("data", onData).once("end", resolve).once("error", reject).once("close", onClose);
+    const onEnd = () => {
+      // Every body's stream closes in the end, and an error costs its stack trace, also where nobody gets it.
+      incoming.off("close", onClose);
+      resolve();
+    };
+    incoming.on("data", onData).once("end", onEnd).once("error", reject).once("close", onClose);
     if (incoming.destroyed) onClose();
   });
 }

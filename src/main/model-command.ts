@@ -1,7 +1,7 @@
 /** `triseal model`: which paths a model can take, its integer form, and what a folder holds. */
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { isTrisealError } from "../core/errors.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
 import { readPackages } from "../model/read/read-package.ts";
 import { buildPackage } from "./model/build-package.ts";
 import { COMPILERS, type PathJudgement } from "./model/path-compiler.ts";
@@ -59,8 +59,7 @@ function report(quantised: QuantisedSource) {
   };
 }
 
-function estimateLines(judgement: PathJudgement): readonly string[] {
-  const { estimate } = judgement;
+function estimateLines({ estimate }: PathJudgement): readonly string[] {
   if (estimate === null) return [];
   const { domain, publicSignals, proveMs, memoryMiB, provingKeyBytes } = estimate;
   return [
@@ -89,6 +88,10 @@ function printReport(quantised: QuantisedSource): void {
     ...judgements(quantised).flatMap((item) => [
       `${item.path.padEnd(4)} ${item.can ? "yes" : "no "} ${item.because}`,
       ...estimateLines(item),
+      ...(item.variants ?? []).flatMap((variant) => [
+        `     ${variant.can ? "yes" : "no "} ${variant.name}: ${variant.because}`,
+        ...estimateLines(variant),
+      ]),
     ]),
     ...comparisonLines(quantised),
     ...model.notes.map((note) => `note      ${note}`),
@@ -111,6 +114,12 @@ interface BuildFlags extends SourceFlags {
   readonly name?: string;
   readonly licence?: string;
   readonly setup?: string;
+  readonly zkMode: string;
+}
+
+function zkModeOf(text: string): "baked" | "committed" {
+  if (text === "baked" || text === "committed") return text;
+  throw new TrisealError("FORMAT_INVALID", "--zk-mode wants baked or committed");
 }
 
 function build(file: string, flags: BuildFlags): Promise<void> {
@@ -122,6 +131,7 @@ function build(file: string, flags: BuildFlags): Promise<void> {
       name: flags.name ?? null,
       licence: flags.licence ?? null,
       setup: flags.setup ?? null,
+      zkMode: zkModeOf(flags.zkMode),
       silent: flags.json === true,
     });
     if (flags.json) {
@@ -177,6 +187,11 @@ export function addModelCommand(program: Command): void {
       "--setup <state|file>",
       "zk: `dev-insecure`, or the file of a proving key with its setup.json beside it",
       "dev-insecure",
+    )
+    .option(
+      "--zk-mode <mode>",
+      "zk: `baked` weights, or `committed`: private, one key for all models of the architecture",
+      "baked",
     )
     .option("--licence <id>", "licence to state in model.json")
     .action(build);

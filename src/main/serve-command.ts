@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
-import type { JsonObject } from "../core/json.ts";
-import { nodeFiles } from "../log/store/files.ts";
+import { openThreadedFiles } from "../log/store/threaded-files.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
+import { createLineWriter } from "./line-writer.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { systemClock } from "./system-clock.ts";
@@ -50,21 +50,20 @@ function announce(running: RunningGateway, flags: ServeFlags): void {
   console.log("stop with Ctrl-C");
 }
 
-/** One JSON line on standard error. */
-function writeLog(line: JsonObject): void {
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
-}
-
 async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(await readConfig(flags.config ?? null), flags);
   // Installed before anything starts: a signal during the start is kept until the gateway can end in order.
   const stopped = stopSignal();
   const databaseUrl = process.env["DATABASE_URL"] ?? null;
   const dev = flags.dev === true;
-  const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log: writeLog, files: nodeFiles });
+  const files = openThreadedFiles();
+  const { log, flush } = createLineWriter((text) => process.stderr.write(text), Date.now);
+  process.once("exit", flush);
+  const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log, files });
   announce(running, flags);
   await stopped;
   await running.close();
+  await files.close();
 }
 
 /** Adds `serve` to the command line. */

@@ -3,12 +3,12 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseHex } from "../core/bytes.ts";
-import { digestOf } from "../core/digest.ts";
+import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
 import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { readPackage } from "../model/read/read-package.ts";
-import { compileCircuit } from "../paths/zk/compile/circuit.ts";
 import { compileThreshold } from "../paths/zk/compile/threshold.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
@@ -25,6 +25,7 @@ import {
 import { OUTCOME_EXIT } from "./exit-code.ts";
 import { verdictLines } from "./print-verdict.ts";
 import { systemClock } from "./system-clock.ts";
+import { recompute } from "./zk/recompute.ts";
 
 interface VerifyFlags {
   readonly trust?: string;
@@ -74,9 +75,13 @@ async function readOpening(salt: string | undefined, checked: CheckedModel | nul
 }
 
 /** What the zk path runs for the shipped statement, and for a model, compiled here. */
-function compiledHere(checked: CheckedModel | null): NonNullable<VerifyOptions["programs"]> {
-  const programs = new Map([[THRESHOLD_STATEMENT.digest, digestOf(encodeR1cs(compileThreshold().system))]]);
-  if (checked !== null) programs.set(checked.digest, digestOf(encodeR1cs(compileCircuit(checked).system)));
+async function compiledHere(
+  folder: string | undefined,
+  checked: CheckedModel | null,
+): Promise<NonNullable<VerifyOptions["programs"]>> {
+  const statement = { circuitDigest: digestOf(encodeR1cs(compileThreshold().system)), committed: null };
+  const programs = new Map<Sha256Digest, JsonObject>([[THRESHOLD_STATEMENT.digest, statement]]);
+  if (folder !== undefined && checked !== null) programs.set(checked.digest, await recompute(checked, resolve(folder)));
   return new Map([["zk", programs]]);
 }
 
@@ -131,7 +136,7 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
     request: await readBytes(flags.request),
     response: await readBytes(flags.response),
     opening: await readOpening(flags.salt, checked),
-    programs: compiledHere(checked),
+    programs: await compiledHere(flags.model, checked),
     allowPending: flags.allowPending === true,
   };
   const files = await bundleFiles(path);
@@ -156,7 +161,7 @@ export function addVerifyCommand(program: Command): void {
     .option("--salt <file>", "`triseal_salt` of the answer, in hexadecimal: opens the commitments of an integer run")
     .option(
       "--model <dir>",
-      "package of the integer model: compiles its circuit again, and with --salt opens the commitment to the request",
+      "package of the integer model: compiles its circuit again, compares the commitment to its private weights where the salt is in it, and with --salt opens the commitment to the request",
     )
     .option("--at <time>", "judge evidence as of this time, such as 2026-11-21T08:00:00Z, instead of the witnessed one")
     .option("--allow-pending", "accept a leg that is still pending before its deadline")

@@ -50,8 +50,8 @@ export interface AppraisalInputs {
   readonly model: string | null;
   /** The session document that the receipt cites, already checked against its id; null where none is cited. */
   readonly session: JsonObject | null;
-  /** Digests of what this path runs for a model, by model digest, as the relying party compiled them itself. Often none. */
-  readonly programs: ReadonlyMap<Sha256Digest, Sha256Digest>;
+  /** What the relying party computed itself from models that it has, by model digest, in a form of the path's own. Often none. */
+  readonly programs: ReadonlyMap<Sha256Digest, JsonObject>;
   /** Blobs of the bundle, by digest; a blob that is asked for counts as used. */
   readonly blob: (digest: Sha256Digest) => Uint8Array | null;
   /** The moment for which evidence is judged, and what that moment rests on. */

@@ -1,5 +1,5 @@
 /** The receipt index in the store's tables, written behind the log: what is not written yet is answered from memory. */
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { answered, unavailable } from "./answered.ts";
@@ -11,6 +11,13 @@ import type { Tables } from "./schema.ts";
 
 /** Entries that one statement writes at most. */
 const BATCH = 500;
+/**
+ * How long entries are gathered before they are written, in milliseconds: a statement costs the embedded database about as
+ * much for one entry as for a hundred. Reads see what waits, and after a crash the log has it.
+ */
+const GATHER_MS = 1000;
+/** Places of shared documents that are kept in memory: reports, policies and sessions that are in use. */
+const MAX_SHARED_KEPT = 1024;
 /** Wait before a batch that failed is tried again, in milliseconds. */
 const RETRY_MS = 1000;
 /** Entries that may wait for a database that does not answer, before the index says that it has a problem. */
@@ -36,6 +43,11 @@ export class SqlReceiptIndex implements ReceiptIndex {
   private waiting: IndexEntry[] = [];
   private readonly tail = new IndexTail();
   private writing: Promise<void> | null = null;
+  private gathering: NodeJS.Timeout | null = null;
+  /** Leaves that somebody waits for: entries below this number are not gathered any longer. */
+  private awaited = 0;
+  /** A document's first leaf never changes. */
+  private readonly sharedLeaves = new Map<Sha256Digest, number>();
   private failing: TrisealError | null = null;
   private closed = false;
 
@@ -84,7 +96,9 @@ export class SqlReceiptIndex implements ReceiptIndex {
     this.tail.add(entry);
     if (entry.keyUse !== null) this.filter.add(entry.keyUse.keyHash);
     this.waiting.push(entry);
-    this.writing ??= this.write();
+    // Whoever takes jobs reads them from the tables.
+    if (entry.jobs.length > 0) this.awaited = this.end;
+    this.schedule();
   }
 
   problem(): TrisealError | null {
@@ -119,6 +133,15 @@ export class SqlReceiptIndex implements ReceiptIndex {
   }
 
   async sharedLeaf(document: Sha256Digest): Promise<number | null> {
+    const known = this.sharedLeaves.get(document);
+    if (known !== undefined) return known;
+    const found = await this.findShared(document);
+    if (this.sharedLeaves.size >= MAX_SHARED_KEPT) this.sharedLeaves.clear();
+    if (found !== null) this.sharedLeaves.set(document, found);
+    return found;
+  }
+
+  private async findShared(document: Sha256Digest): Promise<number | null> {
     const recent = this.tail.sharedLeaf(document);
     if (this.db === null) return recent;
     const rows = this.db.selectFrom("shared_documents").select("leaf_index").where("digest", "=", document);
@@ -145,8 +168,11 @@ export class SqlReceiptIndex implements ReceiptIndex {
   }
 
   async flush(): Promise<void> {
-    while (this.waiting.length > 0) {
+    const wanted = this.end;
+    this.awaited = wanted;
+    while (this.written < wanted) {
       if (this.failing !== null) throw this.failing;
+      this.schedule();
       await Promise.race([this.writing, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
     }
   }
@@ -155,9 +181,32 @@ export class SqlReceiptIndex implements ReceiptIndex {
   async close(): Promise<void> {
     await this.flush().catch(() => undefined);
     this.closed = true;
+    if (this.gathering !== null) clearTimeout(this.gathering);
   }
 
-  /** Writes batch after batch until nothing waits; waits and repeats where the database does not answer. */
+  /** Leaves that the tables have: all below this number. */
+  private get written(): number {
+    return this.end - this.waiting.length;
+  }
+
+  private get isDue(): boolean {
+    return this.waiting.length >= BATCH || this.written < this.awaited;
+  }
+
+  /** Has what waits written: now where it is due, else when it has been gathered for a while. */
+  private schedule(): void {
+    if (this.writing !== null || this.waiting.length === 0) return;
+    if (this.isDue) this.begin();
+    else this.gathering ??= setTimeout(() => this.begin(), GATHER_MS).unref();
+  }
+
+  private begin(): void {
+    if (this.gathering !== null) clearTimeout(this.gathering);
+    this.gathering = null;
+    this.writing ??= this.write();
+  }
+
+  /** Writes a batch, and more while more is due; waits and repeats where the database does not answer. */
   private async write(): Promise<void> {
     await Promise.resolve();
     while (this.db !== null && this.waiting.length > 0 && !this.closed) {
@@ -167,12 +216,14 @@ export class SqlReceiptIndex implements ReceiptIndex {
         this.failing = null;
         this.waiting = this.waiting.slice(batch.length);
         for (const entry of batch) this.tail.forget(entry);
+        if (!this.isDue) break;
       } catch (cause) {
         this.failing = unavailable(cause);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
       }
     }
     this.writing = null;
+    if (!this.closed) this.schedule();
   }
 }
 
@@ -186,63 +237,50 @@ async function readSize(db: Kysely<Tables>, log: IndexedLog): Promise<number> {
   return size;
 }
 
-/** Writes entries and how far the tables are now, all or nothing. */
-function writeBatch(db: Kysely<Tables>, shard: string, batch: readonly IndexEntry[]): Promise<void> {
+/** Writes entries and how far the tables are now, all or nothing. Of two rows under one key the first stands. */
+async function writeBatch(db: Kysely<Tables>, shard: string, batch: readonly IndexEntry[]): Promise<void> {
+  const last = batch.at(-1);
+  if (last === undefined) return;
+  const jobs = batch.flatMap((entry) => entry.jobs);
+  if (jobs.length === 0) {
+    await writeRows(db, shard, batch, last);
+    return;
+  }
+  await db.transaction().execute(async (tx) => {
+    const rows = tx.insertInto("jobs").values(acceptedRows(shard, jobs));
+    await rows.onConflict((conflict) => conflict.doNothing()).execute();
+    await writeRows(tx, shard, batch, last);
+  });
+}
+
+/** One statement of one text, whatever the number of rows: the database plans it in no time, and no parameter is read one by one. */
+async function writeRows(db: Kysely<Tables>, shard: string, batch: readonly IndexEntry[], last: IndexEntry): Promise<void> {
   const receipts = batch.flatMap(({ leafIndex, receipt }) => (receipt === null ? [] : [{ ...receipt, leafIndex }]));
   const uses = batch.flatMap(({ keyUse, leafIndex }) => (keyUse === null ? [] : [{ ...keyUse, leafIndex }]));
   const shared = batch.flatMap(({ leafIndex, shared: digest }) => (digest === null ? [] : [{ digest, leafIndex }]));
-  const jobs = batch.flatMap((entry) => entry.jobs);
-  const last = batch.at(-1);
-  return db.transaction().execute(async (tx) => {
-    if (receipts.length > 0)
-      await tx
-        .insertInto("receipts")
-        .values(
-          receipts.map(({ id, leafIndex, keyHash, tenant, servedAt, parentId }) => ({
-            id,
-            shard,
-            tenant,
-            leaf_index: leafIndex,
-            key_hash: keyHash,
-            served_at: servedAt,
-            parent_id: parentId,
-          })),
-        )
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    if (uses.length > 0)
-      await tx
-        .insertInto("key_uses")
-        .values(
-          uses.map(({ keyHash, requestHash, leafIndex }) => ({
-            key_hash: keyHash,
-            request_hash: requestHash,
-            leaf_index: leafIndex,
-            shard,
-          })),
-        )
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    if (shared.length > 0)
-      await tx
-        .insertInto("shared_documents")
-        .values(shared.map(({ digest, leafIndex }) => ({ digest, shard, leaf_index: leafIndex })))
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    if (jobs.length > 0)
-      await tx
-        .insertInto("jobs")
-        .values(acceptedRows(shard, jobs))
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    if (last === undefined) return;
-    const mark = { size: last.leafIndex + 1, last_leaf: last.leafHash };
-    await tx
-      .insertInto("shards")
-      .values({ shard, ...mark })
-      .onConflict((conflict) => conflict.column("shard").doUpdateSet(mark))
-      .execute();
-  });
+  await sql`
+    with new_receipts as (
+      insert into receipts (id, shard, leaf_index, key_hash, tenant, served_at, parent_id)
+      select "id", ${shard}::text, "leafIndex", "keyHash", "tenant", "servedAt", "parentId"
+      from json_to_recordset(${JSON.stringify(receipts)}::text::json)
+        as r("id" text, "leafIndex" bigint, "keyHash" text, "tenant" text, "servedAt" bigint, "parentId" text)
+      on conflict do nothing
+    ), new_uses as (
+      insert into key_uses (key_hash, shard, leaf_index, request_hash)
+      select "keyHash", ${shard}::text, "leafIndex", "requestHash"
+      from json_to_recordset(${JSON.stringify(uses)}::text::json)
+        as r("keyHash" text, "leafIndex" bigint, "requestHash" text)
+      on conflict do nothing
+    ), new_documents as (
+      insert into shared_documents (digest, shard, leaf_index)
+      select "digest", ${shard}::text, "leafIndex"
+      from json_to_recordset(${JSON.stringify(shared)}::text::json) as r("digest" text, "leafIndex" bigint)
+      on conflict do nothing
+    )
+    insert into shards (shard, size, last_leaf)
+    values (${shard}::text, ${last.leafIndex + 1}::bigint, ${last.leafHash}::text)
+    on conflict (shard) do update set size = excluded.size, last_leaf = excluded.last_leaf
+  `.execute(db);
 }
 
 async function readFilter(db: Kysely<Tables>, shard: string): Promise<KeyFilter> {

@@ -1,6 +1,7 @@
 /** What a verification answers. */
 import type { Basis, Check } from "../core/check.ts";
 import type { Sha256Digest } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { UnixSeconds } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
 import type { Waiver } from "../trust/trust-file.ts";
@@ -56,6 +57,6 @@ export interface VerifyOptions {
   readonly opening: Opening | null;
   /** Accept a leg that is still pending before its deadline. */
   readonly allowPending: boolean;
-  /** What the auditor compiled itself from models it has: by path, program digests by model digest. None by default. */
-  readonly programs?: ReadonlyMap<string, ReadonlyMap<Sha256Digest, Sha256Digest>>;
+  /** What the auditor computed itself from models it has: by path and model digest, in the form of the path. None by default. */
+  readonly programs?: ReadonlyMap<string, ReadonlyMap<Sha256Digest, JsonObject>>;
 }

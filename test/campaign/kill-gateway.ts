@@ -7,7 +7,7 @@ import { die, Executioner, type KillOrder, killingFiles } from "./killing-files.
 
 type Main = typeof import("../../src/main/start-gateway.ts");
 type Config = typeof import("../../src/main/config.ts");
-type Files = typeof import("../../src/log/store/files.ts");
+type Files = typeof import("../../src/log/store/threaded-files.ts");
 
 /** The built modules, as an operator runs them: workers are measured as built files, too. */
 async function built<Module>(path: string): Promise<Module> {
@@ -31,7 +31,7 @@ const executioner = new Executioner(JSON.parse(order) as KillOrder);
 cutResponses(executioner);
 const { startGateway } = await built<Main>("main/start-gateway");
 const { readConfig } = await built<Config>("main/config");
-const { nodeFiles } = await built<Files>("log/store/files");
+const { openThreadedFiles } = await built<Files>("log/store/threaded-files");
 const config = await readConfig(configFile);
 await startGateway({
   config: { ...config, dataDir, listen: { ...config.listen, port: Number(port) } },
@@ -39,7 +39,7 @@ await startGateway({
   databaseUrl: null,
   clock: () => Math.floor(Date.now() / 1000) as never,
   log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
-  files: killingFiles(nodeFiles, executioner),
+  files: killingFiles(openThreadedFiles(), executioner),
 });
 executioner.arm();
 process.stdout.write("ready\n");

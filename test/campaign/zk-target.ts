@@ -10,10 +10,13 @@ import { isTrisealError } from "../../src/core/errors.ts";
 import { parseJson } from "../../src/core/json.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { parseData } from "../../src/model/data/parse-data.ts";
+import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
 import { parseKnownAnswers } from "../../src/model/integer/known-answers.ts";
 import { parseIntegerModel } from "../../src/model/integer/parse-model.ts";
 import { importOnnx } from "../../src/model/onnx/import-onnx.ts";
+import { architectureOf, encodeArchitecture, parseArchitecture } from "../../src/paths/zk/compile/architecture.ts";
 import { compileCircuit } from "../../src/paths/zk/compile/circuit.ts";
+import { bindWeights, compileArchitecture } from "../../src/paths/zk/compile/committed-circuit.ts";
 import { generateWitness } from "../../src/paths/zk/compile/witness.ts";
 import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
 import { callerContext, encodeCallerProof, parseCallerProof } from "../../src/paths/zk/wire/caller-proof.ts";
@@ -133,8 +136,35 @@ function modelSubject(): Subject {
       const input = new Int32Array(checked.values[0]?.lo.length ?? 0);
       const { file: witness } = generateWitness(circuit, checked, { input, salt: SALT, context: 1n });
       if (firstBrokenRow(circuit.system, parseWitness(witness)) >= 0) throw new Error("the witness breaks its circuit");
+      proveHidden(checked, input);
     },
   );
+}
+
+/** Weights whose circuit is compiled for a case. */
+const MAX_WEIGHTS = 100;
+
+/** With private weights too the witness of a model that has an architecture holds. */
+function proveHidden(checked: CheckedModel, input: Int32Array): void {
+  const { weights } = architectureOf(checked);
+  if (weights > MAX_WEIGHTS) return;
+  const circuit = bindWeights(compileArchitecture(architectureOf(checked)), checked, SALT);
+  const { file: witness } = generateWitness(circuit, checked, { input, salt: SALT, context: 1n });
+  if (firstBrokenRow(circuit.system, parseWitness(witness)) >= 0) throw new Error("the witness breaks its circuit");
+}
+
+/** An architecture that is read compiles to a whole domain. */
+function architectureSubject(): Subject {
+  const names = ["breast-cancer-logistic", "breast-cancer-mlp"];
+  const examples = names.map((name) =>
+    encodeArchitecture(architectureOf(parseIntegerModel(file(`models/${name}/integer.json`))).document),
+  );
+  return parsing("architecture", examples, (bytes) => {
+    const architecture = parseArchitecture(bytes);
+    if (architecture.weights > MAX_WEIGHTS) return;
+    const { system } = compileArchitecture(architecture);
+    if (!Number.isInteger(Math.log2(system.rows + system.publicSignals + 1))) throw new Error("rows do not fill the domain");
+  });
 }
 
 function subjects(): readonly Subject[] {
@@ -158,6 +188,7 @@ function subjects(): readonly Subject[] {
     callerProofSubject(),
     statementSubject(),
     modelSubject(),
+    architectureSubject(),
     parsing(
       "onnx",
       ["breast-cancer-mlp", "breast-cancer-forest"].map((name) => file(`models/${name}/model.onnx`)),

@@ -84,7 +84,7 @@ runPathContract({
         keys: [{ digest: keyDigest, model: checked.digest }],
         setups: [{ state: "dev-insecure", because: "a test" }],
       },
-      programs: new Map([[checked.digest, circuitDigest]]),
+      programs: new Map([[checked.digest, { circuitDigest, committed: null }]]),
       clock: () => NOW,
       ready: async () => undefined,
     };

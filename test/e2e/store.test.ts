@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { digestOfJson, type Sha256Digest } from "../../src/core/digest.ts";
 import type { AcceptedJob, DatabaseLocation, IndexEntry, StoreDatabase } from "../../src/store/index.ts";
 import { until } from "./gateway-process.ts";
@@ -104,6 +104,49 @@ describe.each(kinds)("the store on %s", (kind) => {
     await index.flush();
     expect(await index.receipt(`rcpt-${"0".repeat(32)}`)).toEqual({ leafIndex: 0, keyHash });
     expect(await index.receipt(`rcpt-${"1".repeat(32)}`)).toBeNull();
+  });
+
+  /** Leaves of a log that the tables have. */
+  const written = async (log: string) =>
+    Number((await database.db.selectFrom("shards").select("size").where("shard", "=", log).executeTakeFirst())?.size ?? 0);
+
+  test("entries are gathered, and written together once their time has come", async () => {
+    const log = origin();
+    const index = await SqlReceiptIndex.open(Promise.resolve(database.db), logOf(log, 0));
+    index.add(receiptEntry(0));
+    await index.flush();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      index.add(receiptEntry(1));
+      index.add(receiptEntry(2));
+      expect([await written(log), await written(log)]).toEqual([1, 1]);
+      vi.advanceTimersByTime(1000);
+    } finally {
+      vi.useRealTimers();
+    }
+    await until(async () => (await written(log)) === 3, "entries in the tables");
+    await index.close();
+  });
+
+  test("a job is written at once, and what came before it first", async () => {
+    const log = origin();
+    const index = await SqlReceiptIndex.open(Promise.resolve(database.db), logOf(log, 0));
+    index.add(receiptEntry(0));
+    await index.flush();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      index.add(receiptEntry(1));
+      index.add(jobEntry(2, job(`job-at-once-${kind}`, 2)));
+      index.add(receiptEntry(3));
+      // No timer runs meanwhile: what is written was due.
+      for (let look = 0; look < 1000 && (await written(log)) < 3; look++) continue;
+      expect(await written(log)).toBeGreaterThanOrEqual(3);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await new JobTable(database.db, log).find(`job-at-once-${kind}`)).toMatchObject({ state: "queued" });
+    await index.close();
+    expect(await written(log)).toBe(4);
   });
 
   test("the first use of a key stands, in memory and in the tables", async () => {

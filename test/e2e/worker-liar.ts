@@ -15,7 +15,7 @@ import { ModelLanes } from "../../enclave/worker/model-lane.ts";
 import { ReplayGuard } from "../../enclave/worker/replay-guard.ts";
 import { type ReportParts, reportEvidence } from "../../enclave/worker/report-evidence.ts";
 import { makeBinding } from "../../src/core/binding.ts";
-import { utf8 } from "../../src/core/bytes.ts";
+import { concatBytes, utf8 } from "../../src/core/bytes.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { factsDigest } from "../../src/core/oip.ts";
@@ -182,7 +182,7 @@ function serve(worker: WorkerParts, report: ReportParts) {
     if (request.url === "/evidence")
       return reportEvidence(report, (JSON.parse(body.toString()) as { nonce: string }).nonce, never);
     const accepted = acceptFrame(body, worker);
-    const honest = taken(await answerFrame(accepted, worker, never));
+    const honest = taken(concatBytes(...(await answerFrame(accepted, worker, never))));
     const lie = lies[readFileSync(process.env["LIE_FILE"] ?? "", "utf8").trim()];
     if (lie === undefined) throw new Error("no such lie");
     const told = await lie({ accepted, honest, previous: previous ?? honest, response });

@@ -1,6 +1,6 @@
 /** A whole ceremony on the command line, from powers of tau to a proof that names its contributors. */
 import { createHash } from "node:crypto";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasCargo, runCargo } from "../../scripts/cargo.ts";
@@ -29,7 +29,7 @@ describe.skipIf(!hasCargo())("a ceremony", () => {
     expect((await runCli(["model", "build", at("dense.onnx"), ...flags])).code).toBe(0);
     const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }];
     await writeFile(at("input.json"), JSON.stringify({ inputs }));
-    const ptau = testPowersOfTau(9);
+    const ptau = testPowersOfTau(10);
     await writeFile(at("test.ptau"), ptau);
     powers = ["--ptau", at("test.ptau"), "--ptau-sha256", createHash("sha256").update(ptau).digest("hex")];
   }, 600_000);
@@ -84,6 +84,41 @@ describe.skipIf(!hasCargo())("a ceremony", () => {
     } finally {
       await service.close();
     }
+  }, 120_000);
+
+  it("of private weights is contributed to by somebody who has the architecture and no model", async () => {
+    const flags = ["--out", at("hidden"), "--range", "-4,4", "--paths", "tee,zk", "--zk-mode", "committed"];
+    expect((await runCli(["model", "build", at("dense.onnx"), ...flags])).code).toBe(0);
+    expect((await zk("setup", at("hidden"), "--state", "ceremony", ...powers)).code).toBe(0);
+    await mkdir(at("party"));
+    const hand = async (from: string, to: string, more: readonly string[] = []) => {
+      const files = ["setup.json", "verification_key.json", "model.zkey", ...more];
+      for (const file of files) await copyFile(at(from, file), at(to, file));
+    };
+    await hand("hidden", "party", ["architecture.json"]);
+    const done = await zk("contribute", at("party"), "--name", "carol", "--key", at("carol.seed"), ...powers);
+    expect(done.code, done.stderr).toBe(0);
+    // Another architecture in its place is another circuit: the contributor is not fooled by it.
+    const architecture = await readFile(at("party", "architecture.json"), "utf8");
+    await writeFile(
+      at("party", "architecture.json"),
+      architecture.replace('"max":255', '"max":127').replace(/"biasBits":\d+/, '"biasBits":16'),
+    );
+    const fooled = await zk("contribute", at("party"), "--name", "dave", "--key", at("dave.seed"), ...powers);
+    expect([fooled.code, fooled.stderr]).toEqual([10, expect.stringContaining("ZK_SETUP_INVALID")]);
+
+    await hand("party", "hidden");
+    const proved = await zk("prove", at("hidden"), "--input", at("input.json"), "--out", at("hidden.json"));
+    expect(proved.code, proved.stderr).toBe(0);
+    const checked = await zk("verify-setup", at("hidden"), ...powers, "--json");
+    expect(JSON.parse(checked.stdout)).toMatchObject({
+      keyIsOfCircuit: true,
+      weightCommitment: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    const { stdout } = await zk("verify-setup", at("hidden"));
+    expect(stdout).toContain("entries for paths.zk of a trust file");
+    const verified = await zk("verify", at("hidden.json"), "--accept-setup", "ceremony", "--model", at("hidden"), "--json");
+    expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, circuitRecompiled: true, weightsVouchedBy: "recomputed" });
   }, 120_000);
 
   it("is refused where its key was exchanged or its transcript shortened", async () => {

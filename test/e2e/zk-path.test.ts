@@ -92,7 +92,7 @@ describe("a request for a proof", () => {
     const options = { now: clock(), at: null, request: null, response: null, opening: null, allowPending: false };
     const circuit = digestOf(encodeR1cs(compileCircuit(checked).system));
     const judged = async (digest: typeof circuit) => {
-      const programs = new Map([["zk", new Map([[checked.digest, digest]])]]);
+      const programs = new Map([["zk", new Map([[checked.digest, { circuitDigest: digest, committed: null }]])]]);
       return verifyBundle(bundle, await service.trust(), { ...options, programs });
     };
     const verdict = await judged(circuit);

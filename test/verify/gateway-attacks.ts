@@ -10,6 +10,7 @@ import { statementAttacks } from "./statement-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
 import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
+import { zkCommittedAttacks } from "./zk-committed-attacks.ts";
 
 /** All attacks, by what is false about the bundle. */
 export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
@@ -27,6 +28,7 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "stray parts": strayParts,
   "a false proof": zkAttacks,
   "a second leg": twoLegAttacks,
+  "a false proof of private weights": zkCommittedAttacks,
   "a false proof of a caller": callerProofAttacks,
   "a false statement": statementAttacks,
 };

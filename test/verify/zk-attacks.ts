@@ -173,7 +173,7 @@ const attacks: readonly ZkAttack[] = [
     check: "zk.circuit-recompiled",
     code: "ZK_CIRCUIT_MISMATCH",
     section: anyKey,
-    options: { programs: new Map([["zk", new Map([[MODEL, stranger]])]]) },
+    options: { programs: new Map([["zk", new Map([[MODEL, { circuitDigest: stranger, committed: null }]])]]) },
   },
   ...(["requestDigest", "modelDigest", "decisionDigest"] as const).map((member) => ({
     name: `whose proof is about another ${member}`,

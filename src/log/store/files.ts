@@ -16,12 +16,12 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
-/** A folder that stays open, so that syncing it again and again costs one call. */
-export interface OpenFolder {
-  /** The names in it are durable when it resolves. */
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
+/** One of several changes that are made in order. What it makes is durable as soon as it is made, its name apart. */
+export type FileStep =
+  | { readonly do: "makeDirectory"; readonly path: string }
+  | { readonly do: "write"; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly do: "syncDirectory"; readonly path: string }
+  | { readonly do: "append"; readonly file: AppendFile; readonly bytes: Uint8Array };
 
 /** What log and blob store need of a file system. */
 export interface DurableFiles {
@@ -38,8 +38,32 @@ export interface DurableFiles {
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
-  openFolder(path: string): Promise<OpenFolder>;
   openAppend(path: string): Promise<AppendFile>;
+  /**
+   * Makes changes one after the other, as `performSteps` does; the first that fails is the last that is tried. Bytes that are
+   * written belong to the file system from then on.
+   */
+  perform(steps: readonly FileStep[]): Promise<void>;
+}
+
+/** `steps` by the single operations of `files`. */
+export async function performSteps(files: Omit<DurableFiles, "perform">, steps: readonly FileStep[]): Promise<void> {
+  for (const step of steps) {
+    switch (step.do) {
+      case "makeDirectory":
+        await files.makeDirectory(step.path);
+        break;
+      case "write":
+        await files.write(step.path, step.bytes, true);
+        break;
+      case "syncDirectory":
+        await files.syncDirectory(step.path);
+        break;
+      case "append":
+        await step.file.append(step.bytes, true);
+        break;
+    }
+  }
 }
 
 function hasCode(error: unknown, code: string): boolean {
@@ -70,6 +94,18 @@ async function syncPath(path: string): Promise<void> {
  */
 const SYNCED_WRITES = process.platform === "linux" ? constants.O_DSYNC : 0;
 
+/** How a file is opened that is written as a whole, and whether each write to it is durable when it returns. */
+export const REPLACED = {
+  flags: constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | SYNCED_WRITES,
+  isSynced: SYNCED_WRITES !== 0,
+} as const;
+
+/** As `REPLACED`, of a file that is appended to. */
+export const APPENDED = {
+  flags: constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | SYNCED_WRITES,
+  isSynced: SYNCED_WRITES !== 0,
+} as const;
+
 /** Writes all of `bytes`, each part durable when it is written if `handle` was opened with `SYNCED_WRITES`. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let offset = 0; offset < bytes.length; ) {
@@ -78,12 +114,14 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-async function openAppendFile(path: string): Promise<AppendFile> {
-  const handle = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | SYNCED_WRITES, 0o600);
+/** An append file of this machine, with its descriptor. */
+export async function openAppendFile(path: string): Promise<AppendFile & { readonly fd: number }> {
+  const handle = await open(path, APPENDED.flags, 0o600);
   return {
+    fd: handle.fd,
     async append(bytes, sync) {
       await writeAll(handle, bytes);
-      if (sync && SYNCED_WRITES === 0) await handle.datasync();
+      if (sync && !APPENDED.isSynced) await handle.datasync();
     },
     sync: () => handle.datasync(),
     truncate: (length) => handle.truncate(length),
@@ -92,19 +130,14 @@ async function openAppendFile(path: string): Promise<AppendFile> {
 }
 
 async function writeFileSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | SYNCED_WRITES, 0o600);
+  const handle = await open(path, REPLACED.flags, 0o600);
   try {
     await writeAll(handle, bytes);
-    if (SYNCED_WRITES === 0 || bytes.length === 0) await handle.datasync();
+    if (!REPLACED.isSynced || bytes.length === 0) await handle.datasync();
   } finally {
     // Nobody waits for it: what was written is durable, and closing can take nothing of it back.
     void handle.close().catch(() => undefined);
   }
-}
-
-async function openFolder(path: string): Promise<OpenFolder> {
-  const handle = await open(path, "r");
-  return { sync: () => handle.sync(), close: () => handle.close() };
 }
 
 /** The machine's file system. New files are readable by their owner only. */
@@ -126,8 +159,8 @@ export const nodeFiles: DurableFiles = {
   rename,
   remove: (path) => rm(path, { force: true }),
   syncDirectory: syncPath,
-  openFolder,
   openAppend: openAppendFile,
+  perform: (steps) => performSteps(nodeFiles, steps),
 };
 
 let temporaryNames = 0;

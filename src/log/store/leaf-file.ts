@@ -6,7 +6,7 @@ import { concatBytes, equalBytes, uint32BE, utf8 } from "../../core/bytes.ts";
 import { sha256Bytes } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { encodeEntries, parseEntries } from "../tile.ts";
-import type { AppendFile, DurableFiles } from "./files.ts";
+import type { AppendFile, DurableFiles, FileStep } from "./files.ts";
 
 const MAGIC = utf8("TSL1");
 const CHECKSUM_LENGTH = 8;
@@ -63,12 +63,14 @@ export function readLeaves(bytes: Uint8Array): StoredLeaves {
 
 /** The open file. A failed append leaves it as it was, or is undone before the next one. */
 export class LeafFile {
+  private readonly files: DurableFiles;
   private readonly file: AppendFile;
   private durableLength: number;
   /** Whether the file may hold more or less than its durable bytes. True at first: a crash leaves bytes that nobody synced. */
   private unsettled = true;
 
-  private constructor(file: AppendFile, durableLength: number) {
+  private constructor(files: DurableFiles, file: AppendFile, durableLength: number) {
+    this.files = files;
     this.file = file;
     this.durableLength = durableLength;
   }
@@ -79,20 +81,21 @@ export class LeafFile {
     const file = await files.openAppend(path);
     try {
       await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
-      return { file: new LeafFile(file, wholeLength), leaves };
+      return { file: new LeafFile(files, file, wholeLength), leaves };
     } catch (error) {
       await file.close();
       throw error;
     }
   }
 
-  /** Appends one batch; returns when it is durable. */
-  async append(leaves: readonly Uint8Array[]): Promise<void> {
+  /** Does what has to be durable `before` the batch, then appends that; returns when all of it is durable. */
+  async append(leaves: readonly Uint8Array[], before: readonly FileStep[]): Promise<void> {
     await this.settle();
     const batch = encodeBatch(leaves);
+    const { length } = batch;
     this.unsettled = true;
-    await this.file.append(batch, true);
-    this.durableLength += batch.length;
+    await this.files.perform([...before, { do: "append", file: this.file, bytes: batch }]);
+    this.durableLength += length;
     this.unsettled = false;
   }
 

@@ -1,5 +1,5 @@
 /** Records: what a reader of the index needs of each leaf, one file a leaf, under the leaf's hash. */
-import type { DurableFiles, OpenFolder } from "./files.ts";
+import type { DurableFiles, FileStep } from "./files.ts";
 
 /** A record before it is stored. */
 export interface NewRecord {
@@ -12,9 +12,7 @@ export interface NewRecord {
 export class RecordFiles {
   private readonly files: DurableFiles;
   private readonly directory: string;
-  /** Folders that are kept open, 256 at most. */
-  private readonly folders = new Map<string, OpenFolder>();
-  /** Those of them whose names are durable. */
+  /** Folders whose names are durable, 256 at most. */
   private readonly named = new Set<string>();
 
   constructor(files: DurableFiles, directory: string) {
@@ -28,36 +26,23 @@ export class RecordFiles {
   }
 
   /**
-   * Writes records; resolves when all of them and their names are durable. Each is written under its own name at once: one
-   * that was cut short has no leaf, and nobody looks for it.
+   * What makes records and their names durable. Each is written under its own name at once: one that was cut short has no
+   * leaf, and nobody looks for it.
    */
-  async write(records: readonly NewRecord[]): Promise<void> {
+  steps(records: readonly NewRecord[]): readonly FileStep[] {
     const folders = [...new Set(records.map(({ name }) => this.folderOf(name)))];
     const missing = folders.filter((folder) => !this.named.has(folder));
-    await Promise.all(missing.map((folder) => this.files.makeDirectory(folder)));
-    const work = [
-      ...records.map(({ name, bytes }) => this.files.write(this.path(name), bytes, true)),
-      ...missing.map((folder) => this.open(folder)),
-      ...(missing.length > 0 ? [this.files.syncDirectory(this.directory)] : []),
+    return [
+      ...missing.map((path) => ({ do: "makeDirectory", path }) as const),
+      ...records.map(({ name, bytes }) => ({ do: "write", path: this.path(name), bytes }) as const),
+      ...(missing.length > 0 ? [{ do: "syncDirectory", path: this.directory } as const] : []),
+      ...folders.map((path) => ({ do: "syncDirectory", path }) as const),
     ];
-    await Promise.all(work);
-    for (const folder of missing) this.named.add(folder);
-    const open = folders.flatMap((folder) => this.folders.get(folder) ?? []);
-    if (open.length !== folders.length) throw new Error("a folder of records was closed while it was written to");
-    await Promise.all(open.map((folder) => folder.sync()));
   }
 
-  /** Gives the folders up. */
-  async close(): Promise<void> {
-    const open = [...this.folders.values()];
-    this.folders.clear();
-    this.named.clear();
-    await Promise.all(open.map((folder) => folder.close()));
-  }
-
-  private async open(folder: string): Promise<void> {
-    // It is open already where the batch that made it failed.
-    if (!this.folders.has(folder)) this.folders.set(folder, await this.files.openFolder(folder));
+  /** The steps for these records were done: the names of their folders last. */
+  wrote(records: readonly NewRecord[]): void {
+    for (const { name } of records) this.named.add(this.folderOf(name));
   }
 
   private folderOf(name: string): string {

@@ -73,7 +73,8 @@ export class TransparencyLog {
   private publishTimer: NodeJS.Timeout | null = null;
   /** Whether leaves were committed since tiles and checkpoint were last written. */
   private unpublished = false;
-  private signed = "";
+  /** The checkpoint of the tree as it is now, once somebody asked for it. */
+  private signed: string | null = null;
 
   private constructor(options: LogOptions, lock: DataLock, leafFile: LeafFile, tree: Tree, tiles: TileFolder) {
     this.options = options;
@@ -138,6 +139,8 @@ export class TransparencyLog {
 
   /** The latest checkpoint, signed by the log. */
   checkpoint(): string {
+    const { origin } = this.options;
+    this.signed ??= signCheckpoint({ origin, size: this.tree.size, root: this.tree.root() }, this.signer);
     return this.signed;
   }
 
@@ -178,7 +181,7 @@ export class TransparencyLog {
 
   /** A `tlog-proof` for leaf `index`: against the first cosigned checkpoint that covers it, else the latest own one. */
   proof(index: number): string {
-    const note = parseNote(this.cosigned.covering(index) ?? this.signed);
+    const note = parseNote(this.cosigned.covering(index) ?? this.checkpoint());
     return encodeTlogProof(index, proveInclusion(this.tree.read, index, parseCheckpointText(note.text).size), note);
   }
 
@@ -203,13 +206,13 @@ export class TransparencyLog {
 
   private async changeSigner(signer: Signer): Promise<void> {
     const { files, directory } = this.options;
-    const last = this.signed;
+    const last = this.checkpoint();
     const { size } = parseCheckpointText(parseNote(last).text);
     await files.makeDirectory(`${directory}/handovers`);
     await files.syncDirectory(directory);
     await replaceFile(files, `${directory}/handovers/${size}`, new TextEncoder().encode(last));
     this.signer = signer;
-    this.sign();
+    this.signed = null;
     this.unpublished = true;
     await this.published();
   }
@@ -227,7 +230,6 @@ export class TransparencyLog {
   async close(): Promise<void> {
     await this.committing;
     await this.published();
-    await this.records.close();
     await this.leafFile.close();
     await this.lock.release();
   }
@@ -248,27 +250,22 @@ export class TransparencyLog {
   }
 
   private async commit(batch: readonly Pending[]): Promise<void> {
-    await this.records.write(batch.map(({ leaf, record }) => ({ name: encodeHex(leafHash(leaf)), bytes: record })));
+    const records = batch.map(({ leaf, record }) => ({ name: encodeHex(leafHash(leaf)), bytes: record }));
     const leaves = batch.map(({ leaf }) => leaf);
-    await this.leafFile.append(leaves);
+    await this.leafFile.append(leaves, this.records.steps(records));
+    this.records.wrote(records);
     const first = this.tree.size;
     const hashes = leaves.map((leaf) => encodeHex(this.tree.append(leaf)));
     this.tiles.add(leaves);
-    this.sign();
+    this.signed = null;
     this.unpublished = true;
     this.publishTimer ??= setTimeout(() => void this.published(), PUBLISH_AFTER_MS);
     for (const [place, { resolve }] of batch.entries()) resolve({ index: first + place, leafHash: hashes[place] ?? "" });
   }
 
-  private sign(): void {
-    const { origin } = this.options;
-    this.signed = signCheckpoint({ origin, size: this.tree.size, root: this.tree.root() }, this.signer);
-  }
-
   private async publish(): Promise<void> {
-    if (this.signed === "") this.sign();
     const { files, directory } = this.options;
-    const { signed } = this;
+    const signed = this.checkpoint();
     this.unpublished = false;
     await this.tiles.write();
     await files.write(`${directory}/checkpoint.tmp`, new TextEncoder().encode(signed), false);

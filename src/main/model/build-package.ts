@@ -1,5 +1,5 @@
 /** Writes a model package: the float model, its integer form and known answers. The same input gives the same bytes. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { utf8 } from "../../core/bytes.ts";
 import { digestOf } from "../../core/digest.ts";
@@ -10,7 +10,7 @@ import { encodeKnownAnswers, makeKnownAnswers } from "../../model/integer/known-
 import { encodeIntegerModel } from "../../model/integer/parse-model.ts";
 import { integerPackage, type ModelPackage, parseModelPackage } from "../../model/model-package.ts";
 import { fixedRandom } from "../../model/quantise/calibrate.ts";
-import { COMPILERS, type CompiledFiles } from "./path-compiler.ts";
+import { COMPILERS, type CompiledFiles, type CompileRequest } from "./path-compiler.ts";
 import type { QuantisedSource } from "./quantise-source.ts";
 
 /** Known answers from samples, and from the corners and inside of the input range. */
@@ -25,6 +25,8 @@ export interface BuildRequest {
   readonly licence: string | null;
   /** State of the zk setup to make, or the file of a key; null takes the default. */
   readonly setup: string | null;
+  /** zk: whether weights are the circuit's or private. */
+  readonly zkMode: CompileRequest["zkMode"];
   readonly silent: boolean;
 }
 
@@ -118,6 +120,12 @@ async function compiledFiles(quantised: QuantisedSource, request: BuildRequest):
   return compiled;
 }
 
+/** Writes a file for the owner alone. One that was there keeps its mode otherwise, so it is removed first. */
+async function writeSecret(file: string, bytes: Uint8Array): Promise<void> {
+  await rm(file, { force: true });
+  await writeFile(file, bytes, { mode: 0o600, flag: "wx" });
+}
+
 /** Builds the package in `request.folder`. @throws TrisealError `MODEL_UNSUPPORTED`, `MODEL_INVALID`, `FORMAT_INVALID`. */
 export async function buildPackage(quantised: QuantisedSource, request: BuildRequest): Promise<BuiltPackage> {
   const { checked, calibration, rows, source } = quantised;
@@ -150,5 +158,8 @@ export async function buildPackage(quantised: QuantisedSource, request: BuildReq
   ]);
   await mkdir(request.folder, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(request.folder, name), bytes);
-  return { folder: request.folder, model, integer, files: [...files.keys()], notes: compiled.flatMap(({ note }) => note ?? []) };
+  const secrets = compiled.flatMap((made) => [...made.secrets]);
+  for (const [name, bytes] of secrets) await writeSecret(join(request.folder, name), bytes);
+  const names = [...files.keys(), ...secrets.map(([name]) => name)];
+  return { folder: request.folder, model, integer, files: names, notes: compiled.flatMap(({ notes }) => notes) };
 }

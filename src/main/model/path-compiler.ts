@@ -3,9 +3,12 @@
 import { isTrisealError } from "../../core/errors.ts";
 import type { CheckedModel } from "../../model/integer/integer-model.ts";
 import { emitOnnx } from "../../model/onnx/emit-onnx.ts";
+import { architectureOf } from "../../paths/zk/compile/architecture.ts";
 import { compileCircuit } from "../../paths/zk/compile/circuit.ts";
+import { compileArchitecture } from "../../paths/zk/compile/committed-circuit.ts";
 import { estimateProof, type ProofEstimate } from "../../paths/zk/compile/estimate.ts";
-import { buildZkFiles } from "../zk/make-key.ts";
+import { weightsOf } from "../../paths/zk/compile/model-weights.ts";
+import { buildZkFiles, type ZkMode } from "../zk/make-key.ts";
 
 /** Whether a path can take a model, and at what cost. */
 export interface PathJudgement {
@@ -14,12 +17,18 @@ export interface PathJudgement {
   readonly because: string;
   /** Exact constraints and key size; estimated time and memory. */
   readonly estimate: ProofEstimate | null;
+  /** The same of the path's other ways to take a model, which a build has to ask for. */
+  readonly variants?: readonly (Omit<PathJudgement, "variants"> & { readonly name: string })[];
 }
 
 /** What a build of a path is told. */
 export interface CompileRequest {
   /** The state of the setup to make, or the file of a key. */
   readonly setup: string | null;
+  /** zk: whether weights are the circuit's or private. */
+  readonly zkMode: ZkMode;
+  /** The package's folder. Builds read from it and write nothing. */
+  readonly folder: string;
   /** No progress on standard error. */
   readonly silent: boolean;
 }
@@ -27,8 +36,10 @@ export interface CompileRequest {
 /** What a build of a path adds to the package. */
 export interface CompiledFiles {
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** One line for the person who builds. */
-  readonly note: string | null;
+  /** Files for the owner alone. */
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** Lines for the person who builds. */
+  readonly notes: readonly string[];
 }
 
 /** A path's part in `triseal model`. */
@@ -48,21 +59,33 @@ const tee: PathCompiler = {
     estimate: null,
   }),
   // The worker emits the graph from the integer model when it loads it.
-  build: () => Promise.resolve({ files: new Map(), note: null }),
+  build: () => Promise.resolve({ files: new Map(), secrets: new Map(), notes: [] }),
 };
+
+function judgeCircuit(compile: () => Parameters<typeof estimateProof>[0], of: string): Omit<PathJudgement, "variants"> {
+  try {
+    const estimate = estimateProof(compile());
+    return { can: true, because: `a circuit of ${estimate.constraints} constraints${of}`, estimate };
+  } catch (error) {
+    if (!isTrisealError(error, "MODEL_INVALID") && !isTrisealError(error, "MODEL_UNSUPPORTED")) throw error;
+    return { can: false, because: error.message, estimate: null };
+  }
+}
+
+/** The circuit of a model's architecture, once its numbers were shown to fit. */
+function committedCircuit(checked: CheckedModel) {
+  const architecture = architectureOf(checked);
+  weightsOf(architecture, checked);
+  return compileArchitecture(architecture);
+}
 
 const zk: PathCompiler = {
   path: "zk",
-  judge: (checked) => {
-    try {
-      const estimate = estimateProof(compileCircuit(checked));
-      return { can: true, because: `a circuit of ${estimate.constraints} constraints`, estimate };
-    } catch (error) {
-      if (!isTrisealError(error, "MODEL_INVALID")) throw error;
-      return { can: false, because: error.message, estimate: null };
-    }
-  },
-  build: (checked, { setup, silent }) => buildZkFiles(checked, setup, silent),
+  judge: (checked) => ({
+    ...judgeCircuit(() => compileCircuit(checked), ""),
+    variants: [{ name: "committed", ...judgeCircuit(() => committedCircuit(checked), " for every model of its architecture") }],
+  }),
+  build: (checked, request) => buildZkFiles(checked, request),
 };
 
 const fhe: PathCompiler = {

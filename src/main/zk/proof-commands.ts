@@ -1,10 +1,14 @@
 /** `triseal zk prove` and `zk verify`: proofs without a server. */
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { encodeHex } from "../../core/bytes.ts";
+import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { type AcceptedSetup, parseAcceptedSetups } from "../../paths/zk/evidence/setup.ts";
 import { type StandaloneClaims, verifyStandalone } from "../../paths/zk/evidence/standalone.ts";
+import { parseTrustedModels } from "../../paths/zk/evidence/trust-section.ts";
+import { zkError } from "../../paths/zk/wire/codes.ts";
 import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
 import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
 import { parseTrust, pathSection } from "../../trust/trust-file.ts";
@@ -12,8 +16,9 @@ import { type GatewayFlags, withClient } from "./gateway-client.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
 import { proveForGateway } from "./prove-for-gateway.ts";
 import { proveStandalone } from "./prove-standalone.ts";
+import { recompute } from "./recompute.ts";
 import { readNamed, refusing } from "./refusing.ts";
-import { compilePackage, readZkPackage } from "./zk-package.ts";
+import { compileModel, readIntegerForm, readProvingPackage } from "./zk-package.ts";
 
 interface ProveFlags extends GatewayFlags {
   readonly input: string;
@@ -30,7 +35,7 @@ function prove(dir: string, flags: ProveFlags): Promise<void> {
     if (flags.gateway !== undefined) return proveAndSubmit(dir, { ...flags, gateway: flags.gateway }, stage);
     const body = await readNamed(flags.input);
     stage("compiling the circuit");
-    const zk = await readZkPackage(dir);
+    const zk = await readProvingPackage(dir);
     const made = await proveStandalone(zk, body, { memoryMib: Number(flags.memoryMib), stage });
     await writeFile(flags.out, `${JSON.stringify(standaloneDocument(made.document))}\n`);
     const [ms, outputs, salt] = [Math.round(made.ms), Array.from(made.outputs), encodeHex(made.salt)];
@@ -43,7 +48,7 @@ function prove(dir: string, flags: ProveFlags): Promise<void> {
       return;
     }
     const lines = [
-      `model     ${zk.model.name} ${setup.modelDigest}`,
+      `model     ${zk.model.name} ${zk.checked.digest}`,
       `outputs   ${outputs.join(", ")} (${zk.checked.model.output.meaning})`,
       `salt      ${salt} (keep it: with the input it opens the commitment; it is not in the proof)`,
       `setup     ${setup.state}`,
@@ -61,7 +66,7 @@ async function proveAndSubmit(
 ): Promise<void> {
   const body = await readNamed(flags.input);
   stage("compiling the circuit");
-  const model = await compilePackage(dir);
+  const model = await compileModel(dir);
   const options = { memoryMib: Number(flags.memoryMib), stage };
   const made = await withClient(flags, (client) => proveForGateway(model, body, client, options));
   const { answer, prover, loadMs, ms } = made;
@@ -92,16 +97,26 @@ interface VerifyFlags {
   readonly json?: true;
 }
 
-/** The setups that one service of the trust file names: no entry counts for another service. */
-async function acceptedSetups({ trust, service }: VerifyFlags): Promise<readonly AcceptedSetup[]> {
-  if (trust === undefined) return [];
+/** What one service of the trust file names: no entry counts for another service. */
+interface Accepted {
+  readonly setups: readonly AcceptedSetup[];
+  /** Commitments to the private weights of a model. */
+  readonly weightsOf: (model: Sha256Digest) => readonly string[];
+}
+
+async function accepted({ trust, service }: VerifyFlags): Promise<Accepted> {
+  if (trust === undefined) return { setups: [], weightsOf: () => [] };
   const { services } = parseTrust(await readNamed(trust));
   const [chosen, ...others] = services.filter(({ name }) => service === undefined || name === service);
   if (chosen === undefined) throw new TrisealError("TRUST_FILE_INVALID", "the trust file has no such service");
   if (others.length > 0)
     throw new TrisealError("TRUST_FILE_INVALID", "the trust file has several services: choose with --service");
   const section = pathSection(chosen, "zk");
-  return parseAcceptedSetups(section !== null && Object.hasOwn(section, "setups") ? section["setups"] : undefined);
+  const member = (name: string) => (section !== null && Object.hasOwn(section, name) ? section[name] : undefined);
+  const models = parseTrustedModels(member("models"));
+  const weightsOf = (model: Sha256Digest) =>
+    models.filter(({ digest }) => digest === model).flatMap(({ weights = [] }) => weights);
+  return { setups: parseAcceptedSetups(member("setups")), weightsOf };
 }
 
 function stateOf(text: string | undefined): SetupState | null {
@@ -111,24 +126,68 @@ function stateOf(text: string | undefined): SetupState | null {
   return state;
 }
 
-/** Whether the key is the model's: by recompiling it, or by nothing. @throws TrisealError `ZK_SETUP_INVALID` for another circuit. */
-async function recompiled(dir: string | undefined, claims: StandaloneClaims): Promise<boolean> {
-  if (dir === undefined) return false;
-  const { checked, circuitDigest } = await compilePackage(dir);
-  if (checked.digest !== claims.modelDigest || circuitDigest !== claims.circuitDigest) {
-    throw new TrisealError("MODEL_INVALID", "the proof is about another model or circuit than that of --model");
-  }
+/** Who says that circuit and weights are the model's. */
+interface Link {
+  readonly recompiled: boolean;
+  /** Null where the weights are the circuit's. */
+  readonly weights: "named" | "recomputed" | "asserted" | null;
+}
+
+function otherThan(what: string): never {
+  throw new TrisealError("MODEL_INVALID", `the proof is about another ${what} than that of --model`);
+}
+
+/** What the model in `dir` compiles to in the mode of the proof. @throws TrisealError `MODEL_INVALID` for another model or circuit. */
+async function recompile(dir: string, claims: StandaloneClaims): Promise<boolean> {
+  const { checked } = await readIntegerForm(dir);
+  const { committed, circuitDigest } = await recompute(checked, resolve(dir));
+  const own = claims.weights === null ? { circuitDigest } : committed;
+  if (checked.digest !== claims.modelDigest || own?.circuitDigest !== claims.circuitDigest) otherThan("model or circuit");
+  if (claims.weights === null || committed === null) return false;
+  if (committed.architectureDigest !== claims.weights.architectureDigest) otherThan("architecture");
+  if (committed.weights === null) return false;
+  if (committed.weights !== claims.weights.commitment) otherThan("model's weights, or a salt of its own,");
   return true;
 }
 
-function claimLines(claims: StandaloneClaims, isRecompiled: boolean): readonly string[] {
+/**
+ * Who vouches for a proof's model.
+ * @throws TrisealError `MODEL_INVALID` where --model is another model, `ZK_WEIGHTS_NOT_ACCEPTED` where the trust file names other
+ *   weights for it.
+ */
+async function linkOf({ model }: VerifyFlags, claims: StandaloneClaims, { weightsOf }: Accepted): Promise<Link> {
+  const recomputed = model === undefined ? false : await recompile(model, claims);
+  if (claims.weights === null) return { recompiled: model !== undefined, weights: null };
+  const named = weightsOf(claims.modelDigest);
+  if (named.length > 0 && !named.includes(claims.weights.commitment)) {
+    throw zkError("ZK_WEIGHTS_NOT_ACCEPTED", "the trust file names other private weights for this model");
+  }
+  const vouched = recomputed ? "recomputed" : "asserted";
+  return { recompiled: model !== undefined, weights: named.length > 0 ? "named" : vouched };
+}
+
+const WEIGHTS: Readonly<Record<NonNullable<Link["weights"]>, string>> = {
+  named: "  your trust file names the committed weights for this model",
+  recomputed: "  the commitment was made again from the model and the salt of its weights, and is the one that was proven",
+  asserted:
+    "  [assertion] that the committed weights are the model's is the prover's word: give --model with its salt, or name them",
+};
+
+function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): readonly string[] {
   const { modelDigest, circuitDigest, keyDigest, outputs, inputCommitment, setup } = claims;
-  const link = isRecompiled
-    ? "the circuit was compiled again from the model and is the one that the setup names"
-    : "[assertion] that the circuit is the model's is the prover's word: give --model to compile it again";
+  const of = claims.weights === null ? "model" : "architecture";
+  const link = recompiled
+    ? `the circuit was compiled again from the ${of} and is the one that the setup names`
+    : `[assertion] that the circuit is the ${of}'s is the prover's word: give --model to compile it again`;
   return [
     "ACCEPTED",
     `model     ${modelDigest}`,
+    ...(claims.weights === null
+      ? []
+      : [
+          `weights   private, commitment ${claims.weights.commitment}`,
+          `          architecture ${claims.weights.architectureDigest}`,
+        ]),
     `circuit   ${circuitDigest}`,
     `key       ${keyDigest}`,
     `outputs   ${outputs.join(", ")}`,
@@ -136,8 +195,9 @@ function claimLines(claims: StandaloneClaims, isRecompiled: boolean): readonly s
     `setup     ${setup.state}: ${setup.text}${setup.because === null ? "" : ` (${setup.because})`}`,
     "",
     "what this shows",
-    `  [${setup.accepted === "named" ? "proof" : "signature"}] the circuit of this key gives these outputs for the committed input, unless the parties of its setup forged it`,
+    `  [${setup.accepted === "named" ? "proof" : "signature"}] the circuit of this key gives these outputs for the committed input${weights === null ? "" : " and weights"}, unless the parties of its setup forged it`,
     `  ${link}`,
+    ...(weights === null ? [] : [WEIGHTS[weights]]),
     "what it does not show",
     "  whose input was committed, or that it is the one of any request: that takes input and salt",
     "  when the proof was made, or that it was made once: it is no part of a receipt",
@@ -147,12 +207,14 @@ function claimLines(claims: StandaloneClaims, isRecompiled: boolean): readonly s
 function verify(file: string, flags: VerifyFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const document = parseStandalone(await readNamed(file));
-    const claims = verifyStandalone(document, await acceptedSetups(flags), stateOf(flags.acceptSetup));
-    const isRecompiled = await recompiled(flags.model, claims);
+    const named = await accepted(flags);
+    const claims = verifyStandalone(document, named.setups, stateOf(flags.acceptSetup));
+    const link = await linkOf(flags, claims, named);
     if (flags.json) {
       const [outputs, inputCommitment] = [claims.outputs.map(Number), claims.inputCommitment.toString()];
-      console.log(JSON.stringify({ ok: true, ...claims, outputs, inputCommitment, circuitRecompiled: isRecompiled }));
-    } else console.log(claimLines(claims, isRecompiled).join("\n"));
+      const { recompiled: circuitRecompiled, weights: weightsVouchedBy } = link;
+      console.log(JSON.stringify({ ok: true, ...claims, outputs, inputCommitment, circuitRecompiled, weightsVouchedBy }));
+    } else console.log(claimLines(claims, link).join("\n"));
   });
 }
 

@@ -6,10 +6,7 @@ import { callerProofUnder, readCallerTerms } from "../../paths/zk/client/caller-
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { withHandedKey } from "./handed-key.ts";
 import { type ProvenSample, type ProveOptions, proveSample, sampleOf } from "./prove-sample.ts";
-import type { ZkPackage } from "./zk-package.ts";
-
-/** A model of which this machine has the integer form. */
-export type CompiledModel = Pick<ZkPackage, "folder" | "model" | "checked" | "circuit" | "circuitDigest">;
+import type { CompiledModel } from "./zk-package.ts";
 
 /** A proof that the gateway receipted, with what only its maker knows. */
 export interface SubmittedProof extends Omit<ProvenSample, "proof" | "publicSignals"> {

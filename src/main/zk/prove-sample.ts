@@ -10,7 +10,7 @@ import { openVerifier } from "../../paths/zk/evidence/groth16.ts";
 import { openProverPool } from "../../paths/zk/server/prover-pool.ts";
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import type { Proof, VerificationKey } from "../../paths/zk/wire/documents.ts";
-import type { ZkPackage } from "./zk-package.ts";
+import type { ProvingPackage } from "./zk-package.ts";
 import { proverFor } from "./zk-programs.ts";
 
 /** A sample as the circuit takes it. */
@@ -53,7 +53,7 @@ function saltOf(request: InferenceRequest): Uint8Array {
  * The one sample of a request, and the salt that it names, or a random one.
  * @throws TrisealError `REQUEST_MALFORMED`, `REQUEST_TENSOR_INVALID`, `REQUEST_NOT_FINITE`, `INPUT_OUT_OF_RANGE`.
  */
-export function sampleOf({ model, checked }: Pick<ZkPackage, "model" | "checked">, request: InferenceRequest): Sample {
+export function sampleOf({ model, checked }: Pick<ProvingPackage, "model" | "checked">, request: InferenceRequest): Sample {
   const salt = saltOf(request);
   const [tensor] = parseInputs(request, model.inputs);
   if (tensor === undefined || tensor.shape[0] !== 1 || !ArrayBuffer.isView(tensor.data)) {
@@ -103,7 +103,7 @@ export async function proveWitness(
 
 /** Proves `sample`. @throws TrisealError as `proveWitness`. */
 export async function proveSample(
-  { checked, circuit, zkeyFile }: Pick<ZkPackage, "checked" | "circuit" | "zkeyFile">,
+  { checked, circuit, zkeyFile }: Pick<ProvingPackage, "checked" | "circuit" | "zkeyFile">,
   key: VerificationKey,
   sample: Sample & { readonly context: bigint },
   options: ProveOptions,

@@ -4,7 +4,7 @@ import { parseInferenceRequest } from "../../core/oip.ts";
 import { verifySetup } from "../../paths/zk/evidence/setup.ts";
 import { NONCE_BYTES, type StandaloneProof, standaloneContext } from "../../paths/zk/wire/standalone.ts";
 import { type ProvenSample, type ProveOptions, proveSample, sampleOf } from "./prove-sample.ts";
-import { readPackageKey, type ZkPackage } from "./zk-package.ts";
+import { type ProvingPackage, readPackageKey } from "./zk-package.ts";
 
 /** A proof with what only its maker knows. */
 export interface MadeProof extends Omit<ProvenSample, "proof" | "publicSignals"> {
@@ -17,7 +17,7 @@ export interface MadeProof extends Omit<ProvenSample, "proof" | "publicSignals">
  * Proves the request in `body`, an OIP request of one sample, by whichever prover is there.
  * @throws TrisealError of the request, `INPUT_OUT_OF_RANGE`, `ZK_KEY_INVALID`, `ZK_SETUP_INVALID`, or of the prover.
  */
-export async function proveStandalone(zk: ZkPackage, body: Uint8Array, options: ProveOptions): Promise<MadeProof> {
+export async function proveStandalone(zk: ProvingPackage, body: Uint8Array, options: ProveOptions): Promise<MadeProof> {
   const { checked, setup } = zk;
   const sample = sampleOf(zk, parseInferenceRequest(body));
   const verificationKey = await readPackageKey(zk);

@@ -35,7 +35,7 @@ import {
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
 import { developmentKey, inTemporaryFolder, ZK_FILES } from "./make-key.ts";
-import type { CompiledFolder, KeyFolder } from "./zk-package.ts";
+import { type CompiledPackage, subjectOf, type ZkPackage } from "./zk-package.ts";
 import { needKeyProgram } from "./zk-programs.ts";
 
 /** A powers-of-tau file and the SHA-256 that it must have. */
@@ -68,14 +68,14 @@ async function replaceKey(folder: string, zkeyFile: string, setup: Omit<Setup, "
 }
 
 async function prepared(
-  compiled: CompiledFolder,
+  zk: CompiledPackage,
   powers: PowersFile,
   folder: string,
   silent: boolean,
 ): Promise<{ readonly zkey: string; readonly phase1: NonNullable<Setup["phase1"]> }> {
   const program = needKeyProgram(silent);
   const [r1cs, zkey] = [join(folder, "c.r1cs"), join(folder, "prepared.zkey")];
-  await writeFile(r1cs, compiled.r1cs, { mode: 0o600 });
+  await writeFile(r1cs, zk.r1cs, { mode: 0o600 });
   await program.prepare({ r1cs, ptau: powers.file, sha256: powers.sha256, zkey });
   const points = await program.powers(powers.file, powers.sha256);
   const [alpha, beta] = [pointG1(points["alpha"], "alpha"), pointG2(points["beta"], "beta")];
@@ -122,17 +122,17 @@ async function contributeTo(
 }
 
 /** A setup before its key is there. */
-function startOf({ checked, circuitDigest }: CompiledFolder): Omit<Setup, "keyDigest"> {
-  const { keyDigest: _, ...start } = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest: circuitDigest });
+function startOf({ compiled, circuitDigest }: CompiledPackage): Omit<Setup, "keyDigest"> {
+  const { keyDigest: _, ...start } = devSetup({ ...subjectOf(compiled), circuitDigest, keyDigest: circuitDigest });
   return start;
 }
 
 /** Makes a `dev-insecure` key. */
-export async function setUpForDevelopment(compiled: CompiledFolder, silent: boolean): Promise<Setup> {
+export async function setUpForDevelopment(zk: CompiledPackage, silent: boolean): Promise<Setup> {
   return inTemporaryFolder(async (folder) => {
     const zkey = join(folder, "c.zkey");
-    await writeFile(zkey, await developmentKey(compiled.circuit, compiled.r1cs, silent), { mode: 0o600 });
-    return replaceKey(compiled.folder, zkey, startOf(compiled));
+    await writeFile(zkey, await developmentKey(zk.compiled.circuit.system, zk.r1cs, silent), { mode: 0o600 });
+    return replaceKey(zk.folder, zkey, startOf(zk));
   });
 }
 
@@ -142,29 +142,29 @@ export async function setUpForDevelopment(compiled: CompiledFolder, silent: bool
  * @throws TrisealError `ZK_SETUP_INVALID` for powers of another digest, too few, or that are none.
  */
 export async function setUpFromPowers(
-  compiled: CompiledFolder,
+  zk: CompiledPackage,
   powers: PowersFile,
   party: { readonly name: string; readonly signer: Signer } | null,
   silent: boolean,
 ): Promise<Setup> {
   return inTemporaryFolder(async (folder) => {
-    const { zkey, phase1 } = await prepared(compiled, powers, folder, silent);
+    const { zkey, phase1 } = await prepared(zk, powers, folder, silent);
     const state = party === null ? ("ceremony" as const) : ("single-party" as const);
-    const start = { ...startOf(compiled), state, phase1 };
-    if (party === null) return replaceKey(compiled.folder, zkey, start);
+    const start = { ...startOf(zk), state, phase1 };
+    if (party === null) return replaceKey(zk.folder, zkey, start);
     const contributed = join(folder, "contributed.zkey");
-    return replaceKey(compiled.folder, contributed, await contributeTo(zkey, contributed, start, party, silent));
+    return replaceKey(zk.folder, contributed, await contributeTo(zkey, contributed, start, party, silent));
   });
 }
 
 /** @throws TrisealError `ZK_SETUP_INVALID` where the key at hand is not the one that the transcript ends with. */
-async function assertAtHand(zk: KeyFolder): Promise<void> {
+async function assertAtHand(zk: ZkPackage): Promise<void> {
   if ((await digestOfFile(zk.zkeyFile)) === headOf(zk).zkey) return;
   throw zkError("ZK_SETUP_INVALID", "`model.zkey` is not the key that the transcript ends with");
 }
 
 /** @throws TrisealError `ZK_SETUP_INVALID` unless the key at hand is that of the circuit and the powers, but for delta. */
-async function assertOfCircuit(zk: KeyFolder, powers: PowersFile, silent: boolean): Promise<void> {
+async function assertOfCircuit(zk: ZkPackage, powers: PowersFile, silent: boolean): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const { zkey, phase1 } = await prepared(zk, powers, folder, silent);
     const stated = zk.setup.phase1;
@@ -175,7 +175,7 @@ async function assertOfCircuit(zk: KeyFolder, powers: PowersFile, silent: boolea
   });
 }
 
-function assertOpen({ setup }: KeyFolder): void {
+function assertOpen({ setup }: ZkPackage): void {
   if (setup.state !== "ceremony") throw new TrisealError("FORMAT_INVALID", `a \`${setup.state}\` setup takes no contributions`);
   if (setup.beacon !== null) throw new TrisealError("FORMAT_INVALID", "the ceremony has ended: its beacon was applied");
 }
@@ -185,7 +185,7 @@ function assertOpen({ setup }: KeyFolder): void {
  * the powers are given).
  */
 export async function contribute(
-  zk: KeyFolder,
+  zk: ZkPackage,
   contributor: { readonly name: string; readonly signer: Signer },
   powers: PowersFile | null,
   silent: boolean,
@@ -204,7 +204,7 @@ export async function contribute(
 
 /** Ends the ceremony with a public value that nobody could choose. */
 export async function applyBeacon(
-  zk: KeyFolder,
+  zk: ZkPackage,
   beacon: Pick<Beacon, "source" | "value" | "iterationsLog">,
   silent: boolean,
 ): Promise<Setup> {
@@ -234,7 +234,7 @@ export interface CheckedSetup {
  * @throws TrisealError `ZK_SETUP_INVALID`, `ZK_KEY_INVALID`.
  */
 export async function checkSetup(
-  zk: KeyFolder,
+  zk: ZkPackage,
   key: VerificationKey,
   powers: PowersFile | null,
   silent: boolean,

@@ -8,7 +8,7 @@ import { MAX_BEACON_LOG, SETUP_STATES, type Setup, transcriptDigest } from "../.
 import { refusing } from "./refusing.ts";
 import { applyBeacon, checkSetup, contribute, type PowersFile, setUpForDevelopment, setUpFromPowers } from "./run-setup.ts";
 import { readSeedFile } from "./seed-file.ts";
-import { compileFolder, readKeyFolder, readPackageKey } from "./zk-package.ts";
+import { commitmentOf, compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
 
 interface PowersFlags {
   readonly ptau?: string;
@@ -38,7 +38,7 @@ async function partyOf(flags: PartyFlags): Promise<{ readonly name: string; read
   return { name, signer: await readSeedFile(flags.key) };
 }
 
-function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean>> = {}): void {
+function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean | string>> = {}): void {
   const contributors = setup.contributions.map(({ name, publicKey }) => ({ name, publicKey }));
   const transcript = transcriptDigest(setup);
   if (flags.json) {
@@ -49,6 +49,9 @@ function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Rec
   }
   const lines = [
     `setup       ${setup.state}`,
+    ...(setup.architectureDigest === undefined
+      ? []
+      : [`of          ${setup.architectureDigest} (an architecture: weights are private)`]),
     `circuit     ${setup.circuitDigest}`,
     `key         ${setup.keyDigest}`,
     ...contributors.map(({ name, publicKey }, at) => `${at + 1}.          ${name} ${publicKey}`),
@@ -65,7 +68,7 @@ interface SetupFlags extends PartyFlags {
 async function developmentKey(dir: string, flags: SetupFlags, powers: PowersFile | null): Promise<void> {
   if (powers !== null) malformed("a `dev-insecure` key takes no powers of tau");
   const silent = flags.json === true;
-  show(await setUpForDevelopment(await compileFolder(dir), silent), flags);
+  show(await setUpForDevelopment(await compilePackage(dir), silent), flags);
   if (!silent) console.log("note        whoever made this key can forge proofs: verifiers refuse it unless told otherwise");
 }
 
@@ -78,7 +81,7 @@ function setup(dir: string, flags: SetupFlags): Promise<void> {
     if (state === "dev-insecure") return developmentKey(dir, flags, powers);
     if (powers === null) return malformed(`--state ${state} wants --ptau and --ptau-sha256`);
     const party = state === "single-party" ? await partyOf(flags) : null;
-    show(await setUpFromPowers(await compileFolder(dir), powers, party, silent), flags);
+    show(await setUpFromPowers(await compilePackage(dir), powers, party, silent), flags);
     if (!silent && party === null)
       console.log("note        nobody contributed yet, so the key is refused: `triseal zk contribute` next");
   });
@@ -86,7 +89,7 @@ function setup(dir: string, flags: SetupFlags): Promise<void> {
 
 function contributeOnce(dir: string, flags: PartyFlags): Promise<void> {
   return refusing(flags.json, async () => {
-    const zk = await readKeyFolder(dir);
+    const zk = await readZkPackage(dir);
     const powers = powersOf(flags);
     const done = await contribute(zk, await partyOf(flags), powers, flags.json === true);
     show(done, flags, { keyCheckedFirst: powers !== null });
@@ -114,7 +117,7 @@ function beacon(dir: string, flags: BeaconFlags): Promise<void> {
     if (!Number.isInteger(iterationsLog) || iterationsLog < 0 || iterationsLog > MAX_BEACON_LOG) {
       malformed(`--iterations-log wants a number from 0 to ${MAX_BEACON_LOG}`);
     }
-    show(await applyBeacon(await readKeyFolder(dir), { value, source, iterationsLog }, flags.json === true), flags);
+    show(await applyBeacon(await readZkPackage(dir), { value, source, iterationsLog }, flags.json === true), flags);
   });
 }
 
@@ -130,11 +133,23 @@ function trustEntry(done: Setup): readonly string[] {
   ];
 }
 
+/** What the owner of private weights can tell a relying party to write into its trust file. */
+function weightEntries({ keyDigest, architectureDigest }: Setup, weights: string | null): readonly string[] {
+  if (weights === null) return [];
+  return [
+    "",
+    "entries for paths.zk of a trust file: they say that these weights are the model's, and that the key is the architecture's",
+    `models: [{ name: NAME, digest: MODEL, weights: ["${weights}"] }]`,
+    `keys: [{ digest: "${keyDigest}", architecture: "${architectureDigest}" }]`,
+  ];
+}
+
 function verifySetupOf(dir: string, flags: PowersFlags): Promise<void> {
   return refusing(flags.json, async () => {
-    const zk = await readKeyFolder(dir);
+    const zk = await readZkPackage(dir);
     const { ofCircuit } = await checkSetup(zk, await readPackageKey(zk), powersOf(flags), flags.json === true);
-    show(zk.setup, flags, { keyIsOfCircuit: ofCircuit });
+    const weights = await commitmentOf(zk);
+    show(zk.setup, flags, { keyIsOfCircuit: ofCircuit, ...(weights === null ? {} : { weightCommitment: weights }) });
     if (flags.json) return;
     const notShown =
       zk.setup.phase1 === null
@@ -144,6 +159,7 @@ function verifySetupOf(dir: string, flags: PowersFlags): Promise<void> {
       [
         `checked     ${ofCircuit ? "transcript and key: the key is that of this circuit and these powers of tau" : notShown}`,
         ...trustEntry(zk.setup),
+        ...weightEntries(zk.setup, weights),
       ].join("\n"),
     );
   });

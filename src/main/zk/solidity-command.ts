@@ -5,13 +5,19 @@ import type { Command } from "commander";
 import { verifySetup } from "../../paths/zk/evidence/setup.ts";
 import { solidityVerifier } from "../../paths/zk/evidence/solidity.ts";
 import { parseVerificationKey, verificationKeyDigest } from "../../paths/zk/wire/documents.ts";
-import { parseSetup } from "../../paths/zk/wire/setup.ts";
+import { parseSetup, type Setup } from "../../paths/zk/wire/setup.ts";
 import { ZK_FILES } from "./make-key.ts";
 import { readNamed, refusing } from "./refusing.ts";
 
 interface Flags {
   readonly out: string;
   readonly json?: true;
+}
+
+/** Where weights are private the second signal is the commitment to them, and the caller of the contract must compare it. */
+function subjectLine({ modelDigest, architectureDigest }: Setup): string {
+  if (architectureDigest === undefined) return `Model ${modelDigest}`;
+  return `Architecture ${architectureDigest}: signals[1] is the commitment to the weights, for the caller to compare`;
 }
 
 function exportSolidity(source: string, flags: Flags): Promise<void> {
@@ -24,9 +30,7 @@ function exportSolidity(source: string, flags: Flags): Promise<void> {
     const about = [
       "Written by `triseal zk export-solidity`.",
       `Verification key ${keyDigest}`,
-      ...(setup === null
-        ? ["Setup unknown"]
-        : [`Model ${setup.modelDigest}`, `Circuit ${setup.circuitDigest}`, `Setup ${setup.state}`]),
+      ...(setup === null ? ["Setup unknown"] : [subjectLine(setup), `Circuit ${setup.circuitDigest}`, `Setup ${setup.state}`]),
     ];
     await writeFile(flags.out, solidityVerifier(key, about));
     const signals = key.ic.length - 1;

@@ -83,7 +83,7 @@ function bound(files: Awaited<ReturnType<typeof memoryDisk>>["files"]) {
     write: files.write.bind(files),
     rename: files.rename.bind(files),
     remove: files.remove.bind(files),
-    openFolder: files.openFolder.bind(files),
+    perform: files.perform.bind(files),
     syncDirectory: files.syncDirectory.bind(files),
     openAppend: files.openAppend.bind(files),
   };

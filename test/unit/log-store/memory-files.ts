@@ -3,7 +3,7 @@
  * its folder on; before that a power cut may lose them, or keep a part.
  */
 import { concatBytes } from "../../../src/core/bytes.ts";
-import type { AppendFile, DurableFiles, OpenFolder } from "../../../src/log/store/files.ts";
+import { type AppendFile, type DurableFiles, type FileStep, performSteps } from "../../../src/log/store/files.ts";
 
 interface Inode {
   bytes: Uint8Array;
@@ -168,10 +168,8 @@ export class MemoryFiles implements DurableFiles {
     });
   }
 
-  async openFolder(path: string): Promise<OpenFolder> {
-    this.alive();
-    if (this.entries.get(path) !== FOLDER) throw diskError("ENOENT");
-    return { sync: () => this.syncDirectory(path), close: async () => undefined };
+  perform(steps: readonly FileStep[]): Promise<void> {
+    return performSteps(this, steps);
   }
 
   async openAppend(path: string): Promise<AppendFile> {

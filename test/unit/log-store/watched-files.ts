@@ -1,12 +1,12 @@
 /** Watches the operations on a file system, and lets some of them fail. */
-import type { DurableFiles } from "../../../src/log/store/files.ts";
+import { type DurableFiles, performSteps } from "../../../src/log/store/files.ts";
 
 /** Told of every operation before it happens; what it throws is thrown in its place. An `append` that fails has written half. */
 export type Watcher = (operation: string, path: string) => void;
 
 /** `files`, watched. */
 export function watchFiles(files: DurableFiles, watch: Watcher): DurableFiles {
-  return {
+  const watched: DurableFiles = {
     read: (path) => files.read(path),
     mode: (path) => files.mode(path),
     list: (path) => files.list(path),
@@ -30,14 +30,7 @@ export function watchFiles(files: DurableFiles, watch: Watcher): DurableFiles {
       watch("syncDirectory", path);
       await files.syncDirectory(path);
     },
-    async openFolder(path) {
-      const folder = await files.openFolder(path);
-      const sync = async () => {
-        watch("syncDirectory", path);
-        await folder.sync();
-      };
-      return { sync, close: () => folder.close() };
-    },
+    perform: (steps) => performSteps(watched, steps),
     async openAppend(path) {
       watch("openAppend", path);
       const file = await files.openAppend(path);
@@ -66,4 +59,5 @@ export function watchFiles(files: DurableFiles, watch: Watcher): DurableFiles {
       };
     },
   };
+  return watched;
 }

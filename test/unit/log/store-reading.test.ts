@@ -65,7 +65,7 @@ it("the entries and hashes of the signed checkpoint can be read at every moment 
 it("a leaf that was read from the disk keeps no more than its own bytes in memory", async () => {
   const path = join(await temporaryFolder(), "leaves");
   const written = await LeafFile.open(nodeFiles, path);
-  await written.file.append(makeLeaves(100));
+  await written.file.append(makeLeaves(100), []);
   await written.file.close();
   const { file, leaves } = await LeafFile.open(nodeFiles, path);
   await file.close();

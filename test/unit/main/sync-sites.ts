@@ -1,5 +1,5 @@
 /** Tells the places in the code where something is synced apart, and lets one of them do nothing. */
-import type { DurableFiles } from "../../../src/log/store/files.ts";
+import { type DurableFiles, performSteps } from "../../../src/log/store/files.ts";
 
 /** The function of ours that asked for the sync. */
 function askedBy(): string {
@@ -30,7 +30,7 @@ export function syncSites(files: DurableFiles, base: string, seen: Set<string>, 
     seen.add(site);
     return site !== disabled;
   };
-  return {
+  const sites: DurableFiles = {
     read: (path) => files.read(path),
     mode: (path) => files.mode(path),
     list: (path) => files.list(path),
@@ -41,13 +41,7 @@ export function syncSites(files: DurableFiles, base: string, seen: Set<string>, 
     syncDirectory: async (path) => {
       if (isOn("names of", path)) await files.syncDirectory(path);
     },
-    openFolder: async (path) => {
-      const folder = await files.openFolder(path);
-      const sync = async () => {
-        if (isOn("names of", path)) await folder.sync();
-      };
-      return { sync, close: () => folder.close() };
-    },
+    perform: (steps) => performSteps(sites, steps),
     openAppend: async (path) => {
       const file = await files.openAppend(path);
       const sync = async () => {
@@ -61,4 +55,5 @@ export function syncSites(files: DurableFiles, base: string, seen: Set<string>, 
       };
     },
   };
+  return sites;
 }

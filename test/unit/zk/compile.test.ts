@@ -6,9 +6,10 @@ import { checkIntegerModel } from "../../../src/model/integer/parse-model.ts";
 import { runInteger } from "../../../src/model/integer/run.ts";
 import { type Circuit, compileCircuit } from "../../../src/paths/zk/compile/circuit.ts";
 import { generateWitness } from "../../../src/paths/zk/compile/witness.ts";
-import { type ConstraintSystem, firstBrokenRow, type SparseMatrix } from "../../../src/paths/zk/wire/constraint-system.ts";
+import { firstBrokenRow } from "../../../src/paths/zk/wire/constraint-system.ts";
 import { FIELD_ORDER, toField } from "../../../src/paths/zk/wire/field.ts";
 import { parseWitness } from "../../../src/paths/zk/wire/wtns.ts";
+import { forEachTerm, jacobianRank } from "../../fixtures/jacobian-rank.ts";
 
 const SALT = Uint8Array.from({ length: 16 }, (_, index) => index * 9 + 1);
 const CONTEXT = 987654321n;
@@ -150,60 +151,6 @@ describe.each(models)("the circuit of %s", (_, checked) => {
     expect(Math.log2(system.rows + system.publicSignals + 1) % 1).toBe(0);
   });
 });
-
-function forEachTerm(matrix: SparseMatrix, rows: number, visit: (row: number, wire: number, value: number) => void): void {
-  for (let row = 0; row < rows; row++) {
-    for (let at = matrix.starts[row] ?? 0; at < (matrix.starts[row + 1] ?? 0); at++) {
-      visit(row, matrix.wires[at] ?? 0, matrix.values[at] ?? 0);
-    }
-  }
-}
-
-function power(base: bigint, exponent: bigint): bigint {
-  let [result, square] = [1n, base];
-  for (let left = exponent; left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) result = (result * square) % FIELD_ORDER;
-    square = (square * square) % FIELD_ORDER;
-  }
-  return result;
-}
-
-/** Rank of the derivative of all rows at `witness`, by the wires that `isFree` names. */
-function jacobianRank(system: ConstraintSystem, witness: readonly bigint[], isFree: (wire: number) => boolean): number {
-  const rows = Array.from({ length: system.rows }, () => new Map<number, bigint>());
-  const sums = [system.a, system.b].map((matrix) => {
-    const totals = Array.from({ length: system.rows }, () => 0n);
-    forEachTerm(matrix, system.rows, (row, wire, value) => {
-      totals[row] = ((totals[row] ?? 0n) + (system.values[value] ?? 0n) * (witness[wire] ?? 0n)) % FIELD_ORDER;
-    });
-    return totals;
-  });
-  const factors = [sums[1], sums[0], Array.from({ length: system.rows }, () => FIELD_ORDER - 1n)];
-  [system.a, system.b, system.c].forEach((matrix, at) => {
-    forEachTerm(matrix, system.rows, (row, wire, value) => {
-      if (!isFree(wire)) return;
-      const part = (system.values[value] ?? 0n) * (factors[at]?.[row] ?? 0n);
-      rows[row]?.set(wire, ((rows[row]?.get(wire) ?? 0n) + part) % FIELD_ORDER);
-    });
-  });
-  const pivots = new Map<number, ReadonlyMap<number, bigint>>();
-  for (const row of rows) {
-    for (;;) {
-      for (const [wire, value] of row) if (value === 0n) row.delete(wire);
-      const lead = Math.max(...row.keys());
-      if (row.size === 0) break;
-      const pivot = pivots.get(lead);
-      const value = row.get(lead) ?? 0n;
-      if (pivot === undefined) {
-        const inverse = power(value, FIELD_ORDER - 2n);
-        pivots.set(lead, new Map([...row].map(([wire, item]) => [wire, (item * inverse) % FIELD_ORDER])));
-        break;
-      }
-      for (const [wire, item] of pivot) row.set(wire, toField((row.get(wire) ?? 0n) - value * item));
-    }
-  }
-  return pivots.size;
-}
 
 describe("two models of one architecture", () => {
   it("have the same columns of the constant wire and the public signals, so the same `IC`", () => {

@@ -4,7 +4,7 @@ import { digestOfJson } from "../../../src/core/digest.ts";
 import { contextOf } from "../../../src/paths/zk/wire/context.ts";
 import { FIELD_ORDER } from "../../../src/paths/zk/wire/field.ts";
 import { encodeZkLeg, parseZkLeg, readSignals } from "../../../src/paths/zk/wire/leg.ts";
-import { encodeSetup, parseSetup } from "../../../src/paths/zk/wire/setup.ts";
+import { encodeSetup, isSetupOf, parseSetup } from "../../../src/paths/zk/wire/setup.ts";
 import { zkLeg } from "../../fixtures/zk-leg.ts";
 
 const digest = (name: string) => digestOfJson(name);
@@ -24,7 +24,13 @@ describe("a zk leg", () => {
   it("is encoded and parsed without loss", () => {
     const leg = parseZkLeg(bytes);
     expect(encodeZkLeg(leg)).toEqual(bytes);
-    expect(readSignals(leg.publicSignals)).toEqual({ inputCommitment: 77n, outputs: [-5], context: contextOf(binding) });
+    const context = contextOf(binding);
+    expect(readSignals(leg.publicSignals, false)).toEqual({
+      inputCommitment: 77n,
+      weightCommitment: null,
+      outputs: [-5],
+      context,
+    });
   });
 
   it.each([
@@ -46,10 +52,27 @@ describe("a zk leg", () => {
   });
 
   it("has a commitment, an int32 output at least, and a context", () => {
-    expect(readSignals([1n, 2n ** 31n - 1n, FIELD_ORDER - 2n ** 31n + 1n, 9n]).outputs).toEqual([2 ** 31 - 1, 1 - 2 ** 31]);
-    expect(() => readSignals([1n, 2n])).toThrow(malformed);
-    expect(() => readSignals([1n, 2n ** 31n, 9n])).toThrow(malformed);
-    expect(() => readSignals([1n, FIELD_ORDER - 2n ** 31n, 9n])).toThrow(malformed);
+    const { outputs } = readSignals([1n, 2n ** 31n - 1n, FIELD_ORDER - 2n ** 31n + 1n, 9n], false);
+    expect(outputs).toEqual([2 ** 31 - 1, 1 - 2 ** 31]);
+    for (const signals of [
+      [1n, 2n],
+      [1n, 2n ** 31n, 9n],
+      [1n, FIELD_ORDER - 2n ** 31n, 9n],
+    ]) {
+      expect(() => readSignals(signals, false)).toThrow(malformed);
+    }
+  });
+
+  it("has a commitment to private weights behind that to the input, which is no output", () => {
+    expect(readSignals([1n, 2n ** 200n, 7n, 9n], true)).toEqual({
+      inputCommitment: 1n,
+      weightCommitment: 2n ** 200n,
+      outputs: [7],
+      context: 9n,
+    });
+    for (const signals of [[], [1n], [1n, 2n], [1n, 2n, 9n]]) expect(() => readSignals(signals, true)).toThrow(malformed);
+    // Read in the other mode, a commitment would have to be an int32.
+    expect(() => readSignals([1n, 2n ** 200n, 7n, 9n], false)).toThrow(malformed);
   });
 });
 
@@ -76,6 +99,18 @@ describe("a context", () => {
 describe("a setup document", () => {
   it("is encoded and parsed without loss", () => {
     expect(encodeSetup(parseSetup(setupBytes))).toEqual(setupBytes);
+  });
+
+  it("is of one model or of one architecture, not of both and not of none", () => {
+    const document = new TextDecoder().decode(setupBytes);
+    const ofArchitecture = document.replace('"modelDigest"', '"architectureDigest"');
+    const parsed = parseSetup(utf8(ofArchitecture));
+    expect(isSetupOf(parsed, { architectureDigest: binding.modelDigest })).toBe(true);
+    expect(isSetupOf(parsed, { modelDigest: binding.modelDigest })).toBe(false);
+    expect(isSetupOf(parseSetup(setupBytes), { architectureDigest: binding.modelDigest })).toBe(false);
+    const both = document.replace('"modelDigest"', `"architectureDigest":"${digest("arch")}","modelDigest"`);
+    const none = document.replace(`"modelDigest":"${binding.modelDigest}",`, "");
+    for (const bytes of [both, none]) expect(() => parseSetup(utf8(bytes))).toThrow(malformed);
   });
 
   it.each([

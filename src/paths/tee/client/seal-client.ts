@@ -1,4 +1,5 @@
 /** The caller's side of the tee path: seals to the worker of an appraised session and opens its answer. */
+import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { holdsUntil, unixSeconds } from "../../../core/time.ts";
 import { decodeSession } from "../../../receipt/session.ts";
@@ -32,6 +33,25 @@ export function sessionKeyset(document: Parameters<PathClient["appraiseSession"]
   return parseWorkerEvidence(evidenceBytes).keyset;
 }
 
+type SessionDocument = Parameters<PathClient["appraiseSession"]>[0];
+
+interface SessionKeys {
+  readonly keyset: WorkerKeyset;
+  readonly keysetDigest: Sha256Digest;
+}
+
+/** Keysets by the document that they stand in: a session is used for many requests, and its evidence is long. */
+const sessionKeys = new WeakMap<SessionDocument, SessionKeys>();
+
+function keysOf(document: SessionDocument): SessionKeys {
+  const known = sessionKeys.get(document);
+  if (known !== undefined) return known;
+  const keyset = sessionKeyset(document);
+  const keys = { keyset, keysetDigest: workerKeysetDigest(keyset) };
+  sessionKeys.set(document, keys);
+  return keys;
+}
+
 /**
  * A client of the tee path. `prepare` seals the body to the strongest key of the session's keyset, and to no weaker one
  * where that fails; the session must have been appraised before. The answer opens only with what `prepare` returned.
@@ -45,13 +65,13 @@ export function createTeeClient(options: TeeClientOptions): PathClient {
     codes,
     appraiseSession: options.appraiseSession,
     async prepare(request, session, now) {
-      const keyset = sessionKeyset(session.document);
+      const { keyset, keysetDigest } = keysOf(session.document);
       const sealKey = strongestSealKey(keyset);
       if (sealKey === null) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has no known seal key");
       if (!holdsUntil(keyset.notAfter, now)) throw new TrisealError("VERIFICATION_FAILED", "the session's keyset has expired");
       const head = {
         model: request.model,
-        keysetDigest: workerKeysetDigest(keyset),
+        keysetDigest,
         facts: request.facts,
         exp: unixSeconds(now + lifetimeS),
       };

@@ -70,7 +70,8 @@ const aead: AEAD = {
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_LENGTH));
     const opened = decipher.update(sealed.subarray(0, sealed.length - TAG_LENGTH));
     decipher.final();
-    return new Uint8Array(opened);
+    // The same memory: what was opened can be megabytes.
+    return new Uint8Array(opened.buffer, opened.byteOffset, opened.length);
   },
 };
 

@@ -1,6 +1,6 @@
 /** Checks a worker's answer before it is handed on: the gateway passes nothing on that an auditor would reject. */
 import type { BindingContext } from "../../../core/binding.ts";
-import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { digestOfBody, type Sha256Digest } from "../../../core/digest.ts";
 import { type CallerFacts, factsDigest, type InferenceResponse, parseInferenceResponse } from "../../../core/oip.ts";
 import type { ServedModel } from "../../path.ts";
 import { teeError } from "../wire/codes.ts";
@@ -66,7 +66,7 @@ export function checkAnswer(frame: Uint8Array, asked: AskedRequest): CheckedAnsw
   if (!bound) invalid("the leg is bound to another model, decision or nonce");
   if (statement.factsDigest !== factsDigest(asked.facts)) invalid("the leg states other facts than were decided on");
   if (statement.wire.requestDigest !== asked.envelopeDigest) invalid("the leg is about another request");
-  if (statement.wire.responseDigest !== digestOf(answer.sealed)) invalid("the leg is about another response");
+  if (statement.wire.responseDigest !== digestOfBody(answer.sealed)) invalid("the leg is about another response");
   return answer;
 }
 
@@ -104,6 +104,6 @@ function readResponse(body: Uint8Array): InferenceResponse {
  */
 export function assertOpened(leg: TeeLeg, requestBody: Uint8Array, responseBody: Uint8Array): void {
   const { binding } = leg.statement;
-  if (binding.requestDigest !== digestOf(requestBody)) invalid("the leg is about another opened request");
-  if (binding.responseDigest !== digestOf(responseBody)) invalid("the leg is about another opened response");
+  if (binding.requestDigest !== digestOfBody(requestBody)) invalid("the leg is about another opened request");
+  if (binding.responseDigest !== digestOfBody(responseBody)) invalid("the leg is about another opened response");
 }

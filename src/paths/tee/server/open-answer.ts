@@ -1,5 +1,5 @@
 /** From a worker's checked answer to what the path returns, and what a failure must tell the receipt. */
-import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { digestOfBody, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { messageType } from "../../../core/oip-body.ts";
 import type { BoundRequest, PathAnswer, RunStatement } from "../../path.ts";
@@ -39,7 +39,7 @@ export async function openChecked(
   return {
     body,
     mediaType,
-    forwardedDigest: digestOf(outgoing.envelope),
+    forwardedDigest: digestOfBody(outgoing.envelope),
     leg: {
       bytes: checked.legBytes,
       mediaType: TEE_LEG_TYPE,

@@ -1,5 +1,5 @@
 /** The tee path of the gateway: a pool of attested workers behind the interface that every path has. */
-import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { digestOfBody, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { factsDigest } from "../../../core/oip.ts";
 import { inStage } from "../../../core/stage.ts";
@@ -142,7 +142,7 @@ class TeeInference implements TeePath {
         ? this.seal(request, session)
         : { envelope: request.body, mediaType: SEALED_TYPES[envelope.form], sealed: null };
     const outgoing = await inStage(stages, "gateway seal", seal);
-    const envelopeDigest = digestOf(outgoing.envelope);
+    const envelopeDigest = digestOfBody(outgoing.envelope);
     if (signal.aborted) throw new TrisealError("CLIENT_ABORTED", "the request was aborted");
     let arrived = false;
     try {

@@ -178,9 +178,13 @@ function readAnswer(response: IncomingMessage, maxBytes: number): Promise<Uint8A
         response.destroy();
       }
     });
-    response.once("end", () => resolve(Buffer.concat(chunks, length)));
-    response.on("error", reject);
-    response.once("close", () => reject(new Error("the answer broke off")));
+    const onClose = () => reject(new Error("the answer broke off"));
+    response.once("end", () => {
+      // What ended closes, too: no error, and no stack trace, for that.
+      response.off("close", onClose);
+      resolve(Buffer.concat(chunks, length));
+    });
+    response.on("error", reject).once("close", onClose);
   });
 }
 

@@ -28,10 +28,15 @@ export type InferHead = Decoded<typeof decodeInferHead>;
 /** Decodes the head of an answer frame. The body is the sealed response; the leg's length says where it starts. */
 export const decodeAnswerHead = object({ v: oneOf(1), legLength: integer(1, 16 * 1024 * 1024), requestGuessable: boolean });
 
+/** The bytes of one frame, in parts. */
+export function frameParts(head: JsonObject, ...body: readonly Uint8Array[]): readonly Uint8Array[] {
+  const headBytes = encodeJcs(head);
+  return [concatBytes(uint32BE(headBytes.length), headBytes), ...body];
+}
+
 /** The bytes of one frame. */
 export function encodeFrame(head: JsonObject, ...body: readonly Uint8Array[]): Uint8Array {
-  const headBytes = encodeJcs(head);
-  return concatBytes(uint32BE(headBytes.length), headBytes, ...body);
+  return concatBytes(...frameParts(head, ...body));
 }
 
 /**

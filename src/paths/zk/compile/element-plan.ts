@@ -62,7 +62,7 @@ export function planRequant(lo: number, hi: number, { offset, shift, max }: Requ
 }
 
 /** Clipping of a `q` of `bits` bits that is at most `most`. */
-function planClip(bits: number, most: number, max: number): ClipPlan {
+export function planClip(bits: number, most: number, max: number): ClipPlan {
   if (most <= max) return { kind: "none" };
   const low = bitLength(max);
   if (max === 2 ** low - 1) return { kind: "high-bits", low, high: bits - low };

@@ -2,7 +2,7 @@
  * What proofs of a compiled model cost. Constraints and key size are exact. Memory is fitted to measurements of the shipped models,
  * times to measurements on two idle cores (DECISIONS.md).
  */
-import type { Circuit } from "./circuit.ts";
+import type { FramedSystem } from "./circuit-frame.ts";
 
 /** Cost of proofs of one circuit. */
 export interface ProofEstimate {
@@ -26,7 +26,7 @@ const TERM_BYTES = 44;
 const FIXED_BYTES = 12 + 10 * 12 + 4 + 660 + 4 + 68;
 
 /** Exact size and estimated cost for `circuit`. */
-export function estimateProof({ system, usedRows }: Circuit): ProofEstimate {
+export function estimateProof({ system, usedRows }: FramedSystem): ProofEstimate {
   const { wires, publicSignals, rows, a, b } = system;
   const domain = rows + publicSignals + 1;
   const terms = a.wires.length + b.wires.length + publicSignals + 1;

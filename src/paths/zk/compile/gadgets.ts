@@ -71,13 +71,33 @@ export class Gadgets {
 
   /** `count` new wires, each 0 or 1, that spell `sum` in binary, lowest first: proves that it is from 0 to 2^count - 1. */
   bits(sum: Sum, count: number): readonly Sum[] {
-    const bits = Array.from({ length: count }, () => {
+    const bits = this.freeBits(count);
+    this.product(this.binary(bits), wireSum(this.one), sum);
+    return bits;
+  }
+
+  /** `count` new wires, each 0 or 1. */
+  freeBits(count: number): readonly Sum[] {
+    return Array.from({ length: count }, () => {
       const bit = wireSum(this.builder.addWire());
       this.product(bit, combine([bit, 1], [wireSum(this.one), -1]), ZERO);
       return bit;
     });
-    this.product(this.binary(bits), wireSum(this.one), sum);
-    return bits;
+  }
+
+  /**
+   * Proves that `sum` is from 0 to 2^bits - 1. Its top bit has no wire of its own: what the others leave of it must be 0 or the top
+   * bit's value.
+   */
+  boundByBits(sum: Sum, bits: number): void {
+    const parts: [Sum, number][] = [[sum, 1]];
+    for (let at = 0; at < bits - 1; at++) {
+      const bit = wireSum(this.builder.addWire());
+      this.product(bit, combine([bit, 1], [wireSum(this.one), -1]), ZERO);
+      parts.push([bit, -(2 ** at)]);
+    }
+    const top = combine(...parts);
+    this.product(top, combine([top, 1], [wireSum(this.one), -(2 ** (bits - 1))]), ZERO);
   }
 
   /** The number that `bits` spell. */
@@ -104,11 +124,7 @@ export class Gadgets {
    * the sum's terms stand in two factors.
    */
   bitsOfShort(sum: Sum, count: number): readonly Sum[] {
-    const higher = Array.from({ length: count - 1 }, () => {
-      const bit = wireSum(this.builder.addWire());
-      this.product(bit, combine([bit, 1], [wireSum(this.one), -1]), ZERO);
-      return bit;
-    });
+    const higher = this.freeBits(count - 1);
     const lowest = combine([sum, 1], ...higher.map((bit, at) => [bit, -(2 ** (at + 1))] as const));
     this.product(lowest, combine([lowest, 1], [wireSum(this.one), -1]), ZERO);
     return [lowest, ...higher];
@@ -128,7 +144,8 @@ export class Gadgets {
     return signed ? this.multiply(bits[magnitude] ?? ZERO, clipped) : this.wireOf(clipped);
   }
 
-  private clip(bits: readonly Sum[], plan: ClipPlan, max: number): Sum {
+  /** `min(q, max)` of a q that `bits` spell, lowest first, as its plan says; a sum, not a wire. */
+  clip(bits: readonly Sum[], plan: ClipPlan, max: number): Sum {
     const whole = this.binary(bits);
     if (plan.kind === "none") return whole;
     if (plan.kind === "compare") {

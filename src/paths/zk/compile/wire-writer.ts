@@ -34,6 +34,13 @@ export class WireWriter {
     }
   }
 
+  /** The next wires, as another writer left them. */
+  copy(wires: Uint8Array): void {
+    const { buffer, byteOffset } = this.view;
+    new Uint8Array(buffer, byteOffset + this.next * FIELD_BYTES, wires.length).set(wires);
+    this.next += wires.length / FIELD_BYTES;
+  }
+
   /** The next wire, a field element. */
   field(value: bigint): void {
     putField(this.view, this.next++ * FIELD_BYTES, value);

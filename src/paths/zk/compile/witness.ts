@@ -1,7 +1,6 @@
 /** The witness of a compiled model: every wire's value, in the order in which circuit.ts and emit-op.ts make the wires. */
-
 import { TrisealError } from "../../../core/errors.ts";
-import { hashElements, inputPacking, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
+import { hashElements, packInput, saltElement } from "../../../model/commitment/input-commitment.ts";
 import type {
   CheckedModel,
   IntegerOp,
@@ -17,8 +16,10 @@ import { gatherWindow, planWindows } from "../../../model/integer/window.ts";
 import { FIELD_ORDER, toField } from "../wire/field.ts";
 import { createWitness } from "../wire/wtns.ts";
 import type { Circuit } from "./circuit.ts";
-import { bitLength, type ClipPlan, impliesLowestBit, makesWires, needsWires, planRequant, planSign } from "./element-plan.ts";
+import { writeCommittedModel } from "./committed-witness.ts";
+import { impliesLowestBit, makesWires, needsWires, planRequant } from "./element-plan.ts";
 import { WireWriter } from "./wire-writer.ts";
+import { type Bounded, boundedAt, writeArgMax, writeBounded, writeClip, writeLarger, writeSign } from "./witness-parts.ts";
 
 /** A witness and the public signals that it shows. */
 export interface Witness {
@@ -26,34 +27,6 @@ export interface Witness {
   readonly file: Uint8Array;
   readonly publicSignals: readonly bigint[];
   readonly outputs: Int32Array;
-}
-
-function writeInput(wires: WireWriter, value: number, hi: number): void {
-  if (hi === 0) return;
-  const bits = bitLength(hi);
-  wires.small(value);
-  wires.bits(value, bits - 1);
-  if (hi !== 2 ** bits - 1) wires.bits(hi - value, bits - 1);
-}
-
-function writeClip(wires: WireWriter, q: number, plan: ClipPlan, max: number): number {
-  if (plan.kind === "none") return q;
-  if (plan.kind === "compare") {
-    wires.bits(q - max + 2 ** plan.bits, plan.bits + 1);
-    const product = q >= max ? max - q : 0;
-    wires.small(product);
-    return q + product;
-  }
-  const low = q % 2 ** plan.low;
-  const high = Math.floor(q / 2 ** plan.low);
-  let any = high & 1;
-  for (let at = 1; at < plan.high; at++) {
-    any |= (high >>> at) & 1;
-    wires.small(any);
-  }
-  const product = any === 1 ? max - low : 0;
-  wires.small(product);
-  return low + product;
 }
 
 function writeRequant(wires: WireWriter, op: RequantOp, x: Int32Array, { lo, hi }: ValueBounds, isShort: boolean): void {
@@ -68,40 +41,6 @@ function writeRequant(wires: WireWriter, op: RequantOp, x: Int32Array, { lo, hi 
     const q = Math.floor((shifted % 2 ** plan.magnitude) / 2 ** op.shift);
     const clipped = writeClip(wires, q, plan.clip, op.max);
     wires.small(plan.signed && value < 0 ? 0 : clipped);
-  }
-}
-
-/** Writes the bits that say whether `x`, from `lo` to `hi`, is 0 or more. */
-function writeSign(wires: WireWriter, x: number, lo: number, hi: number): void {
-  const plan = planSign(lo, hi);
-  if (plan.kind === "bits") wires.bits(x + 2 ** plan.bits, plan.bits + 1);
-}
-
-interface Bounded {
-  readonly value: number;
-  readonly lo: number;
-  readonly hi: number;
-}
-
-function writeLarger(wires: WireWriter, next: Bounded, best: Bounded): Bounded {
-  writeSign(wires, next.value - best.value - 1, next.lo - best.hi - 1, next.hi - best.lo - 1);
-  const larger = Math.max(next.value, best.value);
-  wires.small(larger);
-  return { value: larger, lo: Math.max(next.lo, best.lo), hi: Math.max(next.hi, best.hi) };
-}
-
-function boundedAt(x: Int32Array, { lo, hi }: ValueBounds, at: number): Bounded {
-  return { value: x[at] ?? 0, lo: lo[at] ?? 0, hi: hi[at] ?? 0 };
-}
-
-function writeArgMax(wires: WireWriter, x: Int32Array, bounds: ValueBounds): void {
-  let best = boundedAt(x, bounds, 0);
-  let index = 0;
-  for (let at = 1; at < x.length; at++) {
-    const next = boundedAt(x, bounds, at);
-    if (next.value > best.value) index = at;
-    best = writeLarger(wires, next, best);
-    wires.small(index);
   }
 }
 
@@ -190,17 +129,21 @@ export function generateWitness(
   const outputs = values.at(-1) ?? input;
   const salt = saltElement(run.salt);
   const powers: bigint[] = [];
-  const elements = [salt, ...packInput(inputPacking(checked), input)];
+  const elements = [salt, ...packInput(circuit.packing, input)];
   const commitment = hashElements(elements, (...recorded) => powers.push(...recorded));
-  const publicSignals = [commitment, ...Array.from(outputs, toField), context];
+  const { weights } = circuit;
+  const commitments = weights === null ? [commitment] : [commitment, weights.commitment];
+  const publicSignals = [...commitments, ...Array.from(outputs, toField), context];
   const { bytes, values: view } = createWitness(circuit.system.wires);
   const wires = new WireWriter(view);
   for (const value of [1n, ...publicSignals, 1n, context, salt]) wires.field(value);
+  if (weights !== null) wires.copy(weights.wires);
   input.forEach((value, at) => {
-    writeInput(wires, value, checked.values[0]?.hi[at] ?? 0);
+    writeBounded(wires, value, checked.values[0]?.hi[at] ?? 0);
   });
   for (const power of powers) wires.field(power);
-  writeModel(wires, checked, values);
+  if (weights === null) writeModel(wires, checked, values);
+  else writeCommittedModel(wires, weights, values);
   if (wires.count !== circuit.system.wires) throw new TrisealError("INTERNAL", "the witness has another number of wires");
   return { file: bytes, publicSignals, outputs };
 }

@@ -9,18 +9,11 @@ import {
   parseCallerProof,
   SUBMITS_PROOF,
 } from "../wire/caller-proof.ts";
-import { readSignals } from "../wire/leg.ts";
+import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import { parseSubmittedLeg, type SubmittedLeg } from "../wire/submitted-leg.ts";
 import { zkChecks } from "./check-table.ts";
-import {
-  appraiseProven,
-  blobOf,
-  commitmentText,
-  evidenceTypeOf,
-  type ProvenClaims,
-  type ZkChecklist,
-} from "./proven-statement.ts";
+import { appraiseProven, blobOf, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { parseZkTrust } from "./trust-section.ts";
 
 /** Appraises legs whose context is that of a caller's proof. Offline. */
@@ -41,7 +34,7 @@ function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisa
   checks.expect("zk.leg-readable", true, "assertion");
   const submitted = checks.attempt("zk.submission-readable", "assertion", () => {
     const document = parseCallerProof(blobOf(inputs, leg.requestDigest));
-    return { document, stated: readSignals(document.publicSignals) };
+    return { document, stated: readSignals(document.publicSignals, false) };
   });
   if (submitted === null) {
     // Cited all the same.
@@ -51,7 +44,16 @@ function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisa
   checks.expect("zk.submission-readable", true, "assertion");
   const { document, stated } = submitted;
   const { modelDigest, proof, publicSignals } = document;
-  const statement = { ...leg, modelDigest, proof, publicSignals, stated, context: callerContext(document) };
+  // Callers prove with baked weights alone: with private ones they would be the provers, who have them.
+  const statement = {
+    ...leg,
+    architectureDigest: null,
+    modelDigest,
+    proof,
+    publicSignals,
+    stated,
+    context: callerContext(document),
+  };
   const proven = appraiseProven(statement, trust, inputs, checks);
   return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, document, proven) };
 }

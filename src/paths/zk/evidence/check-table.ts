@@ -56,7 +56,7 @@ export const zkChecks = {
   "zk.setup-fits": {
     code: "ZK_SETUP_MISMATCH",
     spec: "SPEC 3.8",
-    states: "the setup document is about the leg's circuit and model",
+    states: "the setup document is about the leg's circuit, and its model or architecture",
   },
   "zk.setup-accepted": {
     code: "ZK_SETUP_NOT_ACCEPTED",
@@ -66,7 +66,7 @@ export const zkChecks = {
   "zk.key-accepted": {
     code: "ZK_KEY_NOT_ACCEPTED",
     spec: "SPEC 5.1",
-    states: "the trust file names the key for this model",
+    states: "the trust file names the key for this model, or for the architecture of its private weights",
   },
   "zk.key-not-revoked": { code: "MEASUREMENT_REVOKED", spec: "SPEC 5.1", states: "neither key nor circuit is revoked" },
   "zk.model-accepted": {
@@ -75,6 +75,17 @@ export const zkChecks = {
     states: "the trust file names the model that was proven",
   },
   "zk.model-not-revoked": { code: "MEASUREMENT_REVOKED", spec: "SPEC 5.1", states: "the proven model is not revoked" },
+  "zk.weights-accepted": {
+    code: "ZK_WEIGHTS_NOT_ACCEPTED",
+    spec: "SPEC 5.1",
+    states: "the trust file names no other private weights for this model",
+  },
+  "zk.weights-recomputed": {
+    code: "ZK_WEIGHTS_MISMATCH",
+    spec: "SPEC 5.4",
+    states: "the committed weights are those of the model",
+    optional: true,
+  },
   "zk.circuit-recompiled": {
     code: "ZK_CIRCUIT_MISMATCH",
     spec: "SPEC 5.4",

@@ -4,10 +4,11 @@ import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { AppraisalInputs, LegClaims } from "../../path.ts";
 import { type Proof, parseVerificationKey, type VerificationKey } from "../wire/documents.ts";
-import type { StatedSignals } from "../wire/leg.ts";
-import { parseSetup, type Setup, type SetupState } from "../wire/setup.ts";
+import { commitmentText, type StatedSignals } from "../wire/leg.ts";
+import { isSetupOf, parseSetup, type Setup, type SetupState } from "../wire/setup.ts";
 import type { zkChecks } from "./check-table.ts";
 import { type Groth16Verifier, openVerifier } from "./groth16.ts";
+import { decodeRecomputed, type RecomputedModel } from "./recomputed.ts";
 import { judgeSetup, type SetupJudgement, verifySetup } from "./setup.ts";
 import type { ZkTrust } from "./trust-section.ts";
 
@@ -20,6 +21,8 @@ export interface ProvenStatement {
   readonly circuitDigest: Sha256Digest;
   readonly keyDigest: Sha256Digest;
   readonly setupDigest: Sha256Digest;
+  /** Of the circuit where the weights are private; else null. */
+  readonly architectureDigest: Sha256Digest | null;
   readonly proof: Proof;
   readonly publicSignals: readonly bigint[];
   /** The public signals by their meaning; null where they have none. */
@@ -40,11 +43,6 @@ export interface ProvenClaims {
 /** Type of evidence as policies read it in `backend.evidence_type`. */
 export function evidenceTypeOf(state: SetupState): string {
   return `groth16-${state}`;
-}
-
-/** A commitment as legs state it. */
-export function commitmentText(element: bigint): string {
-  return element.toString(16).padStart(64, "0");
 }
 
 /** Keys that were opened last: opening one costs more than a proof. */
@@ -91,7 +89,8 @@ export function appraiseProven(
   const judgement = judgeSetup(setup, trust.setups);
   checks.expect("zk.setup-accepted", judgement.accepted !== null, "assertion", judgement.text);
   appraiseChain(proven, setup, trust, inputs, checks);
-  return { stated, setup, ...restsOn(setup, judgement, trust) };
+  const vouched = appraiseWeights(proven, stated, trust, inputs, checks);
+  return { stated, setup, ...restsOn(setup, judgement, trust, vouched) };
 }
 
 function appraiseProof(leg: ProvenStatement, setup: Setup | null, key: VerificationKey, checks: ZkChecklist): void {
@@ -117,33 +116,89 @@ export function blobOf(inputs: AppraisalInputs, digest: Sha256Digest): Uint8Arra
 
 /** The chain from the model to its circuit and its key, and what the trust file says of each. */
 function appraiseChain(leg: ProvenStatement, setup: Setup, trust: ZkTrust, inputs: AppraisalInputs, checks: ZkChecklist): void {
-  const { modelDigest } = leg;
+  const { modelDigest, architectureDigest, keyDigest, circuitDigest } = leg;
   const { models, keys } = trust;
   const { measurements } = inputs.revoked;
-  const fits = setup.circuitDigest === leg.circuitDigest && setup.modelDigest === modelDigest;
+  const subject = architectureDigest === null ? { modelDigest } : { architectureDigest };
+  const fits = setup.circuitDigest === circuitDigest && isSetupOf(setup, subject);
   checks.expect("zk.setup-fits", fits, "assertion");
-  const named = "accept" in keys || keys.some(({ digest, model }) => digest === leg.keyDigest && model === modelDigest);
-  checks.expect("zk.key-accepted", named, "assertion", "accept" in keys ? "any, by the trust file" : leg.keyDigest);
-  const withdrawn = measurements.has(leg.keyDigest) || measurements.has(leg.circuitDigest);
-  checks.expect("zk.key-not-revoked", !withdrawn, "assertion");
+  const named =
+    "accept" in keys ||
+    keys.some(({ digest, model, architecture }) => {
+      return digest === keyDigest && (architectureDigest === null ? model === modelDigest : architecture === architectureDigest);
+    });
+  checks.expect("zk.key-accepted", named, "assertion", "accept" in keys ? "any, by the trust file" : keyDigest);
+  const cited: readonly string[] = [keyDigest, circuitDigest, ...(architectureDigest === null ? [] : [architectureDigest])];
+  checks.expect("zk.key-not-revoked", !cited.some((digest) => measurements.has(digest)), "assertion");
   const known = "accept" in models || models.some(({ name, digest }) => name === inputs.model && digest === modelDigest);
   checks.expect("zk.model-accepted", known, "assertion", "accept" in models ? "any, by the trust file" : modelDigest);
   checks.expect("zk.model-not-revoked", !measurements.has(modelDigest), "assertion");
-  const compiled = inputs.programs.get(modelDigest);
-  // It shows that the setup document names the model's circuit; that the key is that circuit's is for setup or trust file.
-  if (compiled === undefined) checks.skip("zk.circuit-recompiled", "assertion", "the model was not shown");
-  else checks.expect("zk.circuit-recompiled", compiled === leg.circuitDigest, "assertion", `compiled ${compiled}`);
 }
 
-/** What a proof rests on: its setup, and who says that the key is that of the model. */
+/** Who vouches that the weights are those of the model: trust file, auditor, or nobody but the service. */
+interface Vouched {
+  readonly weights: "constant" | "named" | "recomputed" | "asserted";
+}
+
+/** What an auditor who has the model computed from it; without it both checks are skipped. */
+function appraiseRecomputed(leg: ProvenStatement, weights: string | null, inputs: AppraisalInputs, checks: ZkChecklist): boolean {
+  const shown = inputs.programs.get(leg.modelDigest);
+  const model = shown === undefined ? null : decodeRecomputed(shown, "programs");
+  // It shows that the setup document names the model's circuit; that the key is that circuit's is for setup or trust file.
+  if (model === null) checks.skip("zk.circuit-recompiled", "assertion", "the model was not shown");
+  else {
+    const own = leg.architectureDigest === null ? { circuitDigest: model.circuitDigest } : model.committed;
+    const sameCircuit = own !== null && own.circuitDigest === leg.circuitDigest;
+    const holds = sameCircuit && (leg.architectureDigest === null || isArchitecture(model, leg));
+    checks.expect("zk.circuit-recompiled", holds, "assertion", `compiled ${own?.circuitDigest ?? "nothing"}`);
+  }
+  if (weights === null) return false;
+  const own = model?.committed?.weights ?? null;
+  if (own !== null) return checks.expect("zk.weights-recomputed", own === weights, "proof");
+  checks.skip("zk.weights-recomputed", "assertion", "the model with the salt of its weights was not shown");
+  return false;
+}
+
+const isArchitecture = ({ committed }: RecomputedModel, leg: ProvenStatement): boolean =>
+  committed?.architectureDigest === leg.architectureDigest;
+
+/** Whether the weights of a proof are the model's, as far as anybody says so. */
+function appraiseWeights(
+  leg: ProvenStatement,
+  { weightCommitment }: StatedSignals,
+  { models }: ZkTrust,
+  inputs: AppraisalInputs,
+  checks: ZkChecklist,
+): Vouched {
+  const weights = weightCommitment === null ? null : commitmentText(weightCommitment);
+  const recomputed = appraiseRecomputed(leg, weights, inputs, checks);
+  if (weights === null) return { weights: "constant" };
+  const { modelDigest } = leg;
+  const entries = "accept" in models ? [] : models;
+  const named = entries
+    .filter(({ name, digest }) => name === inputs.model && digest === modelDigest)
+    .flatMap((entry) => entry.weights ?? []);
+  const accepted = named.length === 0 || named.includes(weights);
+  const detail = named.length === 0 ? "none are named: they are the service's word" : weights;
+  checks.expect("zk.weights-accepted", accepted, "assertion", detail);
+  if (named.includes(weights)) return { weights: "named" };
+  return { weights: recomputed ? "recomputed" : "asserted" };
+}
+
+/** What a proof rests on: its setup, who says that the key is that of the model, and where weights are private whose they are. */
 function restsOn(
   setup: Setup,
   { accepted, text }: SetupJudgement,
   { keys }: ZkTrust,
+  { weights }: Vouched,
 ): Pick<ProvenClaims, "correctness" | "rests"> {
-  const chain = "accept" in keys ? "; that the key is the model's is the service's word" : "";
-  const weak: Basis = setup.state === "dev-insecure" || chain !== "" ? "assertion" : "signature";
-  const basis = accepted === "named" && chain === "" ? "proof" : weak;
-  const rests = `${text}${chain}`;
-  return { correctness: { text: `proven for a committed input and stated outputs; ${rests}`, basis }, rests };
+  const of = setup.architectureDigest === undefined ? "model" : "architecture";
+  const chain = "accept" in keys ? `; that the key is the ${of}'s is the service's word` : "";
+  const whose = { constant: "", named: "", recomputed: "", asserted: "; that the weights are the model's is the service's word" };
+  const doubt = `${chain}${whose[weights]}`;
+  const weak: Basis = setup.state === "dev-insecure" || doubt !== "" ? "assertion" : "signature";
+  const basis = accepted === "named" && doubt === "" ? "proof" : weak;
+  const input = weights === "constant" ? "a committed input" : "a committed input, committed weights";
+  const rests = `${text}${doubt}`;
+  return { correctness: { text: `proven for ${input} and stated outputs; ${rests}`, basis }, rests };
 }

@@ -2,6 +2,7 @@
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { zkError } from "../wire/codes.ts";
 import { FIELD_ORDER } from "../wire/field.ts";
+import { commitmentText } from "../wire/leg.ts";
 import type { SetupState } from "../wire/setup.ts";
 import { type StandaloneProof, standaloneContext } from "../wire/standalone.ts";
 import { openVerifier } from "./groth16.ts";
@@ -14,6 +15,8 @@ export interface StandaloneClaims {
   readonly keyDigest: Sha256Digest;
   /** Poseidon(salt, input): opens for whoever knows both. */
   readonly inputCommitment: bigint;
+  /** Where the weights are private: the architecture of the circuit and the commitment, in hexadecimal. Whose it is, is not shown. */
+  readonly weights: { readonly architectureDigest: Sha256Digest; readonly commitment: string } | null;
   /** The model's integers for the committed input. */
   readonly outputs: readonly bigint[];
   readonly setup: { readonly state: SetupState } & SetupJudgement;
@@ -30,7 +33,7 @@ function signed(value: bigint): bigint {
  * @param acceptState a state that it accepts whoever made the setup; null for none.
  * @throws TrisealError `ZK_SETUP_INVALID`, `ZK_KEY_INVALID`: as `verifySetup`; `ZK_CONTEXT_MISMATCH`: public signals that are not
  *   bound to the stated model and nonce; `ZK_PROOF_INVALID`; `ZK_SETUP_NOT_ACCEPTED`. Does not check that the key is the
- *   model's: that takes the model, whose circuit digest is to be compared.
+ *   model's: that takes the model, whose circuit digest is to be compared; nor whose weights were committed to.
  */
 export function verifyStandalone(
   document: StandaloneProof,
@@ -40,8 +43,13 @@ export function verifyStandalone(
   const { modelDigest, nonce, publicSignals, proof, verificationKey, setup } = document;
   verifySetup(setup, verificationKey);
   const [inputCommitment, ...rest] = publicSignals;
-  if (setup.modelDigest !== modelDigest) throw zkError("ZK_CONTEXT_MISMATCH", "the setup is of another model");
-  if (inputCommitment === undefined || rest.at(-1) !== standaloneContext(modelDigest, nonce)) {
+  const { architectureDigest = null } = setup;
+  if (architectureDigest === null && setup.modelDigest !== modelDigest) {
+    throw zkError("ZK_CONTEXT_MISMATCH", "the setup is of another model");
+  }
+  const weightCommitment = architectureDigest === null ? null : rest.shift();
+  const isShort = inputCommitment === undefined || weightCommitment === undefined || rest.length < 2;
+  if (isShort || rest.at(-1) !== standaloneContext(modelDigest, nonce)) {
     throw zkError("ZK_CONTEXT_MISMATCH", "the context is not that of the stated model and nonce");
   }
   if (!openVerifier(verificationKey).verify(proof, publicSignals)) {
@@ -55,6 +63,10 @@ export function verifyStandalone(
     circuitDigest,
     keyDigest,
     inputCommitment,
+    weights:
+      architectureDigest === null || weightCommitment === null
+        ? null
+        : { architectureDigest, commitment: commitmentText(weightCommitment) },
     outputs: rest.slice(0, -1).map(signed),
     setup: { state, ...judged, accepted: judged.accepted ?? "unnamed" },
   };

@@ -56,8 +56,13 @@ function appraiseStatement(bytes: Uint8Array, given: AppraisalInputs): Appraisal
   const publicSignals = statementSignals(statement);
   const [inputCommitment, , , , , context] = publicSignals;
   const { modelDigest, proof } = statement;
-  const stated = { inputCommitment, outputs: [], context };
-  const proven = appraiseProven({ ...leg, modelDigest, proof, publicSignals, stated, context }, trust, inputs, checks);
+  const stated = { inputCommitment, weightCommitment: null, outputs: [], context };
+  const proven = appraiseProven(
+    { ...leg, modelDigest, architectureDigest: null, proof, publicSignals, stated, context },
+    trust,
+    inputs,
+    checks,
+  );
   return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, statement, proven) };
 }
 

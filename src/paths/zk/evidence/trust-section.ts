@@ -1,7 +1,7 @@
 /** The `paths.zk` section of a trust file: which models, keys and setups a relying party accepts. */
 import { anyJson, array, type Decoded, type Decoder, digest, hexText, object, oneOf, text } from "../../../core/decode.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../../../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json.ts";
 import { type AcceptedSetup, parseAcceptedSetups } from "./setup.ts";
 
 const because = text(500);
@@ -11,12 +11,25 @@ function anyOr<T>(list: Decoder<readonly T[]>): Decoder<readonly T[] | Decoded<t
   return (value, place) => (isJsonObject(value) ? acceptAny(value, place) : list(value, place));
 }
 
+/** Several commitments to the weights of one model differ in their salt. */
+const decodeModels = anyOr(array(object({ name: text(128), digest }, { because, weights: array(hexText(32), 16) }), 1024));
+
+const decodeKeyFields = object({ digest }, { model: digest, architecture: digest, because });
+const decodeKey: Decoder<Decoded<typeof decodeKeyFields>> = (value, place) => {
+  const key = decodeKeyFields(value, place);
+  if ((key.model === undefined) !== (key.architecture === undefined)) return key;
+  throw new TrisealError("FORMAT_INVALID", `${place}: a key is for one model or for one architecture`);
+};
+
 const decodeSection = object(
   {
-    /** Models by name and digest. */
-    models: anyOr(array(object({ name: text(128), digest }, { because }), 1024)),
-    /** Verification keys by digest, each for one model: who names one says that its circuit is that of the model. */
-    keys: anyOr(array(object({ digest, model: digest }, { because }), 1024)),
+    /** Models by name and digest. `weights` says which commitments are to this model's weights. */
+    models: decodeModels,
+    /**
+     * Verification keys by digest, each for one model, or for the architecture of models with private weights: who names one says
+     * that its circuit is that of the model or architecture.
+     */
+    keys: anyOr(array(decodeKey, 1024)),
     /** See `parseAcceptedSetups`. */
     setups: anyJson,
   },
@@ -28,6 +41,20 @@ const decodeSection = object(
 
 /** What a relying party accepts on the zk path. */
 export type ZkTrust = Omit<Required<Decoded<typeof decodeSection>>, "setups"> & { readonly setups: readonly AcceptedSetup[] };
+
+/**
+ * The list `models` of a trust file's section `paths.zk`; absent, or any model, is the empty list.
+ * @throws TrisealError `TRUST_FILE_INVALID`.
+ */
+export function parseTrustedModels(value: JsonValue | undefined): Exclude<ZkTrust["models"], { readonly accept: "any" }> {
+  if (value === undefined) return [];
+  try {
+    const models = decodeModels(value, "paths.zk.models");
+    return "accept" in models ? [] : models;
+  } catch (cause) {
+    throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed models", { cause });
+  }
+}
 
 /**
  * The parsed section; a relying party that has none accepts nothing.

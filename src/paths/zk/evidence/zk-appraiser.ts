@@ -2,10 +2,10 @@
 import { Checklist } from "../../../core/check.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { contextOf } from "../wire/context.ts";
-import { parseZkLeg, readSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
+import { commitmentText, parseZkLeg, readSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import { zkChecks } from "./check-table.ts";
-import { appraiseProven, commitmentText, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
+import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { parseZkTrust } from "./trust-section.ts";
 
 /** The zk path's appraiser. Offline. */
@@ -14,7 +14,7 @@ export const zkAppraiser: Appraiser = {
   legMediaType: ZK_LEG_TYPE,
   attestedUpstream: false,
   factsBoundBy: "request",
-  optionalChecks: new Set(["zk.circuit-recompiled"]),
+  optionalChecks: new Set(["zk.circuit-recompiled", "zk.weights-recomputed"]),
   appraise: async (leg, inputs) => appraiseZkLeg(leg, inputs),
 };
 
@@ -24,10 +24,18 @@ function appraiseZkLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   if (trust !== null) checks.expect("zk.section-readable", true, "assertion");
   const leg = checks.attempt("zk.leg-readable", "assertion", () => parseZkLeg(bytes));
   if (leg === null) return { checks: checks.all(), claims: null };
-  const stated = checks.attempt("zk.leg-readable", "assertion", () => readSignals(leg.publicSignals));
+  const { architectureDigest = null } = leg;
+  const stated = checks.attempt("zk.leg-readable", "assertion", () =>
+    readSignals(leg.publicSignals, architectureDigest !== null),
+  );
   if (stated !== null) checks.expect("zk.leg-readable", true, "assertion");
   const { modelDigest } = leg.binding;
-  const proven = appraiseProven({ ...leg, modelDigest, stated, context: contextOf(leg.binding) }, trust, inputs, checks);
+  const proven = appraiseProven(
+    { ...leg, architectureDigest, modelDigest, stated, context: contextOf(leg.binding) },
+    trust,
+    inputs,
+    checks,
+  );
   return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, proven) };
 }
 

@@ -1,7 +1,6 @@
 /** Proofs of inferences that callers make on their own machines. */
 import { TrisealError } from "../../../core/errors.ts";
 import type { PathAnswer, PathRoute, Submission } from "../../path.ts";
-import { commitmentText } from "../evidence/proven-statement.ts";
 import {
   CALLER_CONTEXT,
   CALLER_LEG_TYPE,
@@ -11,13 +10,13 @@ import {
   SUBMITS_PROOF,
 } from "../wire/caller-proof.ts";
 import { zkError } from "../wire/codes.ts";
-import { readSignals } from "../wire/leg.ts";
+import { commitmentText, readSignals } from "../wire/leg.ts";
 import { answerTo, assertDecided, type CallerProvenModel, challengeRoute, publicModel, readSubmitted } from "./caller-routes.ts";
 
 function answerOf(submission: Submission, proving: CallerProvenModel): PathAnswer {
   const document = readSubmitted(() => parseCallerProof(submission.body));
   assertDecided(document, submission);
-  const stated = readSubmitted(() => readSignals(document.publicSignals));
+  const stated = readSubmitted(() => readSignals(document.publicSignals, false));
   if (stated.context !== callerContext(document)) {
     throw zkError("ZK_CONTEXT_MISMATCH", "the proof's context is not that of a caller's proof under this challenge");
   }

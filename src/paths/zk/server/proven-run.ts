@@ -13,8 +13,7 @@ import {
 } from "../../../core/oip.ts";
 import type { BoundRequest, ConfirmingLeg } from "../../path.ts";
 import type { Witness } from "../compile/witness.ts";
-import { commitmentText } from "../evidence/proven-statement.ts";
-import { encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
+import { commitmentText, encodeZkLeg, ZK_LEG_TYPE } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";
@@ -48,14 +47,16 @@ export function responseOf(
 /** The leg of a proven run about an exchange, with the documents that it cites. */
 export function legOf(
   request: BoundRequest,
-  { circuitDigest, keyBytes, keyDigest, setupBytes, prover }: ProvingModel,
+  { circuit, circuitDigest, keyBytes, keyDigest, setupBytes, prover }: ProvingModel,
   { id }: InferenceRequest,
   { outputs, publicSignals, proof }: ProvenRun,
   response: Uint8Array,
 ): ConfirmingLeg {
   const setupDigest = digestOf(setupBytes);
   const binding = makeBinding(request.context, digestOf(request.body), digestOf(response));
-  const cited = { circuitDigest, keyDigest, setupDigest };
+  const { weights } = circuit;
+  const architecture = weights === null ? {} : { architectureDigest: weights.architectureDigest };
+  const cited = { circuitDigest, keyDigest, setupDigest, ...architecture };
   return {
     bytes: encodeZkLeg({ v: 1, binding, proof, publicSignals, ...cited, prover: prover.kind }),
     mediaType: ZK_LEG_TYPE,

@@ -4,13 +4,13 @@ import type { TensorSpec } from "../../../core/tensor.ts";
 import type { CheckedModel } from "../../../model/integer/integer-model.ts";
 import type { EncodedAnswer } from "../../../model/integer/known-answers.ts";
 import type { ServedModel } from "../../path.ts";
-import { type Circuit, signalCount } from "../compile/circuit.ts";
+import type { Circuit } from "../compile/circuit.ts";
 import { generateWitness } from "../compile/witness.ts";
 import { type Groth16Verifier, openVerifier } from "../evidence/groth16.ts";
 import { assertDistinctDeltas, verifySetup } from "../evidence/setup.ts";
 import { zkError } from "../wire/codes.ts";
 import { encodeVerificationKey, type VerificationKey } from "../wire/documents.ts";
-import { encodeSetup, type Setup } from "../wire/setup.ts";
+import { encodeSetup, isSetupOf, type Setup } from "../wire/setup.ts";
 import { readVerificationKey } from "../wire/zkey.ts";
 import { openProverPool, type PoolLimits, type Prover } from "./prover-pool.ts";
 import type { ProverProgram } from "./prover-process.ts";
@@ -52,14 +52,15 @@ export interface ProvingModel extends Omit<ModelSource, "zkey" | "answers" | "zk
 /** @throws TrisealError `ZK_KEY_INVALID`, `ZK_SETUP_INVALID`. */
 function readKey({ zkey, setup, circuit, circuitDigest, checked }: ModelSource): VerificationKey {
   const { key, sizes } = readVerificationKey(zkey);
-  const { system, outputs } = circuit;
+  const { system, weights } = circuit;
   const isOfCircuit =
     sizes.wires === system.wires &&
-    sizes.publicSignals === signalCount(outputs) &&
+    sizes.publicSignals === system.publicSignals &&
     sizes.domain === system.rows + system.publicSignals + 1;
   if (!isOfCircuit) throw zkError("ZK_KEY_INVALID", "the key is of a circuit of another size");
-  if (setup.circuitDigest !== circuitDigest || setup.modelDigest !== checked.digest) {
-    throw zkError("ZK_SETUP_INVALID", "the setup is of another circuit or model");
+  const subject = weights === null ? { modelDigest: checked.digest } : { architectureDigest: weights.architectureDigest };
+  if (setup.circuitDigest !== circuitDigest || !isSetupOf(setup, subject)) {
+    throw zkError("ZK_SETUP_INVALID", "the setup is of another circuit, model or architecture");
   }
   verifySetup(setup, key);
   return key;
@@ -97,8 +98,9 @@ async function openModel(
   }
   const keyBytes = encodeVerificationKey(key);
   const documents = { keyBytes, keyDigest: digestOf(keyBytes), setupBytes: encodeSetup(setup) };
-  const publicKeyFile =
-    source.provingKey === "public" ? { file: zkeyFile, digest: digestOf(zkey), byteLength: zkey.length } : null;
+  // With private weights a prover has the weights and their salt, which no caller gets.
+  const isPublic = source.provingKey === "public" && circuit.weights === null;
+  const publicKeyFile = isPublic ? { file: zkeyFile, digest: digestOf(zkey), byteLength: zkey.length } : null;
   return { model, checked, circuit, circuitDigest, setup, verifier, prover, publicKeyFile, ...documents };
 }
 

@@ -58,6 +58,11 @@ export const codes = {
     retryable: false,
     action: "state an expiry within the credential's period and 24 hours, or ask the signer for a new credential",
   },
+  ZK_WEIGHTS_NOT_ACCEPTED: {
+    status: 400,
+    retryable: false,
+    action: "stop: the weights that were proven are not those that the trust file names for this model",
+  },
   ZK_WITNESS_INVALID: { status: 400, retryable: false, action: "check the input: its witness does not satisfy the circuit" },
 } as const satisfies ErrorTable;
 

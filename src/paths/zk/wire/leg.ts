@@ -18,21 +18,25 @@ const MAX_OUTPUT = 2n ** 31n - 1n;
 const proof: Decoder<ReturnType<typeof decodeProofDocument>> = (value, place) => decodeProofDocument(value, place);
 const signals: Decoder<readonly bigint[]> = (value, place) => decodeSignalsDocument(value, place);
 
-const decodeLeg = object({
-  v: oneOf(1),
-  binding: decodeBinding,
-  proof,
-  /** The commitment to the input, the outputs, and the context, in this order. */
-  publicSignals: signals,
-  /** SHA-256 of the `.r1cs` file. */
-  circuitDigest: digest,
-  /** SHA-256 of the verification key, a blob of the bundle. */
-  keyDigest: digest,
-  /** SHA-256 of the setup document, a blob of the bundle. */
-  setupDigest: digest,
-  /** Which program proved: nothing rests on it. */
-  prover: oneOf("rust", "snarkjs"),
-});
+const decodeLeg = object(
+  {
+    v: oneOf(1),
+    binding: decodeBinding,
+    proof,
+    /** The commitment to the input, that to the weights where they are private, the outputs, and the context, in this order. */
+    publicSignals: signals,
+    /** SHA-256 of the `.r1cs` file. */
+    circuitDigest: digest,
+    /** SHA-256 of the verification key, a blob of the bundle. */
+    keyDigest: digest,
+    /** SHA-256 of the setup document, a blob of the bundle. */
+    setupDigest: digest,
+    /** Which program proved: nothing rests on it. */
+    prover: oneOf("rust", "snarkjs"),
+  },
+  /** Of the architecture that the circuit is compiled from; there exactly where the weights are private. */
+  { architectureDigest: digest },
+);
 
 /** A parsed leg. `proof` and `publicSignals` are below their field orders and in their only spelling. */
 export type ZkLeg = Decoded<typeof decodeLeg>;
@@ -40,6 +44,8 @@ export type ZkLeg = Decoded<typeof decodeLeg>;
 /** What the public signals of a leg state. */
 export interface StatedSignals {
   readonly inputCommitment: bigint;
+  /** Null where the weights are the circuit's. */
+  readonly weightCommitment: bigint | null;
   readonly outputs: readonly number[];
   readonly context: bigint;
 }
@@ -66,13 +72,20 @@ function signedOutput(signal: bigint, index: number): number {
 
 /**
  * The public signals by their meaning.
- * @throws TrisealError `FORMAT_INVALID` for fewer than three of them, and for an output that no int32 model gives.
+ * @param hasWeights whether the second one is a commitment to weights.
+ * @throws TrisealError `FORMAT_INVALID` for too few of them, and for an output that no int32 model gives.
  */
-export function readSignals(publicSignals: readonly bigint[]): StatedSignals {
+export function readSignals(publicSignals: readonly bigint[], hasWeights: boolean): StatedSignals {
   const [inputCommitment, ...rest] = publicSignals;
+  const weightCommitment = hasWeights ? rest.shift() : null;
   const context = rest.pop();
-  if (inputCommitment === undefined || context === undefined || rest.length === 0) {
-    throw new TrisealError("FORMAT_INVALID", "expected a commitment, outputs and a context");
+  if (inputCommitment === undefined || weightCommitment === undefined || context === undefined || rest.length === 0) {
+    throw new TrisealError("FORMAT_INVALID", "expected commitments, outputs and a context");
   }
-  return { inputCommitment, outputs: rest.map(signedOutput), context };
+  return { inputCommitment, weightCommitment, outputs: rest.map(signedOutput), context };
+}
+
+/** A commitment as people and trust files write it: 64 hexadecimal digits. */
+export function commitmentText(commitment: bigint): string {
+  return commitment.toString(16).padStart(64, "0");
 }

@@ -68,18 +68,21 @@ const decodePhase1 = object({
   zkey: digest,
 });
 
-const decodeSetup = object({
-  v: oneOf(1),
-  state: oneOf(...SETUP_STATES),
-  modelDigest: digest,
-  /** SHA-256 of the circuit's `.r1cs` file. */
-  circuitDigest: digest,
-  /** `verificationKeyDigest` of the key that came out. */
-  keyDigest: digest,
-  phase1: nullable(decodePhase1),
-  contributions: array(decodeContribution, MAX_CONTRIBUTIONS),
-  beacon: nullable(decodeBeacon),
-});
+const decodeSetup = object(
+  {
+    v: oneOf(1),
+    state: oneOf(...SETUP_STATES),
+    /** SHA-256 of the circuit's `.r1cs` file. */
+    circuitDigest: digest,
+    /** `verificationKeyDigest` of the key that came out. */
+    keyDigest: digest,
+    phase1: nullable(decodePhase1),
+    contributions: array(decodeContribution, MAX_CONTRIBUTIONS),
+    beacon: nullable(decodeBeacon),
+  },
+  // What the circuit was compiled from, one of the two: a model, or the architecture of models whose weights are private.
+  { modelDigest: digest, architectureDigest: digest },
+);
 
 /** A parsed `setup.json`. */
 export type Setup = Decoded<typeof decodeSetup>;
@@ -89,6 +92,16 @@ export type Contribution = Setup["contributions"][number];
 
 /** The beacon of a setup: a contribution whose factor everybody can compute, after which nobody chooses any more. */
 export type Beacon = NonNullable<Setup["beacon"]>;
+
+/** What a circuit was compiled from: one model, or the architecture of all models whose weights are private. */
+export type SetupSubject = { readonly modelDigest: Sha256Digest } | { readonly architectureDigest: Sha256Digest };
+
+/** Whether `setup` is of `subject`. */
+export function isSetupOf(setup: Setup, subject: SetupSubject): boolean {
+  const [model, architecture] =
+    "modelDigest" in subject ? [subject.modelDigest, undefined] : [undefined, subject.architectureDigest];
+  return setup.modelDigest === model && setup.architectureDigest === architecture;
+}
 
 /** What every step leaves. */
 export type SetupStep = Pick<Contribution, "previous" | "next" | "zkey" | "delta1" | "delta2">;
@@ -104,6 +117,9 @@ function refuse(reason: string): never {
 export function decodeSetupDocument(value: JsonValue | undefined, place = "setup"): Setup {
   const setup = decodeSetup(value, place);
   const { state, phase1, contributions, beacon } = setup;
+  if ((setup.modelDigest === undefined) === (setup.architectureDigest === undefined)) {
+    refuse("it is of one model or of one architecture");
+  }
   if (state === "dev-insecure") {
     if (phase1 !== null || contributions.length > 0 || beacon !== null) refuse("a `dev-insecure` key has no transcript");
     return setup;
@@ -158,7 +174,7 @@ export function transcriptDigest(setup: Setup): Sha256Digest {
 }
 
 /** The setup of a key that whoever ran the setup can forge under. */
-export function devSetup(digests: Pick<Setup, "modelDigest" | "circuitDigest" | "keyDigest">): Setup {
+export function devSetup(digests: SetupSubject & Pick<Setup, "circuitDigest" | "keyDigest">): Setup {
   return { v: 1, state: "dev-insecure", ...digests, phase1: null, contributions: [], beacon: null };
 }
 

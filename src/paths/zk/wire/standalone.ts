@@ -37,7 +37,7 @@ const decodeStandalone = object({
   kind: oneOf(KIND),
   modelDigest: digest,
   nonce: hexBytes(NONCE_BYTES),
-  /** The commitment to the input, the outputs, and the context, in this order. */
+  /** The commitment to the input, that to the weights where the setup is of an architecture, the outputs, and the context. */
   publicSignals: signals,
   proof,
   verificationKey: key,
