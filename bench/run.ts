@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { evidenceSuite } from "./evidence/suite.ts";
 import { floorSuite } from "./floor/suite.ts";
 import { killPrograms } from "./program.ts";
 import { type BenchOptions, repository, type Suite } from "./suite.ts";
@@ -13,6 +14,7 @@ const suites: Readonly<Record<string, Suite<object>>> = {
   tee: teeSuite as Suite<object>,
   floor: floorSuite as Suite<object>,
   zk: zkSuite as Suite<object>,
+  evidence: evidenceSuite as Suite<object>,
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(suites).join("|")} [--seconds N] [--model FILE.onnx [--shape 1,3,48,320]]

@@ -1,12 +1,12 @@
 /**
- * `npm run fuzz -- TARGET --seconds N [--seed S] [--result FILE] [--out DIR]` runs a campaign; `npm run fuzz -- replay FILE`
- * judges one kept case again. Exit code 0 where nothing failed.
+ * `npm run fuzz -- TARGET --seconds N [--seed S] [--subjects NAME,...] [--result FILE] [--out DIR]` runs a campaign, on some
+ * subjects of the target only where they are named; `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import buildPrograms from "../global-setup.ts";
-import type { FuzzTarget } from "./fuzz-target.ts";
+import type { FuzzTarget, OpenTarget } from "./fuzz-target.ts";
 import { type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
 import { fuzzTargets } from "./targets.ts";
 
@@ -47,13 +47,22 @@ function summary(target: string, seed: number, seconds: number, result: Campaign
   return { target, seed, seconds, node: process.version, ...rest, outcomes, failures: kept, numbers };
 }
 
+/** The target with the named subjects alone. */
+function narrowed(open: OpenTarget, names: string | undefined): OpenTarget {
+  if (names === undefined) return open;
+  const wanted = names.split(",");
+  const missing = wanted.filter((name) => !open.subjects.some((subject) => subject.name === name));
+  if (missing.length > 0) throw new Error(`no subject ${missing.join(", ")} in this target`);
+  return { ...open, subjects: open.subjects.filter(({ name }) => wanted.includes(name)) };
+}
+
 async function campaign(name: string | undefined, flags: Record<string, string | undefined>): Promise<number> {
   const target = targetOf(name);
   const seed = Number(flags["seed"] ?? Date.now() % 2 ** 32);
   const seconds = Number(flags["seconds"] ?? 20);
   if (!Number.isSafeInteger(seed) || !(seconds > 0)) throw new Error("--seed wants a whole number, --seconds a positive one");
   console.log(`fuzz ${target.name}: seed ${seed}, ${seconds} s`);
-  const open = await target.open();
+  const open = narrowed(await target.open(), flags["subjects"]);
   try {
     const result = await runCampaign(open, { seed, seconds, minCases: 1, maxFailures: MAX_FAILURES });
     const text = JSON.stringify(summary(target.name, seed, seconds, result, open.numbers()), null, 2);
@@ -88,7 +97,13 @@ async function replay(file: string | undefined): Promise<number> {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string" }, seed: { type: "string" }, result: { type: "string" }, out: { type: "string" } },
+  options: {
+    seconds: { type: "string" },
+    seed: { type: "string" },
+    subjects: { type: "string" },
+    result: { type: "string" },
+    out: { type: "string" },
+  },
 });
 const [command, file] = positionals;
 buildPrograms();

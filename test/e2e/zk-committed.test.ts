@@ -274,6 +274,6 @@ describe("a gateway with a model of private weights", () => {
     expect(audited.checks.find(({ id }) => id === "zk.weights-recomputed")?.status).toBe("pass");
     expect(audited.checks.find(({ id }) => id === "zk.circuit-recompiled")?.status).toBe("pass");
     const [, form] = await readPackage(at("models", "one"));
-    expect(claims).toContain(form?.model.name ?? "?");
+    expect(claims).toContain(form?.model.digest ?? "no model");
   }, 120_000);
 });

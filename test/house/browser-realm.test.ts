@@ -1,10 +1,9 @@
 /** The auditor's library in a realm that has only web globals: no Node, no network. */
 import { fileURLToPath } from "node:url";
-import { createContext, runInContext } from "node:vm";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBundle } from "../fixtures/bundle.ts";
+import { bundleForBrowser, createWebRealm } from "../fixtures/web-realm.ts";
 
 const VERIFY_INDEX = fileURLToPath(new URL("../../src/verify/index.ts", import.meta.url));
 const MAX_GZIP_BYTES = 160_000;
@@ -13,56 +12,6 @@ const MAX_GZIP_BYTES = 160_000;
 interface RealmVerdict {
   readonly outcome: string;
   readonly code: string | null;
-}
-
-/** One script for a browser, from `contents` or from the file `entry`. Rejects if it reaches a Node module. */
-async function bundleForBrowser(source: { entry: string } | { contents: string }): Promise<string> {
-  const result = await build({
-    ...("entry" in source ? { entryPoints: [source.entry] } : { stdin: { contents: source.contents, loader: "ts" as const } }),
-    bundle: true,
-    format: "iife",
-    globalName: "triseal",
-    platform: "browser",
-    target: "es2022",
-    minify: true,
-    write: false,
-    logLevel: "silent",
-  });
-  return result.outputFiles[0]?.text ?? "";
-}
-
-/** A realm with web globals only. Typed arrays are the host's, as a page shares them with its own web APIs. */
-function createWebRealm(): { run(code: string): unknown; fetched: string[] } {
-  const fetched: string[] = [];
-  const fetch = (target: string): never => {
-    fetched.push(target);
-    throw new Error("no network here");
-  };
-  const web = {
-    AbortController,
-    AbortSignal,
-    atob,
-    btoa,
-    crypto,
-    queueMicrotask,
-    structuredClone,
-    TextDecoder,
-    TextEncoder,
-    URL,
-  };
-  const arrays = {
-    ArrayBuffer,
-    BigInt64Array,
-    BigUint64Array,
-    DataView,
-    Float32Array,
-    Float64Array,
-    Int32Array,
-    Uint8Array,
-    Uint32Array,
-  };
-  const context = createContext({ ...web, ...arrays, fetch });
-  return { run: (code) => runInContext(code, context) as unknown, fetched };
 }
 
 describe("a realm with only web globals", () => {

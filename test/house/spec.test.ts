@@ -3,11 +3,23 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { CheckTable } from "../../src/core/check.ts";
+import { evidenceChecks } from "../../src/paths/tee/evidence/appraisal/evidence-checks.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
 import { verifyChecks } from "../../src/verify/check-table.ts";
 
-const SPEC = readFileSync(fileURLToPath(new URL("../../src/receipt/SPEC.md", import.meta.url)), "utf8");
+const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+const SPEC = read("src/receipt/SPEC.md");
+const EVIDENCE = read("src/paths/tee/evidence/EVIDENCE.md");
+
+/** The rows of a table between two marks, without padding. */
+function tableBetween(text: string, mark: string): readonly string[] {
+  return text
+    .slice(text.indexOf(`<!-- ${mark}:begin -->`), text.indexOf(`<!-- ${mark}:end -->`))
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) => line.replace(/ +\|/g, " |"));
+}
 
 function rows(table: CheckTable): readonly string[] {
   return Object.entries(table).map(
@@ -18,11 +30,15 @@ function rows(table: CheckTable): readonly string[] {
 
 describe("src/receipt/SPEC.md", () => {
   it("lists exactly the checks of the verifier and of the shipped paths, in their order", () => {
-    const table = SPEC.slice(SPEC.indexOf("<!-- checks:begin -->"), SPEC.indexOf("<!-- checks:end -->"));
-    const between = table
-      .split("\n")
-      .filter((line) => line.startsWith("| `"))
-      .map((line) => line.replace(/ +\|/g, " |"));
-    expect(between).toEqual([...rows(verifyChecks), ...rows(teeChecks), ...rows(zkChecks)]);
+    expect(tableBetween(SPEC, "checks")).toEqual([...rows(verifyChecks), ...rows(teeChecks), ...rows(zkChecks)]);
+  });
+});
+
+describe("src/paths/tee/evidence/EVIDENCE.md", () => {
+  it("lists exactly the checks of hardware evidence, in the order that decides the answer", () => {
+    const expected = Object.entries(evidenceChecks).map(
+      ([id, { code, states, basis }]) => `| \`${id}\` | \`${code}\` | ${states} | ${basis} |`,
+    );
+    expect(tableBetween(EVIDENCE, "evidence-checks")).toEqual(expected);
   });
 });

@@ -27,8 +27,8 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a pending leg": pendingLegs,
   "stray parts": strayParts,
   "a false proof": zkAttacks,
-  "a second leg": twoLegAttacks,
   "a false proof of private weights": zkCommittedAttacks,
+  "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
   "a false statement": statementAttacks,
 };

@@ -47,16 +47,15 @@ export function responseOf(
 /** The leg of a proven run about an exchange, with the documents that it cites. */
 export function legOf(
   request: BoundRequest,
-  { circuit, circuitDigest, keyBytes, keyDigest, setupBytes, prover }: ProvingModel,
+  { circuit: { weights }, circuitDigest, keyBytes, keyDigest, setupBytes, prover }: ProvingModel,
   { id }: InferenceRequest,
   { outputs, publicSignals, proof }: ProvenRun,
   response: Uint8Array,
 ): ConfirmingLeg {
   const setupDigest = digestOf(setupBytes);
   const binding = makeBinding(request.context, digestOf(request.body), digestOf(response));
-  const { weights } = circuit;
-  const architecture = weights === null ? {} : { architectureDigest: weights.architectureDigest };
-  const cited = { circuitDigest, keyDigest, setupDigest, ...architecture };
+  const hidden = weights === null ? {} : { architectureDigest: weights.architectureDigest };
+  const cited = { circuitDigest, keyDigest, setupDigest, ...hidden };
   return {
     bytes: encodeZkLeg({ v: 1, binding, proof, publicSignals, ...cited, prover: prover.kind }),
     mediaType: ZK_LEG_TYPE,

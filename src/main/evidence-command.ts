@@ -1,0 +1,79 @@
+/** `triseal evidence`: appraises evidence offline. Reads files and nothing else; the clock and the roots are those of the case. */
+import type { Command } from "commander";
+import { isTrisealError } from "../core/errors.ts";
+import { formatTime } from "../core/time.ts";
+import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
+import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
+import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
+import { OUTCOME_EXIT } from "./exit-code.ts";
+import { readNamed } from "./zk/refusing.ts";
+
+interface VerifyFlags {
+  readonly case: string;
+  readonly json?: true;
+}
+
+function verdictLines({ verdict, code, at, anchors, checks, claims }: CaseVerdict): string {
+  const failed = checks.filter(({ status }) => status !== "pass");
+  const lines = [
+    verdict === "accept" ? "ACCEPTED" : `REJECTED  ${code}`,
+    `judged as of ${formatTime(at)}, which the case names; roots: ${anchors === "case" ? "those of the case" : "built-in"}`,
+    ...failed.map(({ status, message, code: failure }) => `  ${status === "fail" ? "FAIL" : "skip"} ${message} [${failure}]`),
+    JSON.stringify(claims, null, 2),
+  ];
+  return lines.join("\n");
+}
+
+function report(exit: number, flags: { readonly json?: true }, answer: Readonly<Record<string, string>>, line: string): void {
+  if (flags.json) console.log(JSON.stringify(answer));
+  else console.error(`triseal: ${line}`);
+  process.exitCode = exit;
+}
+
+async function verify(flags: VerifyFlags): Promise<void> {
+  try {
+    const document = await readCaseDocument(flags.case);
+    const unknown = unknownKind(caseKinds(document));
+    if (unknown !== null) {
+      const message = `evidence of kind \`${unknown}\` is not appraised by this version`;
+      report(OUTCOME_EXIT.unsupported, flags, { verdict: "unsupported", message }, message);
+      return;
+    }
+    const verdict = await judgeCase(await decodeCaseDocument(document, flags.case));
+    console.log(flags.json ? JSON.stringify(verdict) : verdictLines(verdict));
+    process.exitCode = verdict.verdict === "accept" ? OUTCOME_EXIT.accepted : OUTCOME_EXIT.rejected;
+  } catch (error) {
+    if (!isTrisealError(error)) throw error;
+    report(OUTCOME_EXIT.malformed, flags, { verdict: "malformed", message: error.message }, `the case: ${error.message}`);
+  }
+}
+
+async function show(file: string, flags: { readonly json?: true }): Promise<void> {
+  try {
+    const shown = showEvidence(await readNamed(file));
+    console.log(flags.json ? JSON.stringify(shown) : shownLines(shown).join("\n"));
+  } catch (error) {
+    if (!isTrisealError(error)) throw error;
+    const { code, message } = error;
+    const exit = code === "EVIDENCE_UNSUPPORTED" ? OUTCOME_EXIT.unsupported : OUTCOME_EXIT.malformed;
+    report(exit, flags, { code, message }, `${code}: ${message}`);
+  }
+}
+
+/** Adds `evidence` to the command line. */
+export function addEvidenceCommand(program: Command): void {
+  const evidence = program.command("evidence").description("hardware evidence: appraised offline");
+  evidence
+    .command("verify")
+    .description("appraise the evidence of a case file, with the clock, policy and roots that it names")
+    .requiredOption("--case <file>", "case file; the paths in it are relative to it")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 accepted, 10 rejected, 20 kind not supported, 30 malformed case, 1 anything else.")
+    .action(verify);
+  evidence
+    .command("show <file>")
+    .description("print a report, quote, certificate or collateral readably; verifies nothing")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 shown, 20 kind not known, 30 malformed, 1 anything else.")
+    .action(show);
+}

@@ -1,0 +1,27 @@
+import type { EvidenceKind } from "./appraisal/appraiser.ts";
+import { azureSnpVtpm, azureTdxVtpm } from "./azure/appraise.ts";
+import { nitro } from "./nitro/appraise.ts";
+import { nras } from "./nras/appraise.ts";
+import { nvidiaGpu } from "./nvidia-gpu/appraise.ts";
+import { nvidiaRim } from "./nvidia-rim/appraise.ts";
+import { sevSnp } from "./sev-snp/appraise.ts";
+import { tdx } from "./tdx/appraise.ts";
+import { tpm2 } from "./tpm2/appraise.ts";
+
+/** Every kind of evidence that can be appraised on its own. A new kind is one line here. */
+export const evidenceKinds: readonly EvidenceKind[] = [
+  sevSnp,
+  tdx,
+  nvidiaGpu,
+  nvidiaRim,
+  nras,
+  nitro,
+  tpm2,
+  azureSnpVtpm,
+  azureTdxVtpm,
+];
+
+/** The kind of that name, or null where this version has none. */
+export function kindOf(name: string): EvidenceKind | null {
+  return evidenceKinds.find(({ kind }) => kind === name) ?? null;
+}

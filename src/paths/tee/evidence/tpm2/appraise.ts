@@ -1,0 +1,58 @@
+/** Appraises a quote of a TPM 2.0 whose key nobody endorses yet. */
+import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { Findings } from "../appraisal/findings.ts";
+import { bytesOf, certificatesOf, requiredPart } from "../appraisal/roles.ts";
+import { judgeChain } from "../x509/chain.ts";
+import { type BootEvent, hasTrueData, leadsTo, MAX_BOOT_LOG_BYTES, parseBootLog } from "./boot-log.ts";
+import { type JudgedTpmQuote, judgeTpmQuote, parseSpki, readTpmQuote, TPM_QUOTE_MUST_PASS, tpmClaims } from "./judge-quote.ts";
+import { parseTpmPolicy, type TpmPolicy } from "./policy.ts";
+
+const MAX_KEY_BYTES = 8192;
+const ROLES = { quote: "quote", signature: "signature", pcrs: "pcrs" };
+
+/** An endorsement key cannot sign quotes, so its certificate says nothing of the attestation key. It is judged where it is given. */
+async function judgeEndorsementKey({ endorsements, anchors, at }: EvidenceInputs, findings: Findings): Promise<void> {
+  const leaf = certificatesOf(endorsements, "ekCert", findings);
+  const chain = certificatesOf(endorsements, "chain", findings);
+  if (leaf === null || chain === null || leaf.length + chain.length === 0) return;
+  await judgeChain([...leaf, ...chain], anchors, at, findings, "EK chain");
+}
+
+function readBootLog({ evidence }: EvidenceInputs, findings: Findings): readonly BootEvent[] | null {
+  return findings.read("`eventLog`", () => {
+    const bytes = bytesOf(evidence, "eventLog", MAX_BOOT_LOG_BYTES);
+    return bytes === null ? null : parseBootLog(bytes);
+  });
+}
+
+async function judgeBootLog(log: readonly BootEvent[], { pcrs }: JudgedTpmQuote, findings: Findings): Promise<void> {
+  findings.expect("event-log.replays", await leadsTo(log, pcrs), "quoted registers");
+  findings.expect("event-log.replays", await hasTrueData(log), "digests of events that are measured as they are shown");
+}
+
+async function appraise(inputs: EvidenceInputs, policy: TpmPolicy): Promise<EvidenceAppraisal> {
+  const findings = new Findings();
+  const { evidence } = inputs;
+  const spki = requiredPart(findings, "akPublic", (name) => bytesOf(evidence, name, MAX_KEY_BYTES));
+  const key = spki === null ? null : findings.read("`akPublic`", () => parseSpki(spki));
+  const read = readTpmQuote(evidence, ROLES, key, findings);
+  const log = readBootLog(inputs, findings);
+  await judgeEndorsementKey(inputs, findings);
+  const judged = await judgeTpmQuote(read, key, policy, findings);
+  findings.expect("evidence.bound", !policy.requireAkBinding, "an endorsement of the attestation key");
+  if (judged !== null && log !== null) await judgeBootLog(log, judged, findings);
+  if (judged === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
+  const bonds = { ...NO_BONDS, reportData: judged.quote.extraData };
+  return { checks: findings.all(), claims: { hardwareBacked: false, ...tpmClaims(judged) }, bonds };
+}
+
+/** Quotes of a TPM 2.0. No vendor's root is built in: without a named one, a certificate that is given is not trusted. */
+export const tpm2 = evidenceKind({
+  kind: "tpm2",
+  evidenceRoles: ["quote", "signature", "akPublic", "pcrs", "eventLog"],
+  endorsementRoles: ["ekCert", "chain"],
+  roots: () => [],
+  parsePolicy: parseTpmPolicy,
+  appraise,
+  mustPass: [...TPM_QUOTE_MUST_PASS, "evidence.bound"],
+});
