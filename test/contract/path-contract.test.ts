@@ -76,7 +76,7 @@ runPathContract({
     const limits = { workers: 1, memoryMib: 2048, maxQueued: 8 };
     const models = await openProvingModels([source], programs, limits);
     return {
-      path: createZkPath({ models, claims: [], timeoutMs: 60_000, maxTensorElements: 1000 }),
+      path: createZkPath({ models, claims: [], timeoutMs: 60_000, maxTensorElements: 1000, statement: null }),
       model: form.model,
       body: (parameters) => {
         const id = encodeHex(crypto.getRandomValues(new Uint8Array(16)));

@@ -22,15 +22,18 @@ import type {
   PathRoute,
   Readiness,
   ServedModel,
+  StatementSource,
 } from "../../path.ts";
 import type { Witness } from "../compile/witness.ts";
 import { evidenceTypeOf } from "../evidence/proven-statement.ts";
 import { zkError } from "../wire/codes.ts";
 import { contextOf } from "../wire/context.ts";
 import { callerProofRoutes } from "./caller-proofs.ts";
+import { documentRoute } from "./caller-routes.ts";
 import { answeredOutputs, answeredSalt, legOf, type ProvenRun, responseOf } from "./proven-run.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";
+import { type StatementOptions, statementRoutes, statementSource } from "./statements.ts";
 
 /** Bytes of a salt that the path makes: 128 bits. */
 const SALT_BYTES = 16;
@@ -47,6 +50,8 @@ export interface ZkPathOptions {
   /** Longest that one request may take, in a queue and in a prover. */
   readonly timeoutMs: number;
   readonly maxTensorElements: number;
+  /** What threshold statements are taken with; null where none are. */
+  readonly statement: StatementOptions | null;
 }
 
 interface ReadRequest {
@@ -61,12 +66,20 @@ class ZkInference implements InferencePath {
   readonly attestedUpstream = false;
   readonly sealed = null;
   readonly routes: readonly PathRoute[];
+  readonly statements?: StatementSource;
   private readonly options: ZkPathOptions;
   private closed = false;
 
   constructor(options: ZkPathOptions) {
     this.options = options;
-    this.routes = callerProofRoutes(options.models);
+    const { models, statement } = options;
+    const stated = statement === null ? [] : [statement.key];
+    this.routes = [
+      ...callerProofRoutes(models),
+      ...(statement === null ? [] : statementRoutes(statement)),
+      documentRoute([...models, ...stated]),
+    ];
+    if (statement !== null) this.statements = statementSource(statement);
   }
 
   models(): readonly ServedModel[] {
