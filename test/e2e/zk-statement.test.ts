@@ -81,7 +81,7 @@ describe("a proven threshold", () => {
     ]).toEqual([false, false]);
     // Another tenant gains nothing by it.
     expect((await ask(receiptId, other.key)).json["code"]).toBe("STATEMENT_UNKNOWN");
-  }, 120_000);
+  }, 240_000);
 
   it("is not enough where policy asks for more than was proven", async () => {
     const { stdout } = await state("999999");
