@@ -102,7 +102,7 @@ describe.skipIf(!hasCargo())("a ceremony", () => {
     const architecture = await readFile(at("party", "architecture.json"), "utf8");
     await writeFile(
       at("party", "architecture.json"),
-      architecture.replace('"max":255', '"max":127').replace(/"biasBits":\d+/, '"biasBits":16'),
+      architecture.replace('"max":255', '"max":127').replace(/"biasBits":\d+/, '"biasBits":15'),
     );
     const fooled = await zk("contribute", at("party"), "--name", "dave", "--key", at("dave.seed"), ...powers);
     expect([fooled.code, fooled.stderr]).toEqual([10, expect.stringContaining("ZK_SETUP_INVALID")]);
