@@ -6,7 +6,7 @@
 const NOBLE = ["@noble/curves", "@noble/hashes"];
 const EVIDENCE = {
   own: ["core", "receipt", "trust", "model", "path", "paths/$1/wire"],
-  packages: [...NOBLE, "@peculiar/x509", "jose", "cborg", "zod"],
+  packages: [...NOBLE, "zod"],
 };
 const CLIENT = { own: [...EVIDENCE.own, "paths/$1/evidence"], packages: EVIDENCE.packages };
 const SERVER = {
