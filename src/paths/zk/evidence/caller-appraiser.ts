@@ -1,5 +1,4 @@
 /** The auditor's side of a proof that a caller made on its own machine, and submitted under a challenge of the gateway. */
-import { Checklist } from "../../../core/check.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import {
   CALLER_CONTEXT,
@@ -11,10 +10,9 @@ import {
 } from "../wire/caller-proof.ts";
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
-import { parseSubmittedLeg, type SubmittedLeg } from "../wire/submitted-leg.ts";
-import { zkChecks } from "./check-table.ts";
-import { appraiseProven, blobOf, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
-import { parseZkTrust } from "./trust-section.ts";
+import type { SubmittedLeg } from "../wire/submitted-leg.ts";
+import { appraiseProven, evidenceTypeOf, type ProvenClaims } from "./proven-statement.ts";
+import { readSubmission } from "./submission.ts";
 
 /** Appraises legs whose context is that of a caller's proof. Offline. */
 export const callerProofAppraiser: Appraiser = {
@@ -26,24 +24,14 @@ export const callerProofAppraiser: Appraiser = {
 };
 
 function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
-  const checks: ZkChecklist = new Checklist(zkChecks);
-  const trust = checks.attempt("zk.section-readable", "assertion", () => parseZkTrust(inputs.trust));
-  if (trust !== null) checks.expect("zk.section-readable", true, "assertion");
-  const leg = checks.attempt("zk.leg-readable", "assertion", () => parseSubmittedLeg(CALLER_CONTEXT, bytes));
-  if (leg === null) return { checks: checks.all(), claims: null };
-  checks.expect("zk.leg-readable", true, "assertion");
-  const submitted = checks.attempt("zk.submission-readable", "assertion", () => {
-    const document = parseCallerProof(blobOf(inputs, leg.requestDigest));
-    return { document, stated: readSignals(document.publicSignals, false) };
+  const { checks, trust, read } = readSubmission(CALLER_CONTEXT, bytes, inputs, (submitted) => {
+    const proof = parseCallerProof(submitted);
+    return { proof, stated: readSignals(proof.publicSignals, false) };
   });
-  if (submitted === null) {
-    // Cited all the same.
-    for (const cited of [leg.keyDigest, leg.setupDigest]) inputs.blob(cited);
-    return { checks: checks.all(), claims: null };
-  }
-  checks.expect("zk.submission-readable", true, "assertion");
-  const { document, stated } = submitted;
-  const { modelDigest, proof, publicSignals } = document;
+  if (read === null) return { checks: checks.all(), claims: null };
+  const { leg, document } = read;
+  const { stated } = document;
+  const { modelDigest, proof, publicSignals } = document.proof;
   // Callers prove with baked weights alone: with private ones they would be the provers, who have them.
   const statement = {
     ...leg,
@@ -52,10 +40,10 @@ function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisa
     proof,
     publicSignals,
     stated,
-    context: callerContext(document),
+    context: callerContext(document.proof),
   };
   const proven = appraiseProven(statement, trust, inputs, checks);
-  return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, document, proven) };
+  return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, document.proof, proven) };
 }
 
 function claimsOf(leg: SubmittedLeg, document: CallerProof, { stated, setup, correctness }: ProvenClaims): LegClaims {

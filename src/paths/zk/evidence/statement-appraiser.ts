@@ -1,5 +1,5 @@
 /** The auditor's side of a threshold statement: in its own receipt, and wherever a later receipt cites it. */
-import { Checklist, weaker } from "../../../core/check.ts";
+import { weaker } from "../../../core/check.ts";
 import { holdsUntil } from "../../../core/time.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
@@ -14,10 +14,10 @@ import {
   THRESHOLD_STATEMENT,
   verifyCredential,
 } from "../wire/statement.ts";
-import { parseSubmittedLeg, type SubmittedLeg } from "../wire/submitted-leg.ts";
-import { zkChecks } from "./check-table.ts";
-import { appraiseProven, blobOf, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
-import { parseZkTrust, type ZkTrust } from "./trust-section.ts";
+import type { SubmittedLeg } from "../wire/submitted-leg.ts";
+import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
+import { readSubmission } from "./submission.ts";
+import type { ZkTrust } from "./trust-section.ts";
 
 /** Appraises legs of threshold statements. Offline. */
 export const statementAppraiser: Appraiser = {
@@ -37,21 +37,9 @@ export function statementFacts({ threshold, signed }: Statement): Readonly<Recor
 function appraiseStatement(bytes: Uint8Array, given: AppraisalInputs): Appraisal {
   // Wherever a statement is cited, its key is that of the statement and not of the receipt's model.
   const inputs = { ...given, model: THRESHOLD_STATEMENT.name };
-  const checks: ZkChecklist = new Checklist(zkChecks);
-  const trust = checks.attempt("zk.section-readable", "assertion", () => parseZkTrust(inputs.trust));
-  if (trust !== null) checks.expect("zk.section-readable", true, "assertion");
-  const leg = checks.attempt("zk.leg-readable", "assertion", () => parseSubmittedLeg(STATEMENT_CONTEXT, bytes));
-  if (leg === null) return { checks: checks.all(), claims: null };
-  checks.expect("zk.leg-readable", true, "assertion");
-  const statement = checks.attempt("zk.submission-readable", "assertion", () =>
-    parseStatement(blobOf(inputs, leg.requestDigest)),
-  );
-  if (statement === null) {
-    // Cited all the same.
-    for (const cited of [leg.keyDigest, leg.setupDigest]) inputs.blob(cited);
-    return { checks: checks.all(), claims: null };
-  }
-  checks.expect("zk.submission-readable", true, "assertion");
+  const { checks, trust, read } = readSubmission(STATEMENT_CONTEXT, bytes, inputs, parseStatement);
+  if (read === null) return { checks: checks.all(), claims: null };
+  const { leg, document: statement } = read;
   if (trust !== null) appraiseCredential(statement, trust, inputs, checks);
   const publicSignals = statementSignals(statement);
   const [inputCommitment, , , , , context] = publicSignals;
