@@ -1,10 +1,7 @@
 /** Kills a real gateway again and again while callers use it, and checks after each kill that nothing acknowledged is lost or doubled. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { stringify } from "yaml";
 import { TrisealClient } from "../../src/client/index.ts";
 import { digestHex, digestOf } from "../../src/core/digest.ts";
@@ -16,6 +13,7 @@ import { parseTrust, type Trust, verifyBundle } from "../../src/verify/index.ts"
 import { clock, copyFolder } from "../e2e/gateway-harness.ts";
 import { repository } from "../e2e/gateway-process.ts";
 import { loggedReceipts } from "../e2e/logged-receipt.ts";
+import { freePort, type Place, type RunningChild, startChild } from "./killed-gateway.ts";
 import { KILL_POINTS, type KillOrder, type KillPoint } from "./killing-files.ts";
 
 /** How a campaign runs. */
@@ -67,22 +65,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-/** A folder, a configuration with one small model, and an address that every gateway of the campaign has. */
-interface Place {
-  readonly folder: string;
-  readonly dataDir: string;
-  readonly configFile: string;
-  readonly port: number;
-}
-
+/** One small model. */
 async function makePlace(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-kill-"));
   const configFile = join(folder, "triseal.config.yaml");
@@ -90,28 +73,6 @@ async function makePlace(): Promise<Place> {
   const workers = { jurisdiction: "EU", concurrency: 1 };
   await writeFile(configFile, stringify({ log: { origin: ORIGIN }, modelsDir: join(folder, "models"), workers }));
   return { folder, dataDir: join(folder, "data"), configFile, port: await freePort() };
-}
-
-interface RunningChild {
-  readonly ready: Promise<boolean>;
-  /** The signal that ended it, or its exit code with what it said. */
-  readonly ended: Promise<string>;
-  stop(): void;
-}
-
-function startChild({ configFile, dataDir, port }: Place, order: KillOrder): RunningChild {
-  const main = join(repository, "test", "campaign", "kill-gateway.ts");
-  const args = ["--import", "tsx", main, configFile, dataDir, String(port), JSON.stringify(order)];
-  const child = spawn(process.execPath, args, { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
-  });
-  const ended = new Promise<string>((resolve) =>
-    child.once("close", (code, signal) => resolve(signal ?? `exit ${code}: ${said}`)),
-  );
-  const line = new Promise<boolean>((resolve) => createInterface({ input: child.stdout }).once("line", () => resolve(true)));
-  return { ready: Promise.race([line, ended.then(() => false)]), ended, stop: () => child.kill("SIGKILL") };
 }
 
 /** A call that was answered. */

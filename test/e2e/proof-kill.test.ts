@@ -1,14 +1,12 @@
 /** A gateway that is killed around the one append that completes a receipt: the proof is made, and its supplement is lost or not, never doubled. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { verifyLog } from "../../src/main/verify-log.ts";
 import { parseTrust, verifyBundle } from "../../src/verify/index.ts";
+import { freePort, type Place, type RunningChild, startChild } from "../campaign/killed-gateway.ts";
 import type { KillPoint } from "../campaign/killing-files.ts";
 import { clock, copyFolder, heldBack } from "./gateway-harness.ts";
 import { repository, until } from "./gateway-process.ts";
@@ -27,23 +25,8 @@ rules:
     mode: { zk: async, deadline: 10m }
 `;
 
-interface Place {
-  readonly folder: string;
-  readonly dataDir: string;
-  readonly configFile: string;
-  readonly port: number;
-}
-
 let place: Place;
 let input: readonly number[];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 beforeEach(async () => {
   ({ input } = await heldBack(MODEL, 6));
@@ -65,22 +48,10 @@ beforeEach(async () => {
 afterEach(() => rm(place.folder, { recursive: true, force: true }));
 
 /** Starts a gateway that dies at the ordered passage, once it answers. */
-async function start(point: KillPoint, passage: number): Promise<{ readonly ended: Promise<string>; stop(): void }> {
-  const main = join(repository, "test", "campaign", "kill-gateway.ts");
-  const order = JSON.stringify({ point, passage });
-  const args = ["--import", "tsx", main, place.configFile, place.dataDir, String(place.port), order];
-  const child = spawn(process.execPath, args, { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
-  });
-  const ended = new Promise<string>((resolve) =>
-    child.once("close", (code, signal) => resolve(signal ?? `exit ${code}: ${said}`)),
-  );
-  const line = new Promise<true>((resolve) => createInterface({ input: child.stdout }).once("line", () => resolve(true)));
-  const ready = await Promise.race([line, ended]);
-  if (ready !== true) throw new Error(`the gateway did not start: ${ready}`);
-  return { ended, stop: () => child.kill("SIGKILL") };
+async function start(point: KillPoint, passage: number): Promise<RunningChild> {
+  const child = startChild(place, { point, passage });
+  if (!(await child.ready)) throw new Error(`the gateway did not start: ${await child.ended}`);
+  return child;
 }
 
 async function call(path: string, init: RequestInit = {}): Promise<Response> {
