@@ -8,15 +8,15 @@ import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts
 import { callerFacts } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
 import { inStage } from "../core/stage.ts";
-import { type Clock, holdsUntil } from "../core/time.ts";
+import { holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
 import { receiptDigest } from "../receipt/index.ts";
-import type { Trust } from "../trust/trust-file.ts";
 import type { VerifyOptions } from "../verify/index.ts";
 import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
 import { awaitLegs } from "./await-legs.ts";
 import type { Challenge, ChallengeCall } from "./challenge.ts";
-import { channelTo, type Fetch, type PinningTransport, parseBaseUrl } from "./channel.ts";
+import { channelTo, type Fetch, parseBaseUrl } from "./channel.ts";
+import type { TrisealClientOptions } from "./client-options.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -30,37 +30,15 @@ import { IntegerModels } from "./integer-models.ts";
 import { judgeAnswer, judgeReceipt, type ReceiptJudge } from "./judge-answer.ts";
 import { clearPathCodes, defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
-import { type RetryOptions, withRetries } from "./retry.ts";
+import { withRetries } from "./retry.ts";
 import { type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { SessionSource } from "./session-source.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { askChallenge, fetchDocument, type ServiceAccess, submitDocument, type WantedDocument } from "./submission.ts";
 import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
 
+export type { TrisealClientOptions } from "./client-options.ts";
 export type { VerifiedAnswer } from "./verified-answer.ts";
-
-/** How a client is set up. */
-export interface TrisealClientOptions {
-  /** Origin of the gateway, such as `https://gateway.example` or, on this machine, `http://127.0.0.1:8080`. */
-  readonly baseUrl: string;
-  readonly apiKey: string;
-  /** What this caller trusts; `parseTrust` reads it from a file. */
-  readonly trust: Trust;
-  readonly clock: Clock;
-  /** The web's `fetch` by default. It cannot pin: over TLS, whoever holds a certificate sees what is not sealed. */
-  readonly fetch?: Fetch;
-  /** In place of `fetch`: pins the TLS keys of the appraised keyset. `triseal/client/node` makes one. */
-  readonly transport?: PinningTransport;
-  /** Clients of the paths to seal for; all shipped ones by default. */
-  readonly pathClients?: readonly PathClient[];
-  /** How `infer` retries. */
-  readonly retry?: RetryOptions;
-  /**
-   * Age in seconds at which an appraisal is made anew: of a worker's session, from its `established_at`, and of the service
-   * itself. 3,600 by default; it must exceed two thirds of the gateway's `workers.maxSessionAgeSeconds`.
-   */
-  readonly maxSessionAgeSeconds?: number;
-}
 
 /** The appraised service, and the only way to it. */
 interface EstablishedService extends AppraisedService {
