@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
 interface LockEntry {
@@ -75,12 +75,32 @@ describe("package-lock.json", () => {
 });
 
 describe("documents", () => {
-  const documents = files.filter((file) => /^(?:[A-Z]+|src\/.+)\.md$/.test(file));
+  const documents = files.filter((file) => file.endsWith(".md"));
+  const slug = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-");
+  const headings = (text: string) => [...text.matchAll(/^#+ (.+)$/gm)].map((match) => slug(match[1] ?? ""));
+  /** Links of `text`, which stands in `file`, that lead to no file or no heading. */
+  const brokenLinks = (file: string, text: string): string[] =>
+    [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].flatMap(([link, place = "", heading]) => {
+      const target = place === "" ? file : join(dirname(file), place);
+      if (!existsSync(new URL(target, ROOT))) return [link];
+      return heading === undefined || headings(read(target)).includes(heading) ? [] : [link];
+    });
 
   it("name only npm scripts that exist", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     const named = documents.flatMap((file) => [...read(file).matchAll(/npm run ([a-z:]+[a-z])/g)].map((match) => match[1] ?? ""));
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  it("link only to files and headings that exist", () => {
+    expect(documents.length).toBeGreaterThan(10);
+    expect(documents.flatMap((file) => brokenLinks(file, read(file)))).toEqual([]);
+    const planted = "[a](README.md#use-it) [b](nowhere.md) [c](README.md#nowhere)";
+    expect(brokenLinks("CONTRIBUTING.md", planted)).toEqual(["](nowhere.md)", "](README.md#nowhere)"]);
   });
 
   it("carry the whole licence", () => {
