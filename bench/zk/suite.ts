@@ -27,7 +27,7 @@ const NOTES = [
   "Triseal: Groth16, one setup for each circuit; keys here are dev-insecure; weights are constants of the circuit, seen by whoever holds the proving key, or in the rows `committed` private wires under a commitment that is part of the proof; input private behind a salted commitment, which is part of the proof",
   "ezkl: Halo2 with KZG, one universal SRS (made here, insecure); weights fixed columns, seen by whoever holds the circuit; input private, output public, no commitment to the input; its key is read from disk in every proof",
   "ezkl-wasm: the npm engine, circuits made by the native ezkl of the same version",
-  "keys of both provers are made by the Rust prover; rust: all cores; snarkjs: one thread; both hold their key in memory and verify each proof, inside the time",
+  "keys of both provers are made by the Rust prover; both use all cores, hold their key in memory and verify each proof, inside the time",
   "verification of ours: in Node, key opened once; peak memory: VmHWM of the prover's process",
 ];
 

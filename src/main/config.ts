@@ -223,7 +223,7 @@ const configForm = z.strictObject({
 /** The configuration with its defaults filled in. */
 export type TrisealConfig = z.infer<typeof configForm>;
 
-/** JSON Schema of the configuration, for editors and for the reference in README. */
+/** JSON Schema of the configuration, for editors. */
 export function configJsonSchema(): JsonObject {
   return z.toJSONSchema(configForm, { io: "input" }) as JsonObject;
 }

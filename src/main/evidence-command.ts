@@ -72,7 +72,7 @@ export function addEvidenceCommand(program: Command): void {
     .action(verify);
   evidence
     .command("show <file>")
-    .description("print a report, quote, certificate or collateral readably; verifies nothing")
+    .description("print a report, quote, token, manifest, certificate or collateral readably; verifies nothing")
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExit codes: 0 shown, 20 kind not known, 30 malformed, 1 anything else.")
     .action(show);

@@ -10,7 +10,8 @@ const ASSURANCE_TABLE = [
   "tee   isolation by the worker's attested hardware; what     attestation of the measured code and model",
   "      the caller did not seal, the gateway saw",
   "fhe   TFHE encryption; the key stays with its holder        the engine's signature, re-executable bit for bit",
-  "zk    nothing against the prover, unless it is attested     the proof, if one setup contributor was honest",
+  "zk    nothing against the prover, unless it is attested     the proof, for the committed input, if one setup",
+  "                                                            contributor was honest",
 ];
 
 function headLines({ outcome, code, service, receiptId, judgedAt }: Verdict): readonly string[] {

@@ -21,7 +21,7 @@ import { addZkCommand } from "./zk-command.ts";
 useNodePrimitives();
 
 const program = new Command("triseal")
-  .description("private inference with receipts that anyone can check offline")
+  .description("an inference gateway with receipts that anyone can check offline")
   .version("0.1.0")
   .showHelpAfterError("(add --help for the options)")
   .exitOverride();

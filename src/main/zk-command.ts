@@ -1,4 +1,4 @@
-/** `triseal zk`: proofs without a server, setups, and verifiers for a chain. */
+/** `triseal zk`: proofs made on this machine, statements about balances, setups, and verifiers for a chain. */
 import type { Command } from "commander";
 import { addProofCommands } from "./zk/proof-commands.ts";
 import { addSetupCommands } from "./zk/setup-commands.ts";
@@ -7,7 +7,9 @@ import { addStatementCommands } from "./zk/statement-commands.ts";
 
 /** Adds `zk` to the command line. */
 export function addZkCommand(program: Command): void {
-  const zk = program.command("zk").description("zero-knowledge proofs of inferences: made and verified without a server");
+  const zk = program
+    .command("zk")
+    .description("zero-knowledge proofs: made here, for oneself or for a gateway, and verified; keys and ceremonies");
   addProofCommands(zk);
   addSetupCommands(zk);
   addStatementCommands(zk);

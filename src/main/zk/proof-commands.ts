@@ -1,4 +1,4 @@
-/** `triseal zk prove` and `zk verify`: proofs without a server. */
+/** `triseal zk prove` and `zk verify`: proofs without a server, and proofs that a gateway asked for. */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
