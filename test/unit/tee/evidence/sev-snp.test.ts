@@ -82,6 +82,8 @@ const signedChanges: readonly (readonly [string, ReportOptions, VekOptions, Json
   ["guest policy bit 26", { set: { [0x0b]: [0x04] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
   ["guest policy bit 63", { set: { [0x0f]: [0x80] } }, {}, {}, ["ATTRIBUTES_INVALID"]],
   ["VMPL 2 in place of 0", { set: { [0x30]: [2] } }, {}, { vmpl: 0 }, ["VMPL_MISMATCH"]],
+  ["a level that no report has", {}, {}, { vmpl: 4 }, ["VMPL_MISMATCH"]],
+  ["a floor that no report reaches", {}, {}, { minimumTcb: { microcode: 256 } }, ["TCB_OUT_OF_DATE"]],
   ["a report of version 1", { set: { [0x00]: [1] } }, {}, {}, ["UNSUPPORTED"]],
   ["a report of version 4", { set: { [0x00]: [4] } }, {}, {}, ["UNSUPPORTED"]],
   ["another signature algorithm", { set: { [0x34]: [2] } }, {}, {}, ["UNSUPPORTED"]],

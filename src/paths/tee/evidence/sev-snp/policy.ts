@@ -2,14 +2,15 @@ import { boolean, type Decoded, integer, object } from "../../../../core/decode.
 import type { JsonObject } from "../../../../core/json.ts";
 import { expected, hex, hexAlternatives, oneTrailing, orElse } from "../appraisal/policy-members.ts";
 
-const svn = expected(integer(0, 255));
+/** Not bounded to what a report can hold: a floor above that is one that no report reaches. */
+const svn = expected(integer());
 
 const decodePolicy = object({
   allowDebug: orElse(boolean, false),
   allowMigration: orElse(boolean, false),
   /** Whether a CRL must be there; one that is there is judged anyway. */
   requireRevocation: orElse(boolean, false),
-  vmpl: expected(integer(0, 3)),
+  vmpl: expected(integer()),
   reportData: expected(hex),
   minimumTcb: expected(object({ fmc: svn, bootloader: svn, tee: svn, snp: svn, microcode: svn })),
   measurements: expected(
