@@ -94,7 +94,7 @@ const NESTED = { log: ["store"], model: ["read"], client: ["node"] };
 
 /** The regular expression of a row's files. A star is one path's name: captured where it stands in `from`. */
 function filesOf(row, star) {
-  if (row === "path") return "^src/paths/(?:path|leg)\\.ts$";
+  if (row === "path") return "^src/paths/(?:path|leg|appraiser)\\.ts$";
   const folder = row.startsWith("enclave/") ? row : `src/${row}`;
   const nested = NESTED[row] === undefined ? "" : `(?!(?:${NESTED[row].join("|")})/)`;
   return `^${folder.replace("*", star)}/${nested}`;

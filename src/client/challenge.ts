@@ -27,6 +27,14 @@ export const PROOF_SUBMISSION: SubmissionKind = {
   submits: "proof",
 };
 
+/** Statements that a balance, of which a signer signed a commitment, is at least a threshold. */
+export const STATEMENT_SUBMISSION: SubmissionKind = {
+  path: "zk",
+  challenges: "statement-challenges",
+  submissions: "statements",
+  submits: "statement",
+};
+
 /** What is asked for. */
 export interface ChallengeCall {
   readonly model: string;

@@ -1,7 +1,7 @@
 /** The caller's SDK. Portable. */
 export { parseTrust, type Trust } from "../trust/trust-file.ts";
 export type { PendingLeg } from "./await-legs.ts";
-export { type Challenge, type ChallengeCall, PROOF_SUBMISSION, type SubmissionKind } from "./challenge.ts";
+export { type Challenge, type ChallengeCall, PROOF_SUBMISSION, STATEMENT_SUBMISSION, type SubmissionKind } from "./challenge.ts";
 export type { Fetch, PinningTransport } from "./channel.ts";
 export type { InferenceCall } from "./exchange.ts";
 export type { CallTensor } from "./request-body.ts";

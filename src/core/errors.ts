@@ -149,6 +149,16 @@ export const coreCodes = {
     retryable: false,
     action: "stop: whoever answers at this address does not hold a TLS key that the appraised service lists",
   },
+  STATEMENT_EXPIRED: {
+    status: 410,
+    retryable: false,
+    action: "submit the statement anew: the one that the request cites no longer holds",
+  },
+  STATEMENT_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    action: "cite the receipt of a statement that this tenant submitted, and whose signer the service still knows",
+  },
   STORE_FOREIGN: {
     status: 500,
     retryable: false,

@@ -188,13 +188,15 @@ export const decodeCallerFacts = object(
     },
     /** `caller`: the request is to be refused unless the caller itself sealed it. */
     seal: matching(/caller/, "`caller`"),
+    /** An earlier receipt of the same tenant: what was stated there is to be told to policy. */
+    statement: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
   },
 );
 
 /** The facts that a caller stated. */
 export type CallerFacts = Decoded<typeof decodeCallerFacts>;
 
-const FACT_NAMES = ["classification", "kind", "assurance", "value_usd", "seal"] as const;
+const FACT_NAMES = ["classification", "kind", "assurance", "value_usd", "seal", "statement"] as const;
 
 /**
  * The caller's facts among OIP `parameters`; other parameters are the model's and are left alone.

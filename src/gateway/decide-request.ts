@@ -5,6 +5,7 @@ import type { CallerFacts } from "../core/oip.ts";
 import { holdsUntil, type UnixSeconds } from "../core/time.ts";
 import type { ServedModel } from "../paths/path.ts";
 import { type Candidate, decide, type Fact, factsFromCaller } from "../policy/index.ts";
+import { findStatement } from "./cited-statement.ts";
 import { type Decided, decided, type ReceivedRequest } from "./exchange.ts";
 import type { ActivePolicy, GatewayOptions } from "./options.ts";
 
@@ -19,6 +20,8 @@ export interface Undecided {
   readonly submits: string | null;
 }
 
+type DecidingOptions = Pick<GatewayOptions, "policy" | "paths" | "ledger">;
+
 /** The policy in force at a moment. @throws TrisealError `POLICY_UNAVAILABLE`. */
 export function policyInForce({ policy }: Pick<GatewayOptions, "policy">, at: UnixSeconds): ActivePolicy {
   const active = policy();
@@ -28,16 +31,20 @@ export function policyInForce({ policy }: Pick<GatewayOptions, "policy">, at: Un
   return active;
 }
 
-/** The decision, under a nonce of 128 random bits. @throws TrisealError `POLICY_UNAVAILABLE`, `REQUEST_NOT_SEALED`. */
-export function decideRequest(options: Pick<GatewayOptions, "policy" | "paths">, undecided: Undecided): Decided {
+/**
+ * The decision, under a nonce of 128 random bits, also on what a cited statement shows.
+ * @throws TrisealError `POLICY_UNAVAILABLE`, `REQUEST_NOT_SEALED`, and as `findStatement`.
+ */
+export async function decideRequest(options: DecidingOptions, undecided: Undecided): Promise<Decided> {
   const { received, facts: stated, at, candidates } = undecided;
   const active = policyInForce(options, at);
   if (stated.seal === "caller" && received.sealedBy !== "caller") {
     throw new TrisealError("REQUEST_NOT_SEALED", "the request asks to be refused unless the caller sealed it");
   }
+  const statement = await findStatement(options, stated.statement, received.caller.tenant.id, at);
   const nonce = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
-  const facts = [...factsFromCaller(stated), ...gatewayFacts(options, undecided)];
-  return decided(active, decide(active.policy, { at, nonce, facts, candidates }));
+  const facts = [...factsFromCaller(stated), ...(statement?.facts ?? []), ...gatewayFacts(options, undecided)];
+  return decided(active, decide(active.policy, { at, nonce, facts, candidates }), statement);
 }
 
 function gatewayFacts({ paths }: Pick<GatewayOptions, "paths">, { received, model, submits }: Undecided): readonly Fact[] {

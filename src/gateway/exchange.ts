@@ -8,6 +8,7 @@ import type { Leg, PathAnswer, PathId } from "../paths/path.ts";
 import { type Decision, encodeDecision } from "../policy/index.ts";
 import { type Receipt, signReceipt } from "../receipt/index.ts";
 import type { Caller } from "./authenticate.ts";
+import type { CitedStatement } from "./cited-statement.ts";
 import type { PendingLegs, SignedExchange } from "./ledger.ts";
 import type { ActivePolicy } from "./options.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
@@ -29,12 +30,14 @@ export interface Decided {
   readonly decision: Decision;
   readonly decisionBytes: Uint8Array;
   readonly decisionDigest: Sha256Digest;
+  /** The statement that it also rests on; null where the request cites none. */
+  readonly statement: CitedStatement | null;
 }
 
 /** A decision with its bytes and digest. */
-export function decided(active: ActivePolicy, decision: Decision): Decided {
+export function decided(active: ActivePolicy, decision: Decision, statement: CitedStatement | null = null): Decided {
   const decisionBytes = encodeDecision(decision);
-  return { active, decision, decisionBytes, decisionDigest: digestOf(decisionBytes) };
+  return { active, decision, decisionBytes, decisionDigest: digestOf(decisionBytes), statement };
 }
 
 /** An answer with the legs of all paths that confirmed it, and those that are still to come. */
@@ -165,7 +168,7 @@ export class ReceiptWriter {
       rule_ids: made.decision.ruleIds,
       effect: made.decision.effect,
     };
-    return [received, described, policy];
+    return [received, described, ...(made.statement === null ? [] : [made.statement.event]), policy];
   }
 
   private sign(id: string, request: ReceivedRequest, events: readonly JsonObject[], servedAt: UnixSeconds): Receipt {
@@ -198,7 +201,7 @@ export class ReceiptWriter {
     const policyCites = made === null ? [] : [made.decision.policyDigest, digestOfBody(made.active.statementBytes)];
     return {
       receipt,
-      blobs: [...(made === null ? [] : [made.decisionBytes]), ...legs],
+      blobs: [...(made === null ? [] : [made.decisionBytes, ...(made.statement?.blobs ?? [])]), ...legs],
       cites: [this.identity.reportDigest, ...policyCites],
       session,
       tenant: caller.tenant.id,

@@ -165,7 +165,7 @@ export class InferService {
     return model;
   }
 
-  private decide(parsed: ParsedCall, model: CatalogModel): Decided {
+  private decide(parsed: ParsedCall, model: CatalogModel): Promise<Decided> {
     const at = this.options.clock();
     const { received, facts } = parsed;
     const sealedBody = received.sealedBy === "caller" ? received.body : undefined;

@@ -32,6 +32,13 @@ export interface PendingExchange {
   readonly response: Uint8Array;
 }
 
+/** A receipt as it was logged. */
+export interface StoredReceipt {
+  readonly tenant: string;
+  readonly document: JsonObject;
+  readonly blobs: readonly Uint8Array[];
+}
+
 /** No other text reaches the index: a database refuses some. */
 const RECEIPT_ID = /^rcpt-[0-9a-f]{32}$/;
 
@@ -158,6 +165,14 @@ export class LedgerReader {
   /** Resolves when the index holds all that was logged. @throws TrisealError `STORE_UNAVAILABLE`. */
   indexed(): Promise<void> {
     return this.receiptIndex.flush();
+  }
+
+  /** A receipt's tenant, document and what only it cites, whoever may read it; null where there is none. @throws TrisealError `STORE_UNAVAILABLE`. */
+  async stored(id: string): Promise<StoredReceipt | null> {
+    const found = RECEIPT_ID.test(id) ? await this.receiptIndex.receipt(id) : null;
+    const record = found === null ? null : await this.recordAt(found.leafIndex);
+    if (record?.receipt === undefined) return null;
+    return { tenant: record.receipt.tenant, document: receiptDocument(record), blobs: record.blobs.slice(1) };
   }
 
   /** Whether a receipt was logged, whoever may read it. @throws TrisealError `STORE_UNAVAILABLE`. */

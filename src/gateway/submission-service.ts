@@ -77,7 +77,7 @@ export class SubmissionService {
       const at = this.options.clock();
       const { submits } = route;
       const undecided = { received, facts, model, at, candidates: [candidateOf(backend)], submits };
-      made = decideRequest(this.options, undecided);
+      made = await decideRequest(this.options, undecided);
       const { decision, decisionDigest } = made;
       if (decision.effect === "deny") throw new TrisealError(decision.code ?? "POLICY_DENIED", decision.reason);
       const { tenant, keyHash } = call.caller;
@@ -127,7 +127,10 @@ export class SubmissionService {
       taken = this.take(named.nonce, named.purpose);
       const { model, facts, made } = taken;
       const context = { modelDigest: model.digest, decisionDigest: made.decisionDigest, nonce: made.decision.nonce };
-      const answer = await route.accept({ model, context, facts, body: call.body }, { signal: call.signal });
+      const answer = await route.accept(
+        { model, context, facts, tenant: taken.tenant, body: call.body },
+        { signal: call.signal },
+      );
       const receiptId = newReceiptId();
       const writer = receiptWriter(this.options, call.identity);
       const exchange = writer.answer(

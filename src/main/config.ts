@@ -131,6 +131,18 @@ const configForm = z.strictObject({
         .max(64)
         .default([])
         .describe("integer models that are answered with a proof; with --dev a key is made for each that has none"),
+      threshold: z
+        .strictObject({
+          keyDir: z
+            .string()
+            .nullable()
+            .default(null)
+            .describe("folder of model.zkey and setup.json; null makes a key with --dev"),
+          signers: z.array(z.strictObject({ name: z.string().min(1).max(128), publicKey: hexKey })).max(256),
+        })
+        .nullable()
+        .default(null)
+        .describe("{keyDir, signers: [{name, publicKey}]} takes statements `balance >= t` on what these sign; null takes none"),
       provers: z.int().min(1).max(16).default(1).describe("prover processes per model; each holds the model's whole key"),
       memoryMib: z
         .int()

@@ -11,6 +11,7 @@ import { eventOf, parseBundle } from "../receipt/index.ts";
 import { EMPTY_TRUST, parseTrust, type Trust, verifyBundle } from "../verify/index.ts";
 import { type DemoService, startDemoService } from "./demo/demo-service.ts";
 import { type HeldBackRecord, readHeldBack } from "./demo/held-back.ts";
+import { pictureOf } from "./demo/picture.ts";
 import { systemClock } from "./system-clock.ts";
 
 interface DemoFlags {
@@ -57,6 +58,7 @@ const CASES: readonly DemoCase[] = [
   },
   { model: "digits-mlp", row: 5, path: "tee", sealed: true, parameters: {} },
   { model: "digits-mlp", row: 42, path: "tee", sealed: false, parameters: {} },
+  { model: "digits-mlp", row: 5, path: "zk", sealed: false, parameters: { assurance: "proof" } },
   { model: "digits-mlp", row: 8, path: "tee", sealed: true, parameters: { classification: "secret" } },
 ];
 
@@ -138,8 +140,14 @@ async function verifies(bundle: Uint8Array, trust: Trust): Promise<boolean> {
   return trusted.outcome === "accepted" && untrusted.outcome === "rejected";
 }
 
-async function runCase(index: number, demoCase: DemoCase, client: TrisealClient, out: string, trust: Trust): Promise<DemoAnswer> {
-  const record = await readHeldBack(demoCase.model, demoCase.row, demoCase.path === "zk");
+async function runCase(
+  index: number,
+  demoCase: DemoCase,
+  record: HeldBackRecord,
+  client: TrisealClient,
+  out: string,
+  trust: Trust,
+): Promise<DemoAnswer> {
   const begun = performance.now();
   const answered = await classify(client, demoCase, record);
   const ms = Math.round((performance.now() - begun) * 10) / 10;
@@ -165,11 +173,13 @@ async function runCase(index: number, demoCase: DemoCase, client: TrisealClient,
   };
 }
 
-function printAnswer(answer: DemoAnswer): void {
+/** @param picture lines that show the input; none where it is no picture. */
+function printAnswer(answer: DemoAnswer, picture: readonly string[]): void {
   const right = answer.answer === answer.expected ? "as expected" : `expected ${answer.expected}`;
   const how = answer.code ?? answer.score?.toFixed(3) ?? "no score";
   console.log(`${answer.model}`);
   console.log(`  input     ${answer.input}`);
+  for (const line of picture) console.log(`            ${line}`);
   console.log(`  answer    ${answer.answer} (${how}), ${right}`);
   console.log(`  path      ${answer.path}: ${answer.why}`);
   console.log(`  receipt   ${answer.receiptId}, ${answer.ms} ms with appraisal, sealing and verification`);
@@ -192,10 +202,12 @@ async function runCases(service: DemoService, cases: readonly DemoCase[], flags:
   const client = new TrisealClient({ baseUrl: service.url, apiKey: service.apiKey, trust, clock: systemClock });
   const answers: DemoAnswer[] = [];
   for (const [index, demoCase] of cases.entries()) {
-    const answer = await runCase(index, demoCase, client, flags.out, trust);
+    const record = await readHeldBack(demoCase.model, demoCase.row, demoCase.path === "zk");
+    const answer = await runCase(index, demoCase, record, client, flags.out, trust);
     answers.push(answer);
+    const isProvenPicture = demoCase.path === "zk" && record.model.inputs[0]?.name === "pixels";
     if (flags.json) console.log(JSON.stringify(answer));
-    else printAnswer(answer);
+    else printAnswer(answer, isProvenPicture ? pictureOf(record.input) : []);
   }
   return answers;
 }
@@ -213,7 +225,8 @@ async function demo(flags: DemoFlags): Promise<void> {
       "starting a test witness, a development gateway and its worker (evidence is simulated: no hardware is shown here)\n",
     );
   const proves = cases.some(({ path }) => path === "zk");
-  if (proves && !flags.json) console.log("a development key for the proof is made first: whoever makes one can forge\n");
+  if (proves && !flags.json)
+    console.log("development keys for the proofs are made first, in seconds: whoever makes one can forge\n");
   const service = await startDemoService(systemClock(), proves);
   try {
     const answers = await runCases(service, cases, flags);

@@ -1,4 +1,5 @@
 /** `triseal model`: which paths a model can take, its integer form, and what a folder holds. */
+import { availableParallelism, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
@@ -59,12 +60,24 @@ function report(quantised: QuantisedSource) {
   };
 }
 
-function estimateLines({ estimate }: PathJudgement): readonly string[] {
+/**
+ * How much longer a proof takes here and now than on two idle cores: its two threads share the cores with whatever else runs (mean of
+ * the last minute; 1 where the system does not tell).
+ */
+function slowdown(): number {
+  const cores = availableParallelism();
+  return Math.max(1, ((loadavg()[0] ?? 0) + 2) / cores);
+}
+
+function estimateLines(judgement: PathJudgement): readonly string[] {
+  const { estimate } = judgement;
   if (estimate === null) return [];
+  const factor = slowdown();
   const { domain, publicSignals, proveMs, memoryMiB, provingKeyBytes } = estimate;
   return [
     `        domain 2^${Math.log2(domain)}, ${publicSignals} public signals, proving key ${(provingKeyBytes / 2 ** 20).toFixed(1)} MiB`,
     `        estimate, not measured: prove ${proveMs.native} ms native / ${proveMs.npm} ms npm on two idle cores, memory ${memoryMiB.native} / ${memoryMiB.npm} MiB`,
+    ...(factor < 1.5 ? [] : [`        this machine is busy: expect about ${factor.toFixed(1)} times as long here and now`]),
   ];
 }
 

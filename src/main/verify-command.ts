@@ -3,10 +3,15 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseHex } from "../core/bytes.ts";
+import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
 import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { readPackage } from "../model/read/read-package.ts";
+import { compileThreshold } from "../paths/zk/compile/threshold.ts";
+import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
+import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
 import {
   EMPTY_TRUST,
   findReusedLegs,
@@ -69,13 +74,15 @@ async function readOpening(salt: string | undefined, checked: CheckedModel | nul
   return { salt: parseSalt(new Uint8Array(await readFile(salt))), model: async () => checked };
 }
 
-/** What the zk path runs for a model, compiled here. */
+/** What the zk path runs for the shipped statement, and for a model, compiled here. */
 async function compiledHere(
   folder: string | undefined,
   checked: CheckedModel | null,
 ): Promise<NonNullable<VerifyOptions["programs"]>> {
-  if (folder === undefined || checked === null) return new Map();
-  return new Map([["zk", new Map([[checked.digest, await recompute(checked, resolve(folder))]])]]);
+  const statement = { circuitDigest: digestOf(encodeR1cs(compileThreshold().system)), committed: null };
+  const programs = new Map<Sha256Digest, JsonObject>([[THRESHOLD_STATEMENT.digest, statement]]);
+  if (folder !== undefined && checked !== null) programs.set(checked.digest, await recompute(checked, resolve(folder)));
+  return new Map([["zk", programs]]);
 }
 
 async function readTrust(path: string | undefined): Promise<Trust> {

@@ -49,6 +49,10 @@ export const ATTRIBUTES: readonly Attribute[] = [
   row("request.assurance", "caller", "string", "assurance that the caller wishes for"),
   row("request.value_usd", "caller", "double", "US dollars at stake"),
   row("request.seal", "caller", "string", "`caller`: refuse the request unless the caller sealed it", { values: ["caller"] }),
+  row("request.statement", "caller", "string", "receipt of a statement that the caller made before"),
+  row("request.proven_threshold", "evidence", "double", "least balance that the cited statement proves"),
+  row("request.proven_unit", "evidence", "string", "unit of that balance"),
+  row("request.proven_by", "evidence", "string", "signer of the commitment to that balance"),
   row("request.sealed", "gateway", "string", "who sealed the body", { values: ["caller", "gateway"] }),
   row("request.submits", "gateway", "string", "what the caller makes on its own machine; absent where a backend computes", {
     optional: true,

@@ -2,7 +2,8 @@
 import type { Appraiser } from "../paths/path.ts";
 import { teeAppraiser } from "../paths/tee/evidence/tee-appraiser.ts";
 import { callerProofAppraiser } from "../paths/zk/evidence/caller-appraiser.ts";
+import { statementAppraiser } from "../paths/zk/evidence/statement-appraiser.ts";
 import { zkAppraiser } from "../paths/zk/evidence/zk-appraiser.ts";
 
 /** Appraisers of all shipped paths. */
-export const defaultAppraisers: readonly Appraiser[] = [teeAppraiser, zkAppraiser, callerProofAppraiser];
+export const defaultAppraisers: readonly Appraiser[] = [teeAppraiser, zkAppraiser, callerProofAppraiser, statementAppraiser];

@@ -99,6 +99,21 @@ export const verifyChecks = {
     spec: "SPEC 5.2",
     states: "the chosen backend's facts are those that its evidence shows",
   },
+  "statement.cited": {
+    code: "STATEMENT_MISMATCH",
+    spec: "SPEC 3.10",
+    states: "the statement that the caller cites is in the bundle, and states something",
+  },
+  "statement.tenant": {
+    code: "STATEMENT_TENANT_MISMATCH",
+    spec: "SPEC 3.10",
+    states: "a statement counts for the tenant that it is about",
+  },
+  "decision.statement": {
+    code: "DECISION_STATEMENT_MISMATCH",
+    spec: "SPEC 5.2",
+    states: "policy was told of statements exactly what the cited one shows",
+  },
   "session.cited": { code: "SESSION_MISMATCH", spec: "ACI 8", states: "the cited session is in the bundle under its own digest" },
   "session.window": {
     code: "SESSION_NOT_CURRENT",

@@ -18,6 +18,7 @@ import { type Logged, logOrigin, verifyLogged, verifyLogOrder } from "./verify-l
 import { verifyOpening } from "./verify-opening.ts";
 import { type VerifiedDecision, verifyPolicy } from "./verify-policy.ts";
 import { type ReceiptStory, readStory, verifyGateway, verifySignedReceipt } from "./verify-receipt.ts";
+import { verifyStatement } from "./verify-statement.ts";
 import { verifySupplements } from "./verify-supplements.ts";
 import { verifyTimes } from "./verify-time.ts";
 
@@ -97,6 +98,7 @@ async function verifyStory(
   const at = chosen(context) ?? logged ?? { seconds: receipt.served_at, basis: "assertion" as Basis };
   verifyGateway(service, receiptKeyHex, story, at, revoked, context);
   const decision = verifyPolicy(story, service, at, revoked, context);
+  await verifyStatement({ appraisers, service, story, decision, at, revoked }, context);
   const policyLogged =
     story.policy === null ? null : verifyLogged("log.policy", "policy", story.policy.statement_digest, service, revoked, context);
   const session = readSession(story, context);

@@ -147,7 +147,7 @@ async function appraiseLeg(event: FinalLeg, inputs: LegInputs, context: VerifyCo
 }
 
 /** Every `because` of the path's section is repeated: the section was relied on. */
-function waivePathEntries(path: string, section: JsonObject | null, context: VerifyContext): void {
+export function waivePathEntries(path: string, section: JsonObject | null, context: VerifyContext): void {
   const visit = (value: unknown, place: string): void => {
     if (typeof value !== "object" || value === null) return;
     if ("because" in value && typeof value.because === "string") context.waive(place, value.because);
@@ -222,8 +222,9 @@ function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyConte
 }
 
 /** What is not told to policy could have been what it forbids; and what a backend computed was made by no caller. */
-function compareSubmission({ submission }: LegClaims, inputs: LegInputs, context: VerifyContext): void {
+function compareSubmission({ submission, tenant }: LegClaims, inputs: LegInputs, context: VerifyContext): void {
   const told = factIn(inputs, "request.submits");
+  if (tenant !== undefined) context.checks.expect("statement.tenant", tenant === factIn(inputs, "tenant.id"), "signature");
   context.checks.expect("decision.submission", told === submission, "signature", `decided as ${String(told ?? "computed")}`);
 }
 

@@ -16,6 +16,8 @@ export interface ReceiptStory {
   readonly upstream: EventOf<"upstream.verified"> | null;
   readonly returned: EventOf<"response.returned">;
   readonly service: EventOf<"service.described">;
+  /** The earlier statement that the decision also rests on. */
+  readonly statement: EventOf<"statement.cited"> | null;
   readonly policy: EventOf<"policy.decided"> | null;
   readonly legs: readonly EventOf<"leg.sealed">[];
   readonly refused: EventOf<"request.refused"> | null;
@@ -77,6 +79,7 @@ export function readStory(receipt: Receipt, context: VerifyContext): ReceiptStor
     upstream: eventOf(receipt, "upstream.verified"),
     returned: eventOf(receipt, "response.returned"),
     service: eventOf(receipt, "service.described"),
+    statement: eventOf(receipt, "statement.cited"),
     policy: eventOf(receipt, "policy.decided"),
     legs: eventsOf(receipt, "leg.sealed"),
     refused: eventOf(receipt, "request.refused"),
@@ -96,6 +99,7 @@ const SINGLE_EVENTS = [
   "upstream.verified",
   "response.returned",
   "service.described",
+  "statement.cited",
   "policy.decided",
   "request.refused",
 ] as const;
@@ -106,6 +110,7 @@ function contradiction(receipt: Receipt, story: { readonly [K in keyof ReceiptSt
   if (story.received === null || story.returned === null || story.service === null) return "a required event is missing";
   if (eventsOf(receipt, "parent").length > 0) return "a receipt of its own continues no other";
   if (!isInOrder(receipt)) return "the events are not in the order in which they happen";
+  if (story.statement !== null && story.policy === null) return "a statement is cited, and nothing was decided on it";
   const legs = story.legs ?? [];
   return story.refused === null ? answerContradiction(story, legs.length) : refusalContradiction(story, legs.length);
 }
@@ -114,6 +119,7 @@ function contradiction(receipt: Receipt, story: { readonly [K in keyof ReceiptSt
 const EVENT_STEPS: Readonly<Record<string, number>> = {
   "request.received": 0,
   "service.described": 1,
+  "statement.cited": 2,
   "policy.decided": 2,
   "request.forwarded": 3,
   "upstream.verified": 3,

@@ -8,6 +8,7 @@ import { utf8 } from "../../src/core/bytes.ts";
 import { digestOf, digestOfJson } from "../../src/core/digest.ts";
 import { isTrisealError } from "../../src/core/errors.ts";
 import { parseJson } from "../../src/core/json.ts";
+import { unixSeconds } from "../../src/core/time.ts";
 import { parseData } from "../../src/model/data/parse-data.ts";
 import type { CheckedModel } from "../../src/model/integer/integer-model.ts";
 import { parseKnownAnswers } from "../../src/model/integer/known-answers.ts";
@@ -29,8 +30,16 @@ import {
 } from "../../src/paths/zk/wire/documents.ts";
 import { FIELD_ORDER } from "../../src/paths/zk/wire/field.ts";
 import { encodeR1cs, parseR1cs } from "../../src/paths/zk/wire/r1cs.ts";
+import {
+  encodeStatement,
+  parseStatement,
+  signCredential,
+  statementSignals,
+  verifyCredential,
+} from "../../src/paths/zk/wire/statement.ts";
 import { encodeWitness, parseWitness } from "../../src/paths/zk/wire/wtns.ts";
 import { callerDocument } from "../fixtures/caller-proof.ts";
+import { bank, credentialOf, proveStatement } from "../fixtures/statement.ts";
 import { smallCircuit, smallWitness } from "../fixtures/zk-circuit.ts";
 import { CIRCUIT } from "../fixtures/zk-leg.ts";
 import type { FuzzTarget, Judged, Subject } from "./fuzz-target.ts";
@@ -101,6 +110,19 @@ function callerProofSubject(): Subject {
   });
 }
 
+/** A statement that is read has one spelling, and signals below the field order. */
+function statementSubject(): Subject {
+  const signed = signCredential(credentialOf(), bank);
+  const named = { modelDigest: CIRCUIT, decisionDigest: CIRCUIT, factsDigest: CIRCUIT, nonce: "0".repeat(32) };
+  const example = encodeStatement(proveStatement({ ...named, threshold: 10, expiry: unixSeconds(1_790_000_100), signed }));
+  return parsing("statement", [example], (bytes) => {
+    const statement = parseStatement(bytes);
+    if (statementSignals(statement).some((signal) => signal >= FIELD_ORDER)) throw new Error("a signal beyond the field");
+    if (digestOfJson(parseJson(bytes)) !== digestOf(encodeStatement(statement))) throw new Error("a second spelling was read");
+    verifyCredential(statement.signed);
+  });
+}
+
 /** A model that is read: its circuit holds for the least input. */
 function modelSubject(): Subject {
   const names = ["breast-cancer-logistic", "breast-cancer-mlp"];
@@ -164,6 +186,7 @@ function subjects(): readonly Subject[] {
     keySubject(),
     parsing("signals", [utf8(JSON.stringify(vector.publicSignals))], (bytes) => decodeSignalsDocument(parseJson(bytes))),
     callerProofSubject(),
+    statementSubject(),
     modelSubject(),
     architectureSubject(),
     parsing(

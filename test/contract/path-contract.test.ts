@@ -68,11 +68,15 @@ runPathContract({
     const setup = devSetup({ modelDigest: checked.digest, circuitDigest, keyDigest });
     const provingKey = "public" as const;
     const source = { model: form.model, checked, answers, circuit, circuitDigest, setup, zkey, zkeyFile, provingKey };
-    const script = fileURLToPath(new URL("../../dist/src/paths/zk/snarkjs/main.js", import.meta.url));
+    const built = (name: string) => fileURLToPath(new URL(`../../dist/src/paths/zk/${name}.js`, import.meta.url));
+    const programs = {
+      prover: (file: string) => snarkjsProgram(built("snarkjs/main"), file),
+      witness: built("server/witness-thread"),
+    };
     const limits = { workers: 1, memoryMib: 2048, maxQueued: 8 };
-    const models = await openProvingModels([source], (file) => snarkjsProgram(script, file), limits);
+    const models = await openProvingModels([source], programs, limits);
     return {
-      path: createZkPath({ models, claims: [], timeoutMs: 60_000, maxTensorElements: 1000 }),
+      path: createZkPath({ models, claims: [], timeoutMs: 60_000, maxTensorElements: 1000, statement: null }),
       model: form.model,
       body: (parameters) => {
         const id = encodeHex(crypto.getRandomValues(new Uint8Array(16)));

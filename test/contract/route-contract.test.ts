@@ -9,7 +9,8 @@ import { digestHex, digestOf } from "../../src/core/digest.ts";
 import type { InferencePath, ServedModel } from "../../src/paths/path.ts";
 import { callerProofAppraiser } from "../../src/paths/zk/evidence/caller-appraiser.ts";
 import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
-import { type CallerProvenModel, callerProofRoutes } from "../../src/paths/zk/server/caller-proofs.ts";
+import { callerProofRoutes } from "../../src/paths/zk/server/caller-proofs.ts";
+import { type CallerProvenModel, documentRoute } from "../../src/paths/zk/server/caller-routes.ts";
 import { encodeCallerProof } from "../../src/paths/zk/wire/caller-proof.ts";
 import { codes as zkCodes } from "../../src/paths/zk/wire/codes.ts";
 import { contextOf } from "../../src/paths/zk/wire/context.ts";
@@ -100,7 +101,7 @@ function zkPath(): InferencePath {
     confirmer: null,
     contradicted: () => undefined,
     sessions: () => [],
-    routes: callerProofRoutes([proven, confidential]),
+    routes: [...callerProofRoutes([proven, confidential]), documentRoute([proven, confidential])],
     close: async () => undefined,
   };
 }
@@ -210,8 +211,7 @@ describe("a submitted proof", () => {
     const gateway = await start({});
     expect((await ask(gateway, "secret-risk")).code).toBe("PROVING_KEY_CONFIDENTIAL");
     const secret = { ...proven, publicKeyFile: null };
-    const [, , documents] = callerProofRoutes([secret]);
-    if (documents?.kind !== "document") throw new Error("no documents");
+    const documents = documentRoute([secret]);
     for (const digest of [proven.keyDigest, digestOf(proven.setupBytes), digestOf(zkey)])
       expect(documents.find(digestHex(digest))).toBeNull();
   });
@@ -219,8 +219,7 @@ describe("a submitted proof", () => {
   it("needs the key that was opened: a file that was changed since is not served", async () => {
     writeFileSync(join(folder, "other.zkey"), "another proving key");
     const publicKeyFile = { file: join(folder, "other.zkey"), digest: digestOf(zkey), byteLength: zkey.length };
-    const [, , documents] = callerProofRoutes([{ ...proven, publicKeyFile }]);
-    if (documents?.kind !== "document") throw new Error("no documents");
+    const documents = documentRoute([{ ...proven, publicKeyFile }]);
     await expect(documents.find(digestHex(digestOf(zkey)))?.read()).rejects.toMatchObject({ code: "KEY_FILE_INVALID" });
   });
 });

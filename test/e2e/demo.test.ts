@@ -90,17 +90,18 @@ describe("triseal demo", () => {
       });
       expect(line.ms).toBeGreaterThan(0);
     }
-    const proven = { model: "breast-cancer-logistic-int", opened: true };
+    const record = { model: "breast-cancer-logistic-int", opened: true };
     expect(lines.filter(({ path }) => path === "zk")).toMatchObject([
-      { ...proven, rule: "proven" },
-      { ...proven, rule: "high-value-proven" },
+      { ...record, rule: "proven" },
+      { ...record, rule: "high-value-proven" },
+      { model: "digits-mlp-int", opened: true, rule: "proven" },
     ]);
     expect(new Set(lines.map(({ receiptId }) => receiptId)).size).toBe(lines.length);
   });
 
   it("classifies real held-back records of every shipped model as people did, and provokes one refusal", async () => {
     expect(new Set(lines.map(({ model }) => model))).toEqual(
-      new Set(["breast-cancer-logistic", "breast-cancer-logistic-int", "breast-cancer-mlp", "digits-mlp"]),
+      new Set(["breast-cancer-logistic", "breast-cancer-logistic-int", "breast-cancer-mlp", "digits-mlp", "digits-mlp-int"]),
     );
     const refused = lines.filter(({ answer }) => answer === "refused");
     expect(refused.map(({ code, rule }) => [code, rule])).toEqual([["POLICY_DENIED", "secret-stays-out"]]);
@@ -146,7 +147,16 @@ describe("triseal demo", () => {
     expect(stdout).toContain("evidence is simulated");
     expect(stdout).toMatch(/triseal verify \S+ --trust \S+trust\.yaml/);
     expect(stdout).not.toContain("DOES NOT VERIFY");
-  });
+  }, 120_000);
+
+  it("shows the digit that is proven, and that its commitment was opened", async () => {
+    const { code, stdout } = await runCli(["demo", "--path", "zk", "--out", join(folder.path, "proofs")], folder.path);
+    expect(code).toBe(0);
+    const digit = stdout.slice(stdout.indexOf("digits-mlp-int"));
+    expect(digit.split("\n").filter((line) => /^ {12}[ .:=+*#%@-]*$/.test(line)).length).toBe(8);
+    expect(digit).toContain("opens to the input that was sent");
+    expect(stdout).not.toContain("WAS NOT OPENED");
+  }, 120_000);
 
   it("refuses a path that this version does not have", async () => {
     const { code, stdout, stderr } = await runCli(["demo", "--path", "mpc", "--out", join(folder.path, "none")], folder.path);

@@ -110,7 +110,7 @@ describe("triseal zk prove --gateway", () => {
       .join("\n");
     expect(held.includes(made.receiptId)).toBe(true);
     expect([held.includes(SALT), Buffer.from(bundle).includes(SALT)]).toEqual([false, false]);
-  }, 60_000);
+  }, 120_000);
 
   it.each<[string, () => Promise<Awaited<ReturnType<typeof prove>>>, number, string]>([
     [
@@ -122,10 +122,14 @@ describe("triseal zk prove --gateway", () => {
     ["data that policy keeps out", () => prove(request({ classification: "secret" })), 1, "POLICY_DENIED"],
     ["an API key that nobody knows", () => prove(request(), { key: "nobody-knows-this-key" }), 1, "AUTH_INVALID"],
     ["an input out of range", () => prove(request({}, Array<number>(30).fill(1e9))), 30, "INPUT_OUT_OF_RANGE"],
-  ])("is refused for %s", async (_, run, exit, expected) => {
-    const { code, stdout } = await run();
-    expect([code, (JSON.parse(stdout) as { code: string }).code]).toEqual([exit, expected]);
-  });
+  ])(
+    "is refused for %s",
+    async (_, run, exit, expected) => {
+      const { code, stdout } = await run();
+      expect([code, (JSON.parse(stdout) as { code: string }).code]).toEqual([exit, expected]);
+    },
+    60_000,
+  );
 
   it("accepts no receipt under a trust file that names no dev-insecure setup, or not this gateway", async () => {
     const text = readFileSync(service.trustFile, "utf8");

@@ -17,6 +17,7 @@ import { type Attack, answerOf, createScene, mount, type Scene, stage, wanted } 
 import { buildBundle } from "../fixtures/bundle.ts";
 import { withCallerProof } from "../fixtures/caller-proof.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
+import { trustStatement, withStatement } from "../fixtures/statement.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
 import { trustCommitted, trustZk, withZk } from "../fixtures/zk-leg.ts";
@@ -72,6 +73,12 @@ beforeAll(async () => {
 /** What it takes to mount an honest bundle whose only leg is a proof. */
 const PROVEN: Partial<Attack> = { changes: () => withZk(), trust: (entry) => trustZk(entry) };
 
+/** What it takes to mount an honest bundle whose decision rests on a statement. */
+const CITED: Partial<Attack> = { changes: () => withStatement(), trust: (entry) => trustStatement(entry) };
+
+/** Checks that are made of statements alone. */
+const OF_STATEMENTS = /^(?:statement\.|decision\.statement|zk\.(?:credential|signer|statement))/;
+
 /** The verdicts on one attack: that of the verifier, and that where no failure of the check in question counts. */
 interface Pair {
   readonly refused: Verdict;
@@ -124,11 +131,13 @@ describe("the check", () => {
   it("ends what can be read only where that is said", async () => {
     const usualOf = async (attack: Partial<Attack>) =>
       new Set((await mount({ name: "", check: "", code: "", ...attack }, scene)).checks.map(({ id }) => id));
-    const [answered, proven] = [await usualOf({}), await usualOf(PROVEN)];
+    const [answered, proven, cited] = [await usualOf({}), await usualOf(PROVEN), await usualOf(CITED)];
     const ends: string[] = [];
     for (const id of Object.keys(CHECKS)) {
       const verdicts = await stoppedBy(id);
-      const usual = [...(id.startsWith("zk.") || id === "binding.facts-in-request" ? proven : answered)];
+      const usual = [
+        ...(OF_STATEMENTS.test(id) ? cited : id.startsWith("zk.") || id === "binding.facts-in-request" ? proven : answered),
+      ];
       const isWhole = (verdict: Verdict) =>
         usual.every((other) => other === id || verdict.checks.some((made) => made.id === other));
       if (verdicts.length > 0 && !verdicts.some(isWhole)) ends.push(id);
@@ -146,8 +155,10 @@ describe("all checks", () => {
     const committed = await createBundleVerifier([zkAppraiser])(hidden.bundle, trustOf(scene.world, trustCommitted), PLAIN);
     const own = await buildBundle(scene.world, withCallerProof());
     const byCaller = await createBundleVerifier([callerProofAppraiser])(own.bundle, trustOf(scene.world, trustZk), PLAIN);
-    const verdicts = [answered, proven, committed, byCaller];
-    expect(verdicts.map(({ outcome }) => outcome)).toEqual(["accepted", "accepted", "accepted", "accepted"]);
+    const rested = await mount({ name: "", check: "", code: "", ...CITED }, scene);
+    const verdicts = [answered, proven, committed, byCaller, rested];
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(verdicts.map(() => "accepted"));
+    expect(rested.claims.map(({ text }) => text).join("\n")).toContain("a balance of at least 10000 usd, says First Bank");
     const made = new Set(verdicts.flatMap(({ checks }) => checks.map(({ id }) => id)));
     expect(Object.keys(CHECKS).filter((id) => !made.has(id))).toEqual([
       "log.supplement",

@@ -6,6 +6,7 @@ import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
 import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
+import { statementAttacks } from "./statement-attacks.ts";
 import { supplementAttacks } from "./supplement-attacks.ts";
 import { twoLegAttacks } from "./two-leg-attacks.ts";
 import { zkAttacks } from "./zk-attacks.ts";
@@ -29,4 +30,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a false proof of private weights": zkCommittedAttacks,
   "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
+  "a false statement": statementAttacks,
 };

@@ -5,7 +5,8 @@ import { TrisealError } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../core/json.ts";
 import { programArguments } from "../package-root.ts";
 
-const READY_TIMEOUT_MS = 90_000;
+/** Development keys are made before a gateway is ready: ten seconds of computing with npm alone, which a busy machine stretches. */
+const READY_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** A running program. */

@@ -12,8 +12,8 @@ import { type ChildProgram, startProgram } from "./child-program.ts";
 const LOG_ORIGIN = "triseal.local/demo-log";
 const WITNESS_NAME = "triseal.local/test-witness";
 
-/** The model that is answered with a proof: the one whose development key is made fastest. */
-const PROVEN_MODEL = "breast-cancer-logistic-int";
+/** Models that are answered with a proof: those whose development keys are made fastest, also without the Rust program. */
+const PROVEN_MODELS = ["breast-cancer-logistic-int", "digits-mlp-int"];
 
 /** The running demo service. */
 export interface DemoService {
@@ -59,7 +59,7 @@ export async function startDemoService(now: UnixSeconds, proves: boolean): Promi
     const config = {
       log: { origin: LOG_ORIGIN },
       workers: { jurisdiction: "EU" },
-      ...(proves ? { zk: { models: [PROVEN_MODEL] } } : {}),
+      ...(proves ? { zk: { models: PROVEN_MODELS } } : {}),
       witnesses: {
         quorum: 1,
         peers: [{ name: WITNESS_NAME, url: textOf(witness.ready, "url"), publicKey: textOf(witness.ready, "publicKey") }],

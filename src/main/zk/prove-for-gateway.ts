@@ -1,19 +1,10 @@
 /** Proves one request on this machine, under a challenge of a gateway that never sees it, and submits the proof. */
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { TrisealClient, VerifiedAnswer } from "../../client/index.ts";
-import { digestOf } from "../../core/digest.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { callerFacts, parseInferenceRequest } from "../../core/oip.ts";
-import {
-  type CallerTerms,
-  callerProofUnder,
-  keyAddress,
-  readCallerTerms,
-  readHandedKey,
-} from "../../paths/zk/client/caller-proofs.ts";
+import { callerProofUnder, readCallerTerms } from "../../paths/zk/client/caller-proofs.ts";
 import { zkError } from "../../paths/zk/wire/codes.ts";
-import { inTemporaryFolder, ZK_FILES } from "./make-key.ts";
+import { withHandedKey } from "./handed-key.ts";
 import { type ProvenSample, type ProveOptions, proveSample, sampleOf } from "./prove-sample.ts";
 import type { CompiledModel } from "./zk-package.ts";
 
@@ -24,13 +15,6 @@ export interface SubmittedProof extends Omit<ProvenSample, "proof" | "publicSign
   readonly salt: Uint8Array;
   /** The document that was submitted: what the receipt's request digest is over. */
   readonly document: Uint8Array;
-}
-
-/** The proving key of the package where it is the one that the challenge names; else as the gateway serves it. */
-async function provingKey(model: CompiledModel, { provingKey: named }: CallerTerms, client: TrisealClient): Promise<Uint8Array> {
-  const own = await readFile(join(model.folder, ZK_FILES.zkey)).catch(() => null);
-  if (own !== null && digestOf(new Uint8Array(own)) === named.digest) return new Uint8Array(own);
-  return client.document(keyAddress(named.digest), { digest: named.digest, maxBytes: named.bytes });
 }
 
 /**
@@ -52,14 +36,10 @@ export async function proveForGateway(
   const terms = readCallerTerms(challenge.terms);
   if (terms.circuitDigest !== model.circuitDigest)
     throw zkError("ZK_SETUP_INVALID", "the service proves another circuit than this model compiles to");
-  const zkey = await provingKey(model, terms, client);
-  const key = readHandedKey(zkey, terms);
   const { context, document } = callerProofUnder(challenge);
-  const made = await inTemporaryFolder(async (folder) => {
-    const zkeyFile = join(folder, ZK_FILES.zkey);
-    await writeFile(zkeyFile, zkey, { mode: 0o600 });
-    return proveSample({ ...model, zkeyFile }, key, { ...sample, context }, options);
-  });
+  const made = await withHandedKey(terms, client, model.folder, (zkeyFile, key) =>
+    proveSample({ ...model, zkeyFile }, key, { ...sample, context }, options),
+  );
   options.stage("submitting");
   const { proof, publicSignals, ...rest } = made;
   const submitted = document(publicSignals, proof);

@@ -62,16 +62,22 @@ export function sampleOf({ model, checked }: Pick<ProvingPackage, "model" | "che
   return { salt, input: encodeInput(checked.model.input, tensor.data as Float32Array) };
 }
 
+/** A proof of one witness. */
+export type ProvenWitness = Omit<ProvenSample, "outputs">;
+
+/** A witness and what it shows, made once the prover is ready. */
+type MakeWitness = () => { readonly file: Uint8Array; readonly publicSignals: readonly bigint[] };
+
 /**
- * Proves `sample` by whichever prover is there, and verifies the proof under `key`.
- * @throws TrisealError `ZK_KEY_INVALID` where the proving key is not that of the verification key, or of the prover.
+ * Proves a witness by whichever prover is there, and verifies the proof under `key`.
+ * @throws TrisealError `ZK_KEY_INVALID` where the proving key is not that of the verification key, of `make`, or of the prover.
  */
-export async function proveSample(
-  { checked, circuit, zkeyFile }: Pick<ProvingPackage, "checked" | "circuit" | "zkeyFile">,
+export async function proveWitness(
+  zkeyFile: string,
   key: VerificationKey,
-  sample: Sample & { readonly context: bigint },
+  make: MakeWitness,
   { memoryMib, stage }: ProveOptions,
-): Promise<ProvenSample> {
+): Promise<ProvenWitness> {
   const verifier = openVerifier(key);
   const program = proverFor(zkeyFile, memoryMib);
   stage(`loading the key (${program.kind} prover)`);
@@ -81,7 +87,7 @@ export async function proveSample(
   try {
     const started = performance.now();
     stage("proving");
-    const witness = generateWitness(circuit, checked, sample);
+    const witness = make();
     const { signal } = new AbortController();
     const { proof, publicSignals } = await pool.prove(witness.file, { signal, progress: () => undefined });
     const ms = performance.now() - started;
@@ -89,8 +95,24 @@ export async function proveSample(
     if (!same || !verifier.verify(proof, witness.publicSignals)) {
       throw zkError("ZK_KEY_INVALID", "the proving key is not that of the verification key");
     }
-    return { proof, publicSignals, outputs: witness.outputs, prover: program.kind, ms, loadMs };
+    return { proof, publicSignals, prover: program.kind, ms, loadMs };
   } finally {
     await pool.close();
   }
+}
+
+/** Proves `sample`. @throws TrisealError as `proveWitness`. */
+export async function proveSample(
+  { checked, circuit, zkeyFile }: Pick<ProvingPackage, "checked" | "circuit" | "zkeyFile">,
+  key: VerificationKey,
+  sample: Sample & { readonly context: bigint },
+  options: ProveOptions,
+): Promise<ProvenSample> {
+  let outputs: Int32Array = new Int32Array();
+  const make = () => {
+    const witness = generateWitness(circuit, checked, sample);
+    ({ outputs } = witness);
+    return witness;
+  };
+  return { ...(await proveWitness(zkeyFile, key, make, options)), outputs };
 }

@@ -1,16 +1,13 @@
 /** `triseal zk setup | contribute | beacon | verify-setup`: how proving keys are made, and by whom. */
 
-import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { encodeHex, parseHex } from "../../core/bytes.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { g1Json, g2Json } from "../../paths/zk/wire/documents.ts";
 import { MAX_BEACON_LOG, SETUP_STATES, type Setup, transcriptDigest } from "../../paths/zk/wire/setup.ts";
-import { createSeedSigner } from "../../signing/ed25519-signer.ts";
 import { refusing } from "./refusing.ts";
 import { applyBeacon, checkSetup, contribute, type PowersFile, setUpForDevelopment, setUpFromPowers } from "./run-setup.ts";
+import { readSeedFile } from "./seed-file.ts";
 import { commitmentOf, compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
 
 interface PowersFlags {
@@ -35,20 +32,10 @@ function powersOf({ ptau, ptauSha256 }: PowersFlags): PowersFile | null {
   return { file: ptau, sha256: ptauSha256 };
 }
 
-/** The contributor's key: 32 bytes in hexadecimal, made and kept in the file where it is not there. */
-async function signerOf(file: string | undefined): Promise<Signer> {
-  if (file === undefined) return malformed("--key wants the file of your Ed25519 key; one that is not there is made");
-  const existing = await readFile(file, "utf8").catch(() => null);
-  const seed = existing?.trim() ?? encodeHex(new Uint8Array(randomBytes(32)));
-  if (!/^[0-9a-f]{64}$/.test(seed)) malformed("the key's file holds no seed of 32 bytes in hexadecimal");
-  if (existing === null) await writeFile(file, `${seed}\n`, { mode: 0o600, flag: "wx" });
-  return createSeedSigner("contributor", parseHex(seed));
-}
-
 async function partyOf(flags: PartyFlags): Promise<{ readonly name: string; readonly signer: Signer }> {
   const { name } = flags;
   if (name === undefined || !/^[\x20-\x7e]{1,128}$/.test(name)) return malformed("--name wants your name, as others know you");
-  return { name, signer: await signerOf(flags.key) };
+  return { name, signer: await readSeedFile(flags.key) };
 }
 
 function show(setup: Setup, flags: { readonly json?: true }, extra: Readonly<Record<string, boolean | string>> = {}): void {
@@ -193,7 +180,11 @@ function withParty(command: Command): Command {
 
 /** Adds the setup commands. */
 export function addSetupCommands(zk: Command): void {
-  withParty(zk.command("setup <dir>").description("make the key of a built model package"))
+  withParty(
+    zk
+      .command("setup <dir>")
+      .description("make the key of a built model package, or of the statement in a folder `threshold-statement`"),
+  )
     .requiredOption("--state <state>", SETUP_STATES.join(", "))
     .action(setup);
   withParty(

@@ -1,6 +1,6 @@
 /** The zk part of a model package, checked against the model or the architecture that it stands beside. */
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { digestOf, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { CheckedModel } from "../../model/integer/integer-model.ts";
@@ -10,18 +10,21 @@ import { ARCHITECTURE_FILE, type Architecture, architectureOf, parseArchitecture
 import { type Circuit, compileCircuit } from "../../paths/zk/compile/circuit.ts";
 import { bindWeights, type CommittedCircuit, compileArchitecture } from "../../paths/zk/compile/committed-circuit.ts";
 import { commitWeights, weightsOf } from "../../paths/zk/compile/model-weights.ts";
+import { compileThreshold, type ThresholdCircuit } from "../../paths/zk/compile/threshold.ts";
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { parseVerificationKey, type VerificationKey } from "../../paths/zk/wire/documents.ts";
 import { commitmentText } from "../../paths/zk/wire/leg.ts";
 import { encodeR1cs } from "../../paths/zk/wire/r1cs.ts";
 import { isSetupOf, parseSetup, type Setup, type SetupSubject } from "../../paths/zk/wire/setup.ts";
+import { THRESHOLD_STATEMENT } from "../../paths/zk/wire/statement.ts";
 import { ZK_FILES } from "./make-key.ts";
 import { readWeightSalt, SECRET_FILE } from "./weights-secret.ts";
 
-/** A circuit and what it was compiled from: a model, or the architecture of models whose weights are private. */
+/** A circuit and what it was compiled from: a model, the architecture of models whose weights are private, or the shipped statement. */
 export type CompiledForm =
   | { readonly mode: "baked"; readonly circuit: Circuit; readonly form: IntegerForm }
-  | { readonly mode: "committed"; readonly circuit: CommittedCircuit };
+  | { readonly mode: "committed"; readonly circuit: CommittedCircuit }
+  | { readonly mode: "statement"; readonly circuit: ThresholdCircuit };
 
 /** The integer form of a package as it is served. */
 export interface IntegerForm {
@@ -83,6 +86,11 @@ async function isCommitted(folder: string): Promise<boolean> {
 }
 
 async function compileForm(folder: string): Promise<CompiledForm> {
+  if (basename(folder) === THRESHOLD_STATEMENT.name) {
+    // A key of the statement has a folder of its name, and nothing else is in it.
+    await mkdir(folder, { recursive: true });
+    return { mode: "statement", circuit: compileThreshold() };
+  }
   if (await isCommitted(folder)) return { mode: "committed", circuit: compileArchitecture(await readArchitecture(folder)) };
   const form = await readIntegerForm(folder);
   return { mode: "baked", circuit: compileCircuit(form.checked), form };
@@ -91,6 +99,7 @@ async function compileForm(folder: string): Promise<CompiledForm> {
 /** What a setup of the circuit is about. */
 export function subjectOf(compiled: CompiledForm): SetupSubject {
   if (compiled.mode === "baked") return { modelDigest: compiled.circuit.modelDigest };
+  if (compiled.mode === "statement") return { modelDigest: THRESHOLD_STATEMENT.digest };
   return { architectureDigest: compiled.circuit.architecture.digest };
 }
 
@@ -143,6 +152,8 @@ export async function readProvingPackage(dir: string): Promise<ProvingPackage> {
   const zk = await readZkPackage(dir);
   const { compiled } = zk;
   if (compiled.mode === "baked") return { ...zk, ...compiled.form, circuit: compiled.circuit };
+  if (compiled.mode === "statement")
+    throw new TrisealError("MODEL_INVALID", "the folder has the key of a statement, and no model");
   const form = await readIntegerForm(dir);
   const salt = await readWeightSalt(zk.folder, form.checked);
   if (salt === null)
@@ -152,7 +163,7 @@ export async function readProvingPackage(dir: string): Promise<ProvingPackage> {
 
 /** The commitment to the private weights of a package that holds its model and their salt; null for any other. */
 export async function commitmentOf({ folder, compiled }: CompiledPackage): Promise<string | null> {
-  if (compiled.mode === "baked" || !(await has(folder, "model.json"))) return null;
+  if (compiled.mode !== "committed" || !(await has(folder, "model.json"))) return null;
   const { checked } = await readIntegerForm(folder);
   const salt = await readWeightSalt(folder, checked);
   if (salt === null) return null;

@@ -4,18 +4,13 @@ import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOfJson } from "../../../src/core/digest.ts";
 import { callerProofUnder, readCallerTerms, readHandedKey } from "../../../src/paths/zk/client/caller-proofs.ts";
 import { verifyStandalone } from "../../../src/paths/zk/evidence/standalone.ts";
-import {
-  callerContext,
-  encodeCallerLeg,
-  encodeCallerProof,
-  parseCallerLeg,
-  parseCallerProof,
-} from "../../../src/paths/zk/wire/caller-proof.ts";
+import { CALLER_CONTEXT, callerContext, encodeCallerProof, parseCallerProof } from "../../../src/paths/zk/wire/caller-proof.ts";
 import { contextOf } from "../../../src/paths/zk/wire/context.ts";
 import { verificationKeyDigest } from "../../../src/paths/zk/wire/documents.ts";
 import { FIELD_ORDER } from "../../../src/paths/zk/wire/field.ts";
 import { devSetup } from "../../../src/paths/zk/wire/setup.ts";
 import { standaloneContext } from "../../../src/paths/zk/wire/standalone.ts";
+import { encodeSubmittedLeg, parseSubmittedLeg } from "../../../src/paths/zk/wire/submitted-leg.ts";
 import { readVerificationKey } from "../../../src/paths/zk/wire/zkey.ts";
 import { callerDocument } from "../../fixtures/caller-proof.ts";
 import { CIRCUIT, honestKey } from "../../fixtures/zk-leg.ts";
@@ -94,11 +89,11 @@ describe("the leg of a caller's proof", () => {
     keyDigest: digest("key"),
     setupDigest: digest("setup"),
   };
-  const written = new TextDecoder().decode(encodeCallerLeg(leg));
+  const written = new TextDecoder().decode(encodeSubmittedLeg(CALLER_CONTEXT, leg));
 
   it("names its kind of context, and is parsed without loss", () => {
     expect(written).toContain('"context":"triseal.zk.caller.v1"');
-    expect(parseCallerLeg(utf8(written))).toEqual(leg);
+    expect(parseSubmittedLeg(CALLER_CONTEXT, utf8(written))).toEqual(leg);
   });
 
   it.each([
@@ -108,7 +103,7 @@ describe("the leg of a caller's proof", () => {
     ["too many bytes", written.replace("{", `{${" ".repeat(5000)}`)],
   ])("is refused with %s", (_, changed) => {
     expect(changed).not.toBe(written);
-    expect(() => parseCallerLeg(utf8(changed))).toThrow(malformed);
+    expect(() => parseSubmittedLeg(CALLER_CONTEXT, utf8(changed))).toThrow(malformed);
   });
 });
 

@@ -38,7 +38,7 @@ export function estimateProof({ system, usedRows }: FramedSystem): ProofEstimate
     domain,
     publicSignals,
     provingKeyBytes,
-    proveMs: { native: Math.round(8 + domain * 0.0078), npm: Math.round(90 + domain * 0.036) },
-    memoryMiB: { native: Math.round(5 + 2.9 * keyMib), npm: Math.round(137 + 4.3 * keyMib) },
+    proveMs: { native: Math.round(8 + domain * 0.0078), npm: Math.round(100 + domain * 0.024) },
+    memoryMiB: { native: Math.round(4 + 1.5 * keyMib), npm: Math.round(104 + 4.4 * keyMib) },
   };
 }

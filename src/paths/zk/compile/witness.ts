@@ -21,6 +21,11 @@ import { impliesLowestBit, makesWires, needsWires, planRequant } from "./element
 import { WireWriter } from "./wire-writer.ts";
 import { type Bounded, boundedAt, writeArgMax, writeBounded, writeClip, writeLarger, writeSign } from "./witness-parts.ts";
 
+/** What a witness needs to know of its circuit: plain data, which a thread can be handed. */
+export type WitnessCircuit = Pick<Circuit, "modelDigest" | "packing" | "weights"> & {
+  readonly system: { readonly wires: number };
+};
+
 /** A witness and the public signals that it shows. */
 export interface Witness {
   /** A `.wtns` file. Holds the input in the clear. */
@@ -118,7 +123,7 @@ function writeModel(wires: WireWriter, checked: CheckedModel, values: readonly I
  *   size or a context beyond the field, `INTERNAL` where circuit and model do not belong together.
  */
 export function generateWitness(
-  circuit: Circuit,
+  circuit: WitnessCircuit,
   checked: CheckedModel,
   run: { readonly input: Int32Array; readonly salt: Uint8Array; readonly context: bigint },
 ): Witness {

@@ -2,16 +2,16 @@
 import { Checklist } from "../../../core/check.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import {
+  CALLER_CONTEXT,
   CALLER_LEG_TYPE,
-  type CallerLeg,
   type CallerProof,
   callerContext,
-  parseCallerLeg,
   parseCallerProof,
   SUBMITS_PROOF,
 } from "../wire/caller-proof.ts";
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
+import { parseSubmittedLeg, type SubmittedLeg } from "../wire/submitted-leg.ts";
 import { zkChecks } from "./check-table.ts";
 import { appraiseProven, blobOf, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { parseZkTrust } from "./trust-section.ts";
@@ -29,7 +29,7 @@ function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisa
   const checks: ZkChecklist = new Checklist(zkChecks);
   const trust = checks.attempt("zk.section-readable", "assertion", () => parseZkTrust(inputs.trust));
   if (trust !== null) checks.expect("zk.section-readable", true, "assertion");
-  const leg = checks.attempt("zk.leg-readable", "assertion", () => parseCallerLeg(bytes));
+  const leg = checks.attempt("zk.leg-readable", "assertion", () => parseSubmittedLeg(CALLER_CONTEXT, bytes));
   if (leg === null) return { checks: checks.all(), claims: null };
   checks.expect("zk.leg-readable", true, "assertion");
   const submitted = checks.attempt("zk.submission-readable", "assertion", () => {
@@ -58,7 +58,7 @@ function appraiseCallerLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisa
   return { checks: checks.all(), claims: proven === null ? null : claimsOf(leg, document, proven) };
 }
 
-function claimsOf(leg: CallerLeg, document: CallerProof, { stated, setup, correctness }: ProvenClaims): LegClaims {
+function claimsOf(leg: SubmittedLeg, document: CallerProof, { stated, setup, correctness }: ProvenClaims): LegClaims {
   const { modelDigest, decisionDigest, factsDigest, nonce } = document;
   return {
     requestDigest: leg.requestDigest,

@@ -17,6 +17,22 @@ export const zkChecks = {
     spec: "SPEC 3.9",
     states: "the document that the caller submitted is in the bundle and well-formed",
   },
+  "zk.credential-signed": {
+    code: "ZK_CREDENTIAL_INVALID",
+    spec: "SPEC 3.10",
+    states: "the signature over the credential verifies",
+  },
+  "zk.signer-accepted": {
+    code: "ZK_SIGNER_UNKNOWN",
+    spec: "SPEC 3.10",
+    states: "the trust file names the credential's signer, name and key",
+  },
+  "zk.signer-not-revoked": { code: "KEY_REVOKED", spec: "SPEC 5.1", states: "the credential's signer is not revoked" },
+  "zk.statement-current": {
+    code: "ZK_STATEMENT_EXPIRED",
+    spec: "SPEC 3.10",
+    states: "statement and credential were in force, and for no longer than a statement may be",
+  },
   "zk.setup-readable": {
     code: "EVIDENCE_MALFORMED",
     spec: "SPEC 3.8",

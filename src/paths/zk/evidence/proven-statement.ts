@@ -36,6 +36,8 @@ export interface ProvenClaims {
   readonly stated: StatedSignals;
   readonly setup: Setup;
   readonly correctness: LegClaims["correctness"];
+  /** What the proof itself rests on, in words: `correctness` says it, too. */
+  readonly rests: string;
 }
 
 /** Type of evidence as policies read it in `backend.evidence_type`. */
@@ -88,7 +90,7 @@ export function appraiseProven(
   checks.expect("zk.setup-accepted", judgement.accepted !== null, "assertion", judgement.text);
   appraiseChain(proven, setup, trust, inputs, checks);
   const vouched = appraiseWeights(proven, stated, trust, inputs, checks);
-  return { stated, setup, correctness: correctnessOf(setup, judgement, trust, vouched) };
+  return { stated, setup, ...restsOn(setup, judgement, trust, vouched) };
 }
 
 function appraiseProof(leg: ProvenStatement, setup: Setup | null, key: VerificationKey, checks: ZkChecklist): void {
@@ -184,12 +186,12 @@ function appraiseWeights(
 }
 
 /** What a proof rests on: its setup, who says that the key is that of the model, and where weights are private whose they are. */
-function correctnessOf(
+function restsOn(
   setup: Setup,
   { accepted, text }: SetupJudgement,
   { keys }: ZkTrust,
   { weights }: Vouched,
-): LegClaims["correctness"] {
+): Pick<ProvenClaims, "correctness" | "rests"> {
   const of = setup.architectureDigest === undefined ? "model" : "architecture";
   const chain = "accept" in keys ? `; that the key is the ${of}'s is the service's word` : "";
   const whose = { constant: "", named: "", recomputed: "", asserted: "; that the weights are the model's is the service's word" };
@@ -197,5 +199,6 @@ function correctnessOf(
   const weak: Basis = setup.state === "dev-insecure" || doubt !== "" ? "assertion" : "signature";
   const basis = accepted === "named" && doubt === "" ? "proof" : weak;
   const input = weights === "constant" ? "a committed input" : "a committed input, committed weights";
-  return { text: `proven for ${input} and stated outputs; ${text}${doubt}`, basis };
+  const rests = `${text}${doubt}`;
+  return { correctness: { text: `proven for ${input} and stated outputs; ${rests}`, basis }, rests };
 }

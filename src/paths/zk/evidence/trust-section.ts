@@ -21,20 +21,26 @@ const decodeKey: Decoder<Decoded<typeof decodeKeyFields>> = (value, place) => {
   throw new TrisealError("FORMAT_INVALID", `${place}: a key is for one model or for one architecture`);
 };
 
-const decodeSection = object({
-  /** Models by name and digest. `weights` says which commitments are to this model's weights. */
-  models: decodeModels,
-  /**
-   * Verification keys by digest, each for one model, or for the architecture of models with private weights: who names one says
-   * that its circuit is that of the model or architecture.
-   */
-  keys: anyOr(array(decodeKey, 1024)),
-  /** See `parseAcceptedSetups`. */
-  setups: anyJson,
-});
+const decodeSection = object(
+  {
+    /** Models by name and digest. `weights` says which commitments are to this model's weights. */
+    models: decodeModels,
+    /**
+     * Verification keys by digest, each for one model, or for the architecture of models with private weights: who names one says
+     * that its circuit is that of the model or architecture.
+     */
+    keys: anyOr(array(decodeKey, 1024)),
+    /** See `parseAcceptedSetups`. */
+    setups: anyJson,
+  },
+  {
+    /** Who may say something of balances: name and key, as credentials state both. Nobody by default. */
+    signers: array(object({ name: text(128), publicKey: hexText(32) }, { because }), 256),
+  },
+);
 
 /** What a relying party accepts on the zk path. */
-export type ZkTrust = Omit<Decoded<typeof decodeSection>, "setups"> & { readonly setups: readonly AcceptedSetup[] };
+export type ZkTrust = Omit<Required<Decoded<typeof decodeSection>>, "setups"> & { readonly setups: readonly AcceptedSetup[] };
 
 /**
  * The list `models` of a trust file's section `paths.zk`; absent, or any model, is the empty list.
@@ -55,10 +61,10 @@ export function parseTrustedModels(value: JsonValue | undefined): Exclude<ZkTrus
  * @throws TrisealError `TRUST_FILE_INVALID`.
  */
 export function parseZkTrust(section: JsonObject | null): ZkTrust {
-  if (section === null) return { models: [], keys: [], setups: [] };
+  if (section === null) return { models: [], keys: [], setups: [], signers: [] };
   try {
-    const { setups, ...rest } = decodeSection(section, "paths.zk");
-    return { ...rest, setups: parseAcceptedSetups(setups) };
+    const { setups, signers = [], ...rest } = decodeSection(section, "paths.zk");
+    return { ...rest, signers, setups: parseAcceptedSetups(setups) };
   } catch (cause) {
     throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed section", { cause });
   }

@@ -5,7 +5,6 @@ import type { CheckedModel } from "../../../model/integer/integer-model.ts";
 import type { EncodedAnswer } from "../../../model/integer/known-answers.ts";
 import type { ServedModel } from "../../path.ts";
 import type { Circuit } from "../compile/circuit.ts";
-import { generateWitness } from "../compile/witness.ts";
 import { type Groth16Verifier, openVerifier } from "../evidence/groth16.ts";
 import { assertDistinctDeltas, verifySetup } from "../evidence/setup.ts";
 import { zkError } from "../wire/codes.ts";
@@ -14,6 +13,7 @@ import { encodeSetup, isSetupOf, type Setup } from "../wire/setup.ts";
 import { readVerificationKey } from "../wire/zkey.ts";
 import { openProverPool, type PoolLimits, type Prover } from "./prover-pool.ts";
 import type { ProverProgram } from "./prover-process.ts";
+import { WitnessMaker } from "./witness-maker.ts";
 
 /** An integer model with its circuit and key, as they were read. */
 export interface ModelSource {
@@ -47,6 +47,15 @@ export interface ProvingModel extends Omit<ModelSource, "zkey" | "answers" | "zk
   readonly setupBytes: Uint8Array;
   readonly verifier: Groth16Verifier;
   readonly prover: Prover;
+  readonly witnesses: WitnessMaker;
+}
+
+/** The programs that a path starts. */
+export interface ProvingPrograms {
+  /** The prover program for a key file. */
+  readonly prover: (zkeyFile: string) => ProverProgram;
+  /** The built file of `witness-thread.ts`. */
+  readonly witness: string;
 }
 
 /** @throws TrisealError `ZK_KEY_INVALID`, `ZK_SETUP_INVALID`. */
@@ -67,13 +76,15 @@ function readKey({ zkey, setup, circuit, circuitDigest, checked }: ModelSource):
 }
 
 /** Proves the first known answer: a key of another circuit of the same size cannot. */
-async function assertKnownAnswer(source: ModelSource, prover: Prover, verifier: Groth16Verifier): Promise<void> {
-  const { circuit, checked, answers, model } = source;
+async function assertKnownAnswer(
+  { answers, model }: ModelSource,
+  { prover, witnesses, verifier }: Pick<ProvingModel, "prover" | "witnesses" | "verifier">,
+): Promise<void> {
   const [answer] = answers;
   if (answer === undefined) throw zkError("ZK_KEY_INVALID", `model \`${model.name}\` has no known answer to try its key on`);
   const salt = crypto.getRandomValues(new Uint8Array(16));
-  const witness = generateWitness(circuit, checked, { input: answer.x, salt, context: 1n });
   const { signal } = new AbortController();
+  const witness = await witnesses.make({ input: answer.x, salt, context: 1n }, signal);
   const { proof } = await prover.prove(witness.file, { signal, progress: () => undefined });
   const isAnswer = witness.outputs.every((item, at) => item === answer.y[at]);
   if (!isAnswer || !verifier.verify(proof, witness.publicSignals)) {
@@ -84,16 +95,20 @@ async function assertKnownAnswer(source: ModelSource, prover: Prover, verifier: 
 async function openModel(
   source: ModelSource,
   key: VerificationKey,
-  program: ProverProgram,
+  programs: ProvingPrograms,
   limits: PoolLimits,
 ): Promise<ProvingModel> {
   const { model, checked, circuit, circuitDigest, setup, zkey, zkeyFile } = source;
   const verifier = openVerifier(key);
-  const prover = await openProverPool(program, limits);
+  const prover = await openProverPool(programs.prover(source.zkeyFile), limits);
+  const witnesses = new WitnessMaker(programs.witness, source, {
+    memoryMib: limits.memoryMib,
+    maxQueued: limits.workers + limits.maxQueued,
+  });
   try {
-    await assertKnownAnswer(source, prover, verifier);
+    await assertKnownAnswer(source, { prover, witnesses, verifier });
   } catch (error) {
-    await prover.close();
+    await Promise.all([prover.close(), witnesses.close()]);
     throw error;
   }
   const keyBytes = encodeVerificationKey(key);
@@ -101,29 +116,28 @@ async function openModel(
   // With private weights a prover has the weights and their salt, which no caller gets.
   const isPublic = source.provingKey === "public" && circuit.weights === null;
   const publicKeyFile = isPublic ? { file: zkeyFile, digest: digestOf(zkey), byteLength: zkey.length } : null;
-  return { model, checked, circuit, circuitDigest, setup, verifier, prover, publicKeyFile, ...documents };
+  return { model, checked, circuit, circuitDigest, setup, verifier, prover, witnesses, publicKeyFile, ...documents };
 }
 
 /**
  * Checks the keys, each alone and all together, and starts the provers.
- * @param programFor the prover program for a key file.
  * @throws TrisealError `ZK_KEY_INVALID` for a key without a second phase, of another circuit, or that does not prove a known
  *   answer; `ZK_SETUP_INVALID` for a transcript that does not lead to its key, and for two circuits with one delta;
  *   `ZK_PROVER_LOST`, `ZK_PROVER_MEMORY`.
  */
 export async function openProvingModels(
   sources: readonly ModelSource[],
-  programFor: (zkeyFile: string) => ProverProgram,
+  programs: ProvingPrograms,
   limits: PoolLimits,
 ): Promise<readonly ProvingModel[]> {
   const keyed = sources.map((source) => ({ source, key: readKey(source) }));
   assertDistinctDeltas(keyed.map(({ source, key }) => ({ circuitDigest: source.circuitDigest, key })));
   const opened: ProvingModel[] = [];
   try {
-    for (const { source, key } of keyed) opened.push(await openModel(source, key, programFor(source.zkeyFile), limits));
+    for (const { source, key } of keyed) opened.push(await openModel(source, key, programs, limits));
     return opened;
   } catch (error) {
-    await Promise.all(opened.map(({ prover }) => prover.close()));
+    await Promise.all(opened.flatMap(({ prover, witnesses }) => [prover.close(), witnesses.close()]));
     throw error;
   }
 }

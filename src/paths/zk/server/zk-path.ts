@@ -22,15 +22,18 @@ import type {
   PathRoute,
   Readiness,
   ServedModel,
+  StatementSource,
 } from "../../path.ts";
-import { generateWitness, type Witness } from "../compile/witness.ts";
+import type { Witness } from "../compile/witness.ts";
 import { evidenceTypeOf } from "../evidence/proven-statement.ts";
 import { zkError } from "../wire/codes.ts";
 import { contextOf } from "../wire/context.ts";
 import { callerProofRoutes } from "./caller-proofs.ts";
+import { documentRoute } from "./caller-routes.ts";
 import { answeredOutputs, answeredSalt, legOf, type ProvenRun, responseOf } from "./proven-run.ts";
 import type { ProvenStatement } from "./prover-process.ts";
 import type { ProvingModel } from "./proving-model.ts";
+import { type StatementOptions, statementRoutes, statementSource } from "./statements.ts";
 
 /** Bytes of a salt that the path makes: 128 bits. */
 const SALT_BYTES = 16;
@@ -47,6 +50,8 @@ export interface ZkPathOptions {
   /** Longest that one request may take, in a queue and in a prover. */
   readonly timeoutMs: number;
   readonly maxTensorElements: number;
+  /** What threshold statements are taken with; null where none are. */
+  readonly statement: StatementOptions | null;
 }
 
 interface ReadRequest {
@@ -61,12 +66,20 @@ class ZkInference implements InferencePath {
   readonly attestedUpstream = false;
   readonly sealed = null;
   readonly routes: readonly PathRoute[];
+  readonly statements?: StatementSource;
   private readonly options: ZkPathOptions;
   private closed = false;
 
   constructor(options: ZkPathOptions) {
     this.options = options;
-    this.routes = callerProofRoutes(options.models);
+    const { models, statement } = options;
+    const stated = statement === null ? [] : [statement.key];
+    this.routes = [
+      ...callerProofRoutes(models),
+      ...(statement === null ? [] : statementRoutes(statement)),
+      documentRoute([...models, ...stated]),
+    ];
+    if (statement !== null) this.statements = statementSource(statement);
   }
 
   models(): readonly ServedModel[] {
@@ -121,7 +134,7 @@ class ZkInference implements InferencePath {
 
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all(this.options.models.map(({ prover }) => prover.close()));
+    await Promise.all(this.options.models.flatMap(({ prover, witnesses }) => [prover.close(), witnesses.close()]));
   }
 
   private provingModel({ digest, name }: ServedModel): ProvingModel | undefined {
@@ -152,15 +165,18 @@ class ZkInference implements InferencePath {
     const requestDigest = digestOf(request.body);
     const { modelDigest, decisionDigest, nonce } = request.context;
     const context = contextOf({ v: 1, requestDigest, modelDigest, decisionDigest, nonce });
-    const witness = generateWitness(proving.circuit, proving.checked, { input, salt, context });
+    const deadline = AbortSignal.timeout(this.options.timeoutMs);
+    const signal = AbortSignal.any([options.signal, deadline]);
+    let witness: Witness | null = null;
     try {
+      witness = await proving.witnesses.make({ input, salt, context }, signal);
       assertWanted(witness);
-      const { proof } = await this.prove(proving, witness, options);
+      const { proof } = await this.prove(proving, witness, { ...options, signal });
       return { outputs: witness.outputs, publicSignals: witness.publicSignals, proof };
     } catch (error) {
-      throw withForwarded(error, requestDigest);
+      throw withForwarded(reasonOf(error, options.signal, deadline), requestDigest);
     } finally {
-      witness.file.fill(0);
+      witness?.file.fill(0);
     }
   }
 
@@ -183,25 +199,25 @@ class ZkInference implements InferencePath {
 
   /** Proves in the pool and verifies here: what a prover process says of its own proof is not enough. */
   private async prove(proving: ProvingModel, witness: Witness, { signal, progress }: InferOptions): Promise<ProvenStatement> {
-    const deadline = AbortSignal.timeout(this.options.timeoutMs);
-    let proven: ProvenStatement;
-    try {
-      proven = await proving.prover.prove(witness.file, {
-        signal: AbortSignal.any([signal, deadline]),
-        progress: (stage) => progress?.(FRACTIONS[stage], stage),
-      });
-    } catch (error) {
-      if (signal.aborted)
-        throw isTrisealError(signal.reason) ? signal.reason : new TrisealError("CLIENT_ABORTED", "the request was aborted");
-      if (deadline.aborted) throw new TrisealError("DEADLINE_EXCEEDED", "the proof was not made in time", { cause: error });
-      throw error;
-    }
+    const proven = await proving.prover.prove(witness.file, {
+      signal,
+      progress: (stage) => progress?.(FRACTIONS[stage], stage),
+    });
     progress?.(0.95, "verifying");
     if (!proving.verifier.verify(proven.proof, witness.publicSignals)) {
       throw zkError("ZK_PROVER_LOST", "the prover's proof does not hold, and was dropped");
     }
     return proven;
   }
+}
+
+/** Why a run failed: an abort of the request or the end of its time comes before what it caused. */
+function reasonOf(error: unknown, signal: AbortSignal, deadline: AbortSignal): unknown {
+  if (signal.aborted) {
+    return isTrisealError(signal.reason) ? signal.reason : new TrisealError("CLIENT_ABORTED", "the request was aborted");
+  }
+  if (!deadline.aborted) return error;
+  return new TrisealError("DEADLINE_EXCEEDED", "the proof was not made in time", { cause: error });
 }
 
 function backendId({ model }: ProvingModel): string {

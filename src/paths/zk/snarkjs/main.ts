@@ -7,22 +7,16 @@
  */
 import { readFileSync } from "node:fs";
 import { stdin, stdout } from "node:process";
-import { groth16, type VerificationKeyDocument, zKey } from "snarkjs";
+import { type Curve, curves, groth16, type VerificationKeyDocument, zKey } from "snarkjs";
+import { Failure } from "./files.ts";
+import { type Proven, prove } from "./prove.ts";
+import { openProvingKey, type ProvingKey } from "./proving-key.ts";
 import { readRequests } from "./requests.ts";
 
 interface VerifyCase {
   readonly key: object;
   readonly publicSignals: readonly string[];
   readonly proof: object;
-}
-
-class Failure extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
 }
 
 /** Coordinates of the generator of G2, which delta is where nobody contributed. */
@@ -46,26 +40,21 @@ function assertSecondPhase(key: VerificationKeyDocument): void {
   }
 }
 
-/** Number of wires, from the second section of the key. */
-function wiresOf(key: Uint8Array): number {
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  let offset = 12;
-  while (offset + 12 <= key.length && view.getUint32(offset, true) !== 2) {
-    offset += 12 + Number(view.getBigUint64(offset + 4, true));
-  }
-  if (offset + 12 + 84 > key.length) throw new Failure("FORMAT_INVALID", "the key is truncated");
-  return view.getUint32(offset + 12 + 72, true);
-}
-
 function answer(value: object): void {
   stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-async function proveOne(key: Uint8Array, verificationKey: object, witness: Uint8Array): Promise<object> {
+interface OpenKey {
+  readonly curve: Curve;
+  readonly key: ProvingKey;
+  readonly verificationKey: VerificationKeyDocument;
+}
+
+async function proveOne({ curve, key, verificationKey }: OpenKey, witness: Uint8Array): Promise<object> {
   const started = performance.now();
-  const { proof, publicSignals } = await groth16.prove(key, witness, undefined, { singleThread: true }).catch(() => {
+  const { proof, publicSignals }: Proven = await prove(curve, key, witness).catch((error: unknown) => {
     // The library's messages can hold values of the witness.
-    throw new Failure("ZK_WITNESS_INVALID", "the witness does not belong to the circuit of this key");
+    throw error instanceof Failure ? error : new Failure("ZK_WITNESS_INVALID", "the witness does not belong to this key");
   });
   if (!(await groth16.verify(verificationKey, publicSignals, proof))) {
     throw new Failure("ZK_WITNESS_INVALID", "the witness does not satisfy the circuit of this key");
@@ -73,17 +62,22 @@ async function proveOne(key: Uint8Array, verificationKey: object, witness: Uint8
   return { proof, publicSignals, ms: performance.now() - started };
 }
 
-async function serve(keyFile: string): Promise<void> {
-  const key = readFileSync(keyFile);
-  const verificationKey = await zKey.exportVerificationKey(key).catch(() => {
+async function openKey(keyFile: string): Promise<OpenKey> {
+  const file = readFileSync(keyFile);
+  const verificationKey = await zKey.exportVerificationKey(file).catch(() => {
     throw new Failure("FORMAT_INVALID", "the key is truncated or foreign");
   });
   assertSecondPhase(verificationKey);
-  const wires = wiresOf(key);
-  answer({ ready: true, wires, publicSignals: verificationKey.nPublic });
+  return { curve: await curves.getCurveFromName("bn128"), key: openProvingKey(file), verificationKey };
+}
+
+async function serve(keyFile: string): Promise<void> {
+  const opened = await openKey(keyFile);
+  const { wires, publicSignals } = opened.key;
+  answer({ ready: true, wires, publicSignals });
   for await (const { id, body } of readRequests(stdin, wires * 32 + 4096)) {
     try {
-      answer({ id, ...(await proveOne(key, verificationKey, body)) });
+      answer({ id, ...(await proveOne(opened, body)) });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       answer({ id, error: { code: error.code, message: error.message } });

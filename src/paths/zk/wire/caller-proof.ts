@@ -10,6 +10,10 @@ import { encodeJcs } from "../../../core/jcs.ts";
 import { decodeProofDocument, decodeSignalsDocument, MAX_PUBLIC_SIGNALS, parseDocument, proofDocument } from "./documents.ts";
 
 const KIND = "triseal.zk.caller.v1";
+
+/** The kind of context that the leg of a caller's proof names. */
+export const CALLER_CONTEXT = KIND;
+
 const DOMAIN = utf8(`${KIND}\0`);
 
 /** Media type of the leg of a proof that the caller made. */
@@ -58,35 +62,6 @@ export function encodeCallerProof({ publicSignals, proof, ...statement }: Caller
 export function callerContext({ modelDigest, decisionDigest, factsDigest, nonce }: CallerStatement): bigint {
   const statement = encodeJcs({ v: 1, modelDigest, decisionDigest, factsDigest, nonce });
   return BigInt(`0x${encodeHex(sha256Bytes(concatBytes(DOMAIN, statement)))}`) >> 3n;
-}
-
-const decodeLeg = object({
-  v: oneOf(1),
-  /** The kind of context that the proof is bound to. */
-  context: oneOf(KIND),
-  /** SHA-256 of the submitted document, a blob of the bundle. */
-  requestDigest: digest,
-  responseDigest: digest,
-  /** SHA-256 of the `.r1cs` file, of the verification key and of the setup document; the last two are blobs of the bundle. */
-  circuitDigest: digest,
-  keyDigest: digest,
-  setupDigest: digest,
-});
-
-/** What the gateway says beside the document: which bytes were exchanged, and under which key they hold. */
-export type CallerLeg = Omit<Decoded<typeof decodeLeg>, "v" | "context">;
-
-const MAX_LEG_BYTES = 4096;
-
-/** The bytes of a leg, in JCS form. */
-export function encodeCallerLeg(leg: CallerLeg): Uint8Array {
-  return encodeJcs({ v: 1, context: KIND, ...leg });
-}
-
-/** @throws TrisealError `FORMAT_INVALID`. */
-export function parseCallerLeg(bytes: Uint8Array): CallerLeg {
-  const { v: _, context: __, ...leg } = decodeLeg(parseDocument(bytes, MAX_LEG_BYTES, "a leg"), "leg");
-  return leg;
 }
 
 /** Largest proving key that a caller takes from a gateway, in bytes. */

@@ -12,6 +12,12 @@ export const codes = {
     retryable: false,
     action: "let the gateway prove: this model's owner does not hand out its proving key, which shows the weights",
   },
+  ZK_CREDENTIAL_INVALID: { status: 400, retryable: false, action: "stop: the signer did not sign this credential" },
+  ZK_CREDENTIAL_SUBJECT: {
+    status: 403,
+    retryable: false,
+    action: "ask the signer for a credential of your own: this one was issued to another tenant",
+  },
   ZK_KEY_INVALID: {
     status: 500,
     retryable: false,
@@ -41,6 +47,16 @@ export const codes = {
     status: 400,
     retryable: false,
     action: "name the setup in the trust file, or accept its state with `--accept-setup`, knowing who can forge under it",
+  },
+  ZK_SIGNER_UNKNOWN: {
+    status: 403,
+    retryable: false,
+    action: "use a credential of a signer that the service, and every verifier's trust file, names",
+  },
+  ZK_STATEMENT_EXPIRED: {
+    status: 410,
+    retryable: false,
+    action: "state an expiry within the credential's period and 24 hours, or ask the signer for a new credential",
   },
   ZK_WEIGHTS_NOT_ACCEPTED: {
     status: 400,

@@ -5,6 +5,7 @@ pub mod container;
 pub mod dev_setup;
 pub mod document;
 pub mod failure;
+pub mod msm;
 pub mod powers;
 pub mod prepare;
 pub mod progress;

@@ -1,13 +1,15 @@
 //! Groth16 proofs, in the arrangement of snarkjs: the quotient is taken at the odd points of the doubled domain, whose
 //! Lagrange polynomials the key holds, so that no division is needed.
 
-use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
-use ark_ec::{CurveGroup, VariableBaseMSM};
+use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_ec::CurveGroup;
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ff::{BigInt, FftField, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use rayon::prelude::*;
 
 use crate::failure::{Failure, Outcome};
+use crate::msm;
 use crate::secret::random_scalar;
 use crate::verify::verify;
 use crate::zkey::{ProvingKey, Sparse};
@@ -28,12 +30,12 @@ pub fn prove(key: &ProvingKey, witness: &[BigInt<4>]) -> Outcome<Proof> {
     let values: Vec<Fr> = witness.par_iter().map(|value| Fr::new(*value)).collect();
     let ((a_sum, (b1_sum, b2_sum)), (c_sum, h_sum)) = rayon::join(
         || {
-            let a: G1Projective = sum(&key.a, witness);
-            (a, rayon::join(|| sum::<G1Projective>(&key.b1, witness), || sum::<G2Projective>(&key.b2, witness)))
+            let a = sum(&key.a, witness);
+            (a, rayon::join(|| sum(&key.b1, witness), || sum(&key.b2, witness)))
         },
         || {
             let quotient = quotient(key, &values);
-            (sum::<G1Projective>(&key.c, witness), quotient.map(|h| G1Projective::msm_bigint(&key.h, &h)))
+            (sum(&key.c, witness), quotient.map(|h| msm::sum(&key.h, &h)))
         },
     );
     let (r, s) = (random_scalar()?, random_scalar()?);
@@ -53,9 +55,9 @@ pub fn prove(key: &ProvingKey, witness: &[BigInt<4>]) -> Outcome<Proof> {
     Ok(proof)
 }
 
-fn sum<G: CurveGroup<ScalarField = Fr>>(points: &Sparse<G::Affine>, witness: &[BigInt<4>]) -> G {
+fn sum<P: SWCurveConfig>(points: &Sparse<Affine<P>>, witness: &[BigInt<4>]) -> Projective<P> {
     let scalars: Vec<_> = points.wires.iter().map(|wire| witness[*wire as usize]).collect();
-    G::msm_bigint(&points.points, &scalars)
+    msm::sum(&points.points, &scalars)
 }
 
 /// `A B - C` at the odd points of the doubled domain, in plain form.
