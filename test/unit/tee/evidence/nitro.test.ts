@@ -123,6 +123,12 @@ describe("a Nitro document is refused", () => {
       () => good,
       { policy: { measurements: { pcr31: encodeHex(pcr(1)) } } },
     ],
+    [
+      "without a PCR that no document has",
+      "MEASUREMENT_MISMATCH",
+      () => good,
+      { policy: { measurements: { pcr32: encodeHex(pcr(1)) } } },
+    ],
     ["with a leaf that has expired", "CERT_EXPIRED", () => good, { at: AT + 20 * 365 * 86_400 }],
     ["with a leaf that is not yet valid", "CERT_NOT_YET_VALID", () => good, { at: AT - 10 * 365 * 86_400 }],
     ["under roots that nobody named", "CHAIN_UNTRUSTED", () => good, { anchors: [] }],
@@ -266,7 +272,7 @@ describe("malformed Nitro documents", () => {
 });
 
 describe("a Nitro policy", () => {
-  it.each([{ allowdebug: true }, { measurements: { pcr32: "00" } }, { measurements: { PCR0: "00" } }, { nonce: 1 }])(
+  it.each([{ allowdebug: true }, { measurements: { pcr01: "00" } }, { measurements: { PCR0: "00" } }, { nonce: 1 }])(
     "refuses %j",
     async (policy) => {
       await expect(appraise(good, { policy })).rejects.toMatchObject({ code: "FORMAT_INVALID" });
