@@ -7,7 +7,7 @@ import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { labelOf } from "../model/model-package.ts";
 import { parseDecision } from "../policy/index.ts";
-import { eventOf, parseBundle } from "../receipt/index.ts";
+import { eventOf, eventsOf, parseBundle } from "../receipt/index.ts";
 import { EMPTY_TRUST, parseTrust, type Trust, verifyBundle } from "../verify/index.ts";
 import { type DemoService, startDemoService } from "./demo/demo-service.ts";
 import { type HeldBackRecord, readHeldBack } from "./demo/held-back.ts";
@@ -67,7 +67,10 @@ const BUNDLE_NAME = /^\d\d-[a-z-]+\.triseal\.json$/;
 
 /** One line of the demo's output. */
 interface DemoAnswer {
+  /** The path that the case is about. */
   readonly path: string;
+  /** Paths of the receipt: the first answered, the others confirmed. None of a refusal. */
+  readonly legs: readonly string[];
   readonly model: string;
   readonly input: string;
   /** The model's label, or `refused`. */
@@ -122,14 +125,15 @@ async function classify(client: TrisealClient, demoCase: DemoCase, record: HeldB
   }
 }
 
-/** Rule and reason of a bundle's decision. */
-function decisionOf(bundle: Uint8Array): { readonly rule: string; readonly why: string } {
+/** Rule and reason of a bundle's decision, and what came of it. */
+function decisionOf(bundle: Uint8Array): Pick<DemoAnswer, "legs" | "rule" | "why"> {
   const { receipt, blobs } = parseBundle(bundle);
+  const legs = eventsOf(receipt, "leg.sealed").map(({ path }) => path);
   const event = eventOf(receipt, "policy.decided");
   const bytes = event === null ? undefined : blobs.get(event.decision_digest);
-  if (bytes === undefined) return { rule: "none", why: "refused before policy was asked" };
+  if (bytes === undefined) return { legs, rule: "none", why: "refused before policy was asked" };
   const decision = parseDecision(bytes);
-  return { rule: decision.ruleIds.join(", "), why: decision.reason };
+  return { legs, rule: decision.ruleIds.join(", "), why: decision.reason };
 }
 
 /** Whether the bundle verifies with the trust file, and is refused without it. */
@@ -173,15 +177,26 @@ async function runCase(
   };
 }
 
+/** Who answered, and who confirmed that. */
+function pathsText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return "none";
+  return others.length === 0 ? first : `${first}, confirmed by ${others.join(" and ")}`;
+}
+
+/** A score: integer forms give integers. */
+function scoreText({ score, opened }: DemoAnswer): string {
+  return opened === null ? (score?.toFixed(3) ?? "no score") : String(score ?? "no score");
+}
+
 /** @param picture lines that show the input; none where it is no picture. */
 function printAnswer(answer: DemoAnswer, picture: readonly string[]): void {
   const right = answer.answer === answer.expected ? "as expected" : `expected ${answer.expected}`;
-  const how = answer.code ?? answer.score?.toFixed(3) ?? "no score";
+  const how = answer.code ?? scoreText(answer);
   console.log(`${answer.model}`);
   console.log(`  input     ${answer.input}`);
   for (const line of picture) console.log(`            ${line}`);
   console.log(`  answer    ${answer.answer} (${how}), ${right}`);
-  console.log(`  path      ${answer.path}: ${answer.why}`);
+  console.log(`  path      ${pathsText(answer.legs)}: ${answer.why}`);
   console.log(`  receipt   ${answer.receiptId}, ${answer.ms} ms with appraisal, sealing and verification`);
   if (answer.opened !== null) {
     const text = answer.opened ? "opens to the input that was sent, and the outputs are the answer's" : "WAS NOT OPENED";

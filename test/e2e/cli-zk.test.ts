@@ -53,6 +53,7 @@ describe("triseal zk verify", () => {
     const accepted = await zk("verify", at("proof.json"), ...accept, "--model", at("dense"));
     expect(accepted.code, accepted.stderr).toBe(0);
     expect(accepted.stdout).toMatch(/^ACCEPTED\nmodel {5}sha256:/);
+    expect(accepted.stdout).toContain("  [assertion] the circuit of this key gives these outputs");
     expect(accepted.stdout).toContain("what it does not show");
   });
 

@@ -7,6 +7,7 @@ import { childrenOf, type Finished, isRunning, repository, runCli } from "./gate
 
 interface Line {
   readonly path: string;
+  readonly legs: readonly string[];
   readonly model: string;
   readonly input: string;
   readonly answer: string;
@@ -69,6 +70,7 @@ describe("triseal demo", () => {
     expect(lines.length).toBeGreaterThanOrEqual(6);
     const members = [
       "path",
+      "legs",
       "model",
       "input",
       "answer",
@@ -92,9 +94,9 @@ describe("triseal demo", () => {
     }
     const record = { model: "breast-cancer-logistic-int", opened: true };
     expect(lines.filter(({ path }) => path === "zk")).toMatchObject([
-      { ...record, rule: "proven" },
-      { ...record, rule: "high-value-proven" },
-      { model: "digits-mlp-int", opened: true, rule: "proven" },
+      { ...record, rule: "proven", legs: ["zk"] },
+      { ...record, rule: "high-value-proven", legs: ["tee", "zk"] },
+      { model: "digits-mlp-int", opened: true, rule: "proven", legs: ["zk"] },
     ]);
     expect(new Set(lines.map(({ receiptId }) => receiptId)).size).toBe(lines.length);
   });

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { encodeHex } from "../../core/bytes.ts";
+import type { Basis } from "../../core/check.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { type AcceptedSetup, parseAcceptedSetups } from "../../paths/zk/evidence/setup.ts";
@@ -173,6 +174,12 @@ const WEIGHTS: Readonly<Record<NonNullable<Link["weights"]>, string>> = {
     "  [assertion] that the committed weights are the model's is the prover's word: give --model with its salt, or name them",
 };
 
+/** What a proof rests on as far as its key's making goes (receipt/SPEC.md section 3.8). */
+function setupBasis({ accepted: whose, state }: StandaloneClaims["setup"]): Basis {
+  if (state === "dev-insecure") return "assertion";
+  return whose === "named" ? "proof" : "signature";
+}
+
 function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): readonly string[] {
   const { modelDigest, circuitDigest, keyDigest, outputs, inputCommitment, setup } = claims;
   const of = claims.weights === null ? "model" : "architecture";
@@ -195,7 +202,7 @@ function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): re
     `setup     ${setup.state}: ${setup.text}${setup.because === null ? "" : ` (${setup.because})`}`,
     "",
     "what this shows",
-    `  [${setup.accepted === "named" ? "proof" : "signature"}] the circuit of this key gives these outputs for the committed input${weights === null ? "" : " and weights"}, unless the parties of its setup forged it`,
+    `  [${setupBasis(setup)}] the circuit of this key gives these outputs for the committed input${weights === null ? "" : " and weights"}, unless the parties of its setup forged it`,
     `  ${link}`,
     ...(weights === null ? [] : [WEIGHTS[weights]]),
     "what it does not show",
