@@ -48,11 +48,11 @@ export function verifyStandalone(
     throw zkError("ZK_CONTEXT_MISMATCH", "the setup is of another model");
   }
   const weightCommitment = architectureDigest === null ? null : rest.shift();
-  const isShort = inputCommitment === undefined || weightCommitment === undefined || rest.length < 2;
-  if (isShort || rest.at(-1) !== standaloneContext(modelDigest, nonce)) {
+  if (inputCommitment === undefined || rest.at(-1) !== standaloneContext(modelDigest, nonce)) {
     throw zkError("ZK_CONTEXT_MISMATCH", "the context is not that of the stated model and nonce");
   }
-  if (!openVerifier(verificationKey).verify(proof, publicSignals)) {
+  const isShort = weightCommitment === undefined || rest.length < 2;
+  if (isShort || !openVerifier(verificationKey).verify(proof, publicSignals)) {
     throw zkError("ZK_PROOF_INVALID", "the proof does not hold for these public signals");
   }
   const judged = judgeSetup(setup, accepted);
