@@ -1,7 +1,7 @@
 /** Attacks on a receipt whose only leg is a proof. */
 import { utf8 } from "../../src/core/bytes.ts";
 import { digestOfJson } from "../../src/core/digest.ts";
-import type { Attack } from "../fixtures/attack.ts";
+import { type Attack, editEvent } from "../fixtures/attack.ts";
 import type { Changes } from "../fixtures/bundle.ts";
 import {
   CIRCUIT,
@@ -14,6 +14,7 @@ import {
   type ZkChanges,
   type ZkEntry,
 } from "../fixtures/zk-leg.ts";
+import { withFact } from "./attack-part.ts";
 
 const stranger = digestOfJson("another");
 const open = knownKey(3_000_003n, 3, 1n);
@@ -210,6 +211,12 @@ const attacks: readonly ZkAttack[] = [
     check: "zk.proof",
     code: "ZK_PROOF_INVALID",
     zk: { leg: (leg) => ({ ...leg, proof: otherKey.prove(leg.publicSignals) }) },
+  },
+  {
+    name: "that says of a body which nobody opened that the caller sealed it",
+    check: "binding.request-received",
+    code: "BINDING_REQUEST_MISMATCH",
+    more: { facts: withFact("request.sealed", "caller"), events: editEvent("leg.sealed", { sealed_by: "caller" }) },
   },
   {
     name: "whose shown request states other facts than policy decided on",
