@@ -1,5 +1,5 @@
 /** Attacks on a receipt whose only leg is a proof. */
-import { utf8 } from "../../src/core/bytes.ts";
+import { concatBytes, utf8 } from "../../src/core/bytes.ts";
 import { digestOfJson } from "../../src/core/digest.ts";
 import { type Attack, editEvent } from "../fixtures/attack.ts";
 import type { Changes } from "../fixtures/bundle.ts";
@@ -159,6 +159,14 @@ const attacks: readonly ZkAttack[] = [
     },
   },
   { name: "under a revoked key", check: "zk.key-not-revoked", code: "MEASUREMENT_REVOKED", revoke: honestKey.digest },
+  {
+    name: "under a revoked key that is spelled otherwise, so that its bytes have another digest",
+    check: "zk.key-readable",
+    code: "EVIDENCE_MALFORMED",
+    zk: { keyBytes: concatBytes(honestKey.bytes, utf8("\n")), setup: (setup) => ({ ...setup, keyDigest: honestKey.digest }) },
+    section: anyKey,
+    revoke: honestKey.digest,
+  },
   { name: "of a revoked circuit", check: "zk.key-not-revoked", code: "MEASUREMENT_REVOKED", revoke: CIRCUIT },
   {
     name: "of a model that the trust file names otherwise",
