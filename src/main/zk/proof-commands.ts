@@ -12,7 +12,7 @@ import { parseTrustedKeys, parseTrustedModels, type TrustedKey } from "../../pat
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
 import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
-import { parseTrust, pathSection } from "../../trust/trust-file.ts";
+import { parseTrust, pathSection, revokedBy } from "../../trust/trust-file.ts";
 import { type GatewayFlags, withClient } from "./gateway-client.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
 import { proveForGateway } from "./prove-for-gateway.ts";
@@ -102,12 +102,14 @@ interface VerifyFlags {
 interface Accepted {
   readonly setups: readonly AcceptedSetup[];
   readonly keys: readonly TrustedKey[];
+  /** Digests of models, architectures, circuits and keys that are withdrawn. */
+  readonly revoked: ReadonlySet<string>;
   /** Commitments to the private weights of a model. */
   readonly weightsOf: (model: Sha256Digest) => readonly string[];
 }
 
 async function accepted({ trust, service }: VerifyFlags): Promise<Accepted> {
-  if (trust === undefined) return { setups: [], keys: [], weightsOf: () => [] };
+  if (trust === undefined) return { setups: [], keys: [], revoked: new Set(), weightsOf: () => [] };
   const { services } = parseTrust(await readNamed(trust));
   const [chosen, ...others] = services.filter(({ name }) => service === undefined || name === service);
   if (chosen === undefined) throw new TrisealError("TRUST_FILE_INVALID", "the trust file has no such service");
@@ -118,7 +120,8 @@ async function accepted({ trust, service }: VerifyFlags): Promise<Accepted> {
   const models = parseTrustedModels(member("models"));
   const weightsOf = (model: Sha256Digest) =>
     models.filter(({ digest }) => digest === model).flatMap(({ weights = [] }) => weights);
-  return { setups: parseAcceptedSetups(member("setups")), keys: parseTrustedKeys(member("keys")), weightsOf };
+  const { measurements: revoked } = revokedBy(chosen);
+  return { setups: parseAcceptedSetups(member("setups")), keys: parseTrustedKeys(member("keys")), revoked, weightsOf };
 }
 
 function stateOf(text: string | undefined): SetupState | null {
@@ -216,11 +219,20 @@ function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): re
   ];
 }
 
+/** @throws TrisealError `VERIFICATION_FAILED`. */
+function assertNotRevoked(claims: StandaloneClaims, { revoked }: Accepted): void {
+  const { modelDigest, circuitDigest, keyDigest, weights } = claims;
+  const cited = [modelDigest, circuitDigest, keyDigest, ...(weights === null ? [] : [weights.architectureDigest])];
+  const withdrawn = cited.find((digest) => revoked.has(digest));
+  if (withdrawn !== undefined) throw new TrisealError("VERIFICATION_FAILED", `the trust file revokes ${withdrawn}`);
+}
+
 function verify(file: string, flags: VerifyFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const document = parseStandalone(await readNamed(file));
     const named = await accepted(flags);
     const claims = verifyStandalone(document, named.setups, stateOf(flags.acceptSetup), named.keys);
+    assertNotRevoked(claims, named);
     const link = await linkOf(flags, claims, named);
     if (flags.json) {
       const [outputs, inputCommitment] = [claims.outputs.map(Number), claims.inputCommitment.toString()];
