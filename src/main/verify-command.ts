@@ -101,7 +101,7 @@ function reportReusedLegs(accepted: readonly Uint8Array[], json: boolean): numbe
     console.log(
       json
         ? JSON.stringify({ code: "LEG_REUSED", ...leg })
-        : `LEG_REUSED: receipts ${leg.receiptIds.join(" and ")} have one leg ${leg.legDigest}`,
+        : `LEG_REUSED: receipts ${leg.receiptIds.join(" and ")} have one leg, or one decision: ${leg.legDigest}`,
     );
   }
   return reused.length === 0 ? OUTCOME_EXIT.accepted : OUTCOME_EXIT.rejected;

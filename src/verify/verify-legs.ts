@@ -204,8 +204,9 @@ function compareBodies(
   const { checks } = context;
   const byCaller = event.sealed_by === "caller";
   const wire = claims.wire ?? { requestDigest: claims.requestDigest, responseDigest: claims.responseDigest };
-  const received = byCaller ? wire.requestDigest : claims.requestDigest;
-  const returned = byCaller ? wire.responseDigest : claims.responseDigest;
+  // What a caller sealed somebody opened, who says what was on the wire: without that, a body in the clear would pass for sealed.
+  const received = byCaller ? claims.wire?.requestDigest : claims.requestDigest;
+  const returned = byCaller ? claims.wire?.responseDigest : claims.responseDigest;
   checks.expect("binding.request-received", story.received.body_hash === received, "signature");
   if (claims.wire !== null || !isWired)
     checks.expect("binding.request-forwarded", story.forwarded?.body_hash === wire.requestDigest, "signature");

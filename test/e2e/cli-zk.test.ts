@@ -58,8 +58,8 @@ describe("triseal zk verify", () => {
   });
 
   it("takes the setups of one service of the trust file, and no others", async () => {
-    const service = (name: string, setups: string) =>
-      `  - name: ${name}\n    gateway: { keys: [{ publicKey: ${"ab".repeat(32)} }], teeTypes: [] }\n    logs: [{ origin: ${name}.example/log, publicKey: ${"cd".repeat(32)} }]\n    witnesses: { accept: none, because: a test }\n    policySigners: []\n    paths: { zk: { setups: [${setups}] } }\n`;
+    const service = (name: string, setups: string, more = "") =>
+      `  - name: ${name}\n    gateway: { keys: [{ publicKey: ${"ab".repeat(32)} }], teeTypes: [] }\n    logs: [{ origin: ${name}.example/log, publicKey: ${"cd".repeat(32)} }]\n    witnesses: { accept: none, because: a test }\n    policySigners: []\n    paths: { zk: { setups: [${setups}] } }\n${more}`;
     const weak = `{ state: dev-insecure, because: "a test of ours" }`;
     const trust = await put(
       "trust.yaml",
@@ -71,6 +71,16 @@ describe("triseal zk verify", () => {
     expect((await zk("verify", at("proof.json"), "--trust", trust, "--service", "b")).code).toBe(10);
     expect((await zk("verify", at("proof.json"), "--trust", trust)).code).toBe(30);
     expect((await zk("verify", at("proof.json"), "--trust", trust, "--service", "c")).code).toBe(30);
+    const { setup } = JSON.parse(await readFile(at("proof.json"), "utf8")) as { setup: Record<string, string> };
+    for (const digest of [setup["modelDigest"], setup["circuitDigest"], setup["keyDigest"]]) {
+      const measurements = `    revoked: { keys: [], measurements: [{ digest: "${digest}", because: withdrawn }] }\n`;
+      const withdrawn = await put(
+        "revoked.yaml",
+        `apiVersion: triseal.dev/trust/v1\nservices:\n${service("a", weak, measurements)}`,
+      );
+      const refused = await zk("verify", at("proof.json"), "--trust", withdrawn);
+      expect([refused.code, refused.stderr]).toEqual([10, expect.stringMatching(/^triseal: VERIFICATION_FAILED: /)]);
+    }
   });
 
   it("refuses with 10 another nonce, another output, another proof and another model's setup", async () => {

@@ -10,6 +10,7 @@ import {
   digitsBody,
   get,
   infer,
+  linesSoFar,
   makeApiKey,
   readAnswer,
   type Service,
@@ -301,7 +302,7 @@ describe("a caller without a good key", () => {
 
 describe("a caller that goes away or dawdles", () => {
   it("is taken as gone, with or without a whole body, and the next one is served", async () => {
-    const before = service.program.logged().length;
+    const before = await linesSoFar(service);
     for (const part of ["", '{"inputs":[']) {
       const socket = connect(port, "127.0.0.1");
       socket.on("error", () => undefined);

@@ -8,7 +8,7 @@ import type { JsonObject } from "../../src/core/json.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { parseModelPackage, standardizeRow } from "../../src/model/model-package.ts";
 import { parseTrust, type Trust, type Verdict, verifyBundle } from "../../src/verify/index.ts";
-import { childrenOf, isRunning, type Program, repository, runCli, startProgram, textOf } from "./gateway-process.ts";
+import { childrenOf, isRunning, type Program, repository, runCli, startProgram, textOf, until } from "./gateway-process.ts";
 
 /** The machine's clock. */
 export const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
@@ -173,6 +173,15 @@ export async function readAnswer(response: Response): Promise<Answer> {
 export async function get(of: Service, path: string, key: string | null = of.apiKey): Promise<Answer> {
   const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
   return await readAnswer(await fetch(`${of.url}${path}`, { headers, signal: AbortSignal.timeout(25_000) }));
+}
+
+/** Number of log lines that are about requests so far. Lines are gathered for a moment; a refusal is written at once, with what came before. */
+export async function linesSoFar({ program, url }: Service): Promise<number> {
+  const { length } = program.logged();
+  await fetch(`${url}/v1/none`);
+  const last = () =>
+    program.logged().findIndex(({ event, code }, at) => at >= length && event === "refused" && code === "NOT_FOUND");
+  return await until(() => last() >= 0 && last() + 1, "line of the refusal");
 }
 
 /** POST of an inference request; `body` is sent as it is, or as JSON. */

@@ -1,7 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/core/bytes.ts";
 import { keysetOf } from "../campaign/http-target.ts";
-import { bundleOf, digitsBody, get, infer, type Service, startService, verdictOn, workerOf } from "./gateway-harness.ts";
+import {
+  bundleOf,
+  digitsBody,
+  get,
+  infer,
+  linesSoFar,
+  type Service,
+  startService,
+  verdictOn,
+  workerOf,
+} from "./gateway-harness.ts";
 import { residentMiB, textOf, until } from "./gateway-process.ts";
 import { codeOf, openRaw, type RawConnection, sendRaw } from "./raw-socket.ts";
 import { sealTo } from "./worker-harness.ts";
@@ -176,9 +186,9 @@ describe("several requests on one connection", () => {
 
 describe("a caller that is gone", () => {
   it("leaves a receipt of what was decided, and none of what did not arrive", async () => {
+    const before = await linesSoFar(service);
     const worker = workerOf(service);
     process.kill(worker, "SIGSTOP");
-    const before = service.program.logged().length;
     try {
       const whole = await openRaw(service, request([auth(), JSON_TYPE, LENGTH]));
       const part = await openRaw(service, request([auth(), JSON_TYPE, "Content-Length: 5000"]));

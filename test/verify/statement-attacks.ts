@@ -10,6 +10,7 @@ import {
   type StatementEntry,
   stranger,
   trustStatement,
+  withOwnStatement,
   withStatement,
 } from "../fixtures/statement.ts";
 import { at } from "../fixtures/world.ts";
@@ -143,6 +144,13 @@ const attacks: readonly StatementAttack[] = [
 /** All of them, and facts of a statement that nobody made. */
 export const statementAttacks: readonly Attack[] = [
   ...attacks.map(attack),
+  {
+    name: "that calls a statement an answer of another model",
+    check: "zk.model-accepted",
+    code: "TRUST_UNKNOWN_MODEL",
+    changes: () => withOwnStatement(),
+    trust: (entry) => trustStatement(entry),
+  },
   {
     name: "told of a threshold without any statement",
     ...told,

@@ -1,7 +1,7 @@
 /** Attacks on a receipt whose only leg is a proof. */
-import { utf8 } from "../../src/core/bytes.ts";
+import { concatBytes, utf8 } from "../../src/core/bytes.ts";
 import { digestOfJson } from "../../src/core/digest.ts";
-import type { Attack } from "../fixtures/attack.ts";
+import { type Attack, editEvent } from "../fixtures/attack.ts";
 import type { Changes } from "../fixtures/bundle.ts";
 import {
   CIRCUIT,
@@ -14,6 +14,7 @@ import {
   type ZkChanges,
   type ZkEntry,
 } from "../fixtures/zk-leg.ts";
+import { withFact } from "./attack-part.ts";
 
 const stranger = digestOfJson("another");
 const open = knownKey(3_000_003n, 3, 1n);
@@ -158,6 +159,14 @@ const attacks: readonly ZkAttack[] = [
     },
   },
   { name: "under a revoked key", check: "zk.key-not-revoked", code: "MEASUREMENT_REVOKED", revoke: honestKey.digest },
+  {
+    name: "under a revoked key that is spelled otherwise, so that its bytes have another digest",
+    check: "zk.key-readable",
+    code: "EVIDENCE_MALFORMED",
+    zk: { keyBytes: concatBytes(honestKey.bytes, utf8("\n")), setup: (setup) => ({ ...setup, keyDigest: honestKey.digest }) },
+    section: anyKey,
+    revoke: honestKey.digest,
+  },
   { name: "of a revoked circuit", check: "zk.key-not-revoked", code: "MEASUREMENT_REVOKED", revoke: CIRCUIT },
   {
     name: "of a model that the trust file names otherwise",
@@ -210,6 +219,12 @@ const attacks: readonly ZkAttack[] = [
     check: "zk.proof",
     code: "ZK_PROOF_INVALID",
     zk: { leg: (leg) => ({ ...leg, proof: otherKey.prove(leg.publicSignals) }) },
+  },
+  {
+    name: "that says of a body which nobody opened that the caller sealed it",
+    check: "binding.request-received",
+    code: "BINDING_REQUEST_MISMATCH",
+    more: { facts: withFact("request.sealed", "caller"), events: editEvent("leg.sealed", { sealed_by: "caller" }) },
   },
   {
     name: "whose shown request states other facts than policy decided on",

@@ -8,11 +8,11 @@ import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { type AcceptedSetup, parseAcceptedSetups } from "../../paths/zk/evidence/setup.ts";
 import { type StandaloneClaims, verifyStandalone } from "../../paths/zk/evidence/standalone.ts";
-import { parseTrustedModels } from "../../paths/zk/evidence/trust-section.ts";
+import { parseTrustedKeys, parseTrustedModels, type TrustedKey } from "../../paths/zk/evidence/trust-section.ts";
 import { zkError } from "../../paths/zk/wire/codes.ts";
 import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
 import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
-import { parseTrust, pathSection } from "../../trust/trust-file.ts";
+import { parseTrust, pathSection, revokedBy } from "../../trust/trust-file.ts";
 import { type GatewayFlags, withClient } from "./gateway-client.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
 import { proveForGateway } from "./prove-for-gateway.ts";
@@ -101,12 +101,15 @@ interface VerifyFlags {
 /** What one service of the trust file names: no entry counts for another service. */
 interface Accepted {
   readonly setups: readonly AcceptedSetup[];
+  readonly keys: readonly TrustedKey[];
+  /** Digests of models, architectures, circuits and keys that are withdrawn. */
+  readonly revoked: ReadonlySet<string>;
   /** Commitments to the private weights of a model. */
   readonly weightsOf: (model: Sha256Digest) => readonly string[];
 }
 
 async function accepted({ trust, service }: VerifyFlags): Promise<Accepted> {
-  if (trust === undefined) return { setups: [], weightsOf: () => [] };
+  if (trust === undefined) return { setups: [], keys: [], revoked: new Set(), weightsOf: () => [] };
   const { services } = parseTrust(await readNamed(trust));
   const [chosen, ...others] = services.filter(({ name }) => service === undefined || name === service);
   if (chosen === undefined) throw new TrisealError("TRUST_FILE_INVALID", "the trust file has no such service");
@@ -117,7 +120,8 @@ async function accepted({ trust, service }: VerifyFlags): Promise<Accepted> {
   const models = parseTrustedModels(member("models"));
   const weightsOf = (model: Sha256Digest) =>
     models.filter(({ digest }) => digest === model).flatMap(({ weights = [] }) => weights);
-  return { setups: parseAcceptedSetups(member("setups")), weightsOf };
+  const { measurements: revoked } = revokedBy(chosen);
+  return { setups: parseAcceptedSetups(member("setups")), keys: parseTrustedKeys(member("keys")), revoked, weightsOf };
 }
 
 function stateOf(text: string | undefined): SetupState | null {
@@ -174,14 +178,17 @@ const WEIGHTS: Readonly<Record<NonNullable<Link["weights"]>, string>> = {
     "  [assertion] that the committed weights are the model's is the prover's word: give --model with its salt, or name them",
 };
 
-/** What a proof rests on as far as its key's making goes (receipt/SPEC.md section 3.8). */
-function setupBasis({ accepted: whose, state }: StandaloneClaims["setup"]): Basis {
-  if (state === "dev-insecure") return "assertion";
-  return whose === "named" ? "proof" : "signature";
+const UNNAMED_KEY =
+  "  [assertion] that the key is the one which that setup made is the prover's word, and under another one it could forge: name the key, or the transcript";
+
+/** What a proof rests on: on nothing but the prover's word where nobody says that the key is the setup's, or its maker can forge. */
+function basisOf({ setup, isKeyNamed }: StandaloneClaims): Basis {
+  if (!isKeyNamed || setup.state === "dev-insecure") return "assertion";
+  return setup.accepted === "named" ? "proof" : "signature";
 }
 
 function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): readonly string[] {
-  const { modelDigest, circuitDigest, keyDigest, outputs, inputCommitment, setup } = claims;
+  const { modelDigest, circuitDigest, keyDigest, outputs, inputCommitment, setup, isKeyNamed } = claims;
   const of = claims.weights === null ? "model" : "architecture";
   const link = recompiled
     ? `the circuit was compiled again from the ${of} and is the one that the setup names`
@@ -202,7 +209,8 @@ function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): re
     `setup     ${setup.state}: ${setup.text}${setup.because === null ? "" : ` (${setup.because})`}`,
     "",
     "what this shows",
-    `  [${setupBasis(setup)}] the circuit of this key gives these outputs for the committed input${weights === null ? "" : " and weights"}, unless the parties of its setup forged it`,
+    `  [${basisOf(claims)}] the circuit of this key gives these outputs for the committed input${weights === null ? "" : " and weights"}, unless the parties of its setup forged it`,
+    ...(isKeyNamed ? [] : [UNNAMED_KEY]),
     `  ${link}`,
     ...(weights === null ? [] : [WEIGHTS[weights]]),
     "what it does not show",
@@ -211,11 +219,20 @@ function claimLines(claims: StandaloneClaims, { recompiled, weights }: Link): re
   ];
 }
 
+/** @throws TrisealError `VERIFICATION_FAILED`. */
+function assertNotRevoked(claims: StandaloneClaims, { revoked }: Accepted): void {
+  const { modelDigest, circuitDigest, keyDigest, weights } = claims;
+  const cited = [modelDigest, circuitDigest, keyDigest, ...(weights === null ? [] : [weights.architectureDigest])];
+  const withdrawn = cited.find((digest) => revoked.has(digest));
+  if (withdrawn !== undefined) throw new TrisealError("VERIFICATION_FAILED", `the trust file revokes ${withdrawn}`);
+}
+
 function verify(file: string, flags: VerifyFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const document = parseStandalone(await readNamed(file));
     const named = await accepted(flags);
-    const claims = verifyStandalone(document, named.setups, stateOf(flags.acceptSetup));
+    const claims = verifyStandalone(document, named.setups, stateOf(flags.acceptSetup), named.keys);
+    assertNotRevoked(claims, named);
     const link = await linkOf(flags, claims, named);
     if (flags.json) {
       const [outputs, inputCommitment] = [claims.outputs.map(Number), claims.inputCommitment.toString()];

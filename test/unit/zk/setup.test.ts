@@ -4,6 +4,7 @@ import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../../../src/core/digest.ts";
 import type { JsonObject, JsonValue } from "../../../src/core/json.ts";
 import { assertDistinctDeltas, judgeSetup, parseAcceptedSetups, verifySetup } from "../../../src/paths/zk/evidence/setup.ts";
+import { verifyStandalone } from "../../../src/paths/zk/evidence/standalone.ts";
 import {
   g1Json,
   g2Json,
@@ -26,6 +27,7 @@ import {
   startHash,
   transcriptDigest,
 } from "../../../src/paths/zk/wire/setup.ts";
+import { standaloneContext } from "../../../src/paths/zk/wire/standalone.ts";
 import { createSeedSigner } from "../../../src/signing/ed25519-signer.ts";
 
 const G1 = bn254.G1.Point;
@@ -274,5 +276,43 @@ describe("keys that are used side by side", () => {
       code("ZK_SETUP_INVALID"),
     );
     expect(() => assertDistinctDeltas([entry, { circuitDigest: other, key }])).toThrow(code("ZK_SETUP_INVALID"));
+  });
+});
+
+describe("a key that a stranger wrote to an honest ceremony's deltas", () => {
+  const powers = { digest: PHASE1.digest, alpha: g1Json(ALPHA), beta: g2Json(BETA) };
+  const contributors = [{ name: "alice", publicKey: ALICE.publicKey }];
+  const byName = parseAcceptedSetups([{ state: "ceremony", powers, contributors, minimum: 1 }]);
+  const modelDigest = named("model");
+  const nonce = new Uint8Array(32);
+  const signals = [77n, 5n, standaloneContext(modelDigest, nonce)];
+  // IC sums up to minus the last delta, so that e(alpha, beta) e(-delta, 1) e(1, delta) is what is wanted.
+  const free = [g1(11n), g1(12n), g1(13n)];
+  const sum = signals.reduce(
+    (total, signal, at) => {
+      return total.add(G1.fromAffine(free[at] ?? g1(1n)).multiply(signal));
+    },
+    G1.fromAffine(setup.beacon?.delta1 ?? g1(1n)),
+  );
+  const verificationKey: VerificationKey = { ...key, ic: [sum.negate().toAffine(), ...free] };
+  const relabelled = { ...setup, keyDigest: verificationKeyDigest(verificationKey) };
+  const proof = { a: key.alpha, b: key.beta, c: g1(1n) };
+  const document = { modelDigest, nonce, publicSignals: signals, proof, verificationKey, setup: relabelled };
+
+  it("passes its transcript, and is said to be nobody's key unless the relying party names it", () => {
+    expect(verifyStandalone(document, byName, null)).toMatchObject({ setup: { accepted: "named" }, isKeyNamed: false });
+    const other = [{ digest: setup.keyDigest, model: modelDigest }];
+    expect(verifyStandalone(document, byName, null, other).isKeyNamed).toBe(false);
+    const elsewhere = [{ digest: relabelled.keyDigest, model: named("another model") }];
+    expect(verifyStandalone(document, byName, null, elsewhere).isKeyNamed).toBe(false);
+    const own = [{ digest: relabelled.keyDigest, model: modelDigest }];
+    expect(verifyStandalone(document, byName, null, own).isKeyNamed).toBe(true);
+  });
+
+  it("is refused where the transcript is named, which covers the key", () => {
+    const byTranscript = parseAcceptedSetups([{ state: "ceremony", transcript: transcriptDigest(setup), powers }]);
+    expect(() => verifyStandalone(document, byTranscript, null)).toThrow(code("ZK_SETUP_NOT_ACCEPTED"));
+    const forged = parseAcceptedSetups([{ state: "ceremony", transcript: transcriptDigest(relabelled), powers }]);
+    expect(verifyStandalone(document, forged, null).isKeyNamed).toBe(true);
   });
 });

@@ -3,7 +3,7 @@ import type { Basis, Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { AppraisalInputs, LegClaims } from "../../path.ts";
-import { type Proof, parseVerificationKey, type VerificationKey } from "../wire/documents.ts";
+import { type Proof, parseVerificationKey, type VerificationKey, verificationKeyDigest } from "../wire/documents.ts";
 import { commitmentText, type StatedSignals } from "../wire/leg.ts";
 import { isSetupOf, parseSetup, type Setup, type SetupState } from "../wire/setup.ts";
 import type { zkChecks } from "./check-table.ts";
@@ -60,6 +60,13 @@ function verifierOf(digest: Sha256Digest, key: VerificationKey): Groth16Verifier
   return verifier;
 }
 
+/** A key by its one digest: in another spelling it would be another key to trust files that name or revoke it. @throws TrisealError `FORMAT_INVALID`. */
+function readKey(bytes: Uint8Array, digest: Sha256Digest): VerificationKey {
+  const key = parseVerificationKey(bytes);
+  if (verificationKeyDigest(key) === digest) return key;
+  throw new TrisealError("FORMAT_INVALID", "the verification key is not in JCS form");
+}
+
 /** Setups that were verified against their key, by both digests: a transcript costs pairings. */
 const verified = new Set<string>();
 
@@ -80,7 +87,7 @@ export function appraiseProven(
 ): ProvenClaims | null {
   // All that is cited is asked for, whatever can be made of it: none of it is an unused part.
   const setup = checks.attempt("zk.setup-readable", "assertion", () => parseSetup(blobOf(inputs, proven.setupDigest)));
-  const key = checks.attempt("zk.key-readable", "assertion", () => parseVerificationKey(blobOf(inputs, proven.keyDigest)));
+  const key = checks.attempt("zk.key-readable", "assertion", () => readKey(blobOf(inputs, proven.keyDigest), proven.keyDigest));
   if (setup !== null) checks.expect("zk.setup-readable", true, "assertion");
   if (key !== null) appraiseProof(proven, setup, key, checks);
   const { stated } = proven;

@@ -35,8 +35,8 @@ export function statementFacts({ threshold, signed }: Statement): Readonly<Recor
 }
 
 function appraiseStatement(bytes: Uint8Array, given: AppraisalInputs): Appraisal {
-  // Wherever a statement is cited, its key is that of the statement and not of the receipt's model.
-  const inputs = { ...given, model: THRESHOLD_STATEMENT.name };
+  // Where a statement is cited there is no model of a receipt; in its own receipt it stands under no other name.
+  const inputs = { ...given, model: given.model ?? THRESHOLD_STATEMENT.name };
   const { checks, trust, read } = readSubmission(STATEMENT_CONTEXT, bytes, inputs, parseStatement);
   if (read === null) return { checks: checks.all(), claims: null };
   const { leg, document: statement } = read;

@@ -21,6 +21,8 @@ const decodeKey: Decoder<Decoded<typeof decodeKeyFields>> = (value, place) => {
   throw new TrisealError("FORMAT_INVALID", `${place}: a key is for one model or for one architecture`);
 };
 
+const decodeKeys = anyOr(array(decodeKey, 1024));
+
 const decodeSection = object(
   {
     /** Models by name and digest. `weights` says which commitments are to this model's weights. */
@@ -29,7 +31,7 @@ const decodeSection = object(
      * Verification keys by digest, each for one model, or for the architecture of models with private weights: who names one says
      * that its circuit is that of the model or architecture.
      */
-    keys: anyOr(array(decodeKey, 1024)),
+    keys: decodeKeys,
     /** See `parseAcceptedSetups`. */
     setups: anyJson,
   },
@@ -53,6 +55,23 @@ export function parseTrustedModels(value: JsonValue | undefined): Exclude<ZkTrus
     return "accept" in models ? [] : models;
   } catch (cause) {
     throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed models", { cause });
+  }
+}
+
+/** A key by its digest, with the model or the architecture that it is for. */
+export type TrustedKey = Decoded<typeof decodeKey>;
+
+/**
+ * The list `keys` of a trust file's section `paths.zk`; absent, or any key, is the empty list.
+ * @throws TrisealError `TRUST_FILE_INVALID`.
+ */
+export function parseTrustedKeys(value: JsonValue | undefined): readonly TrustedKey[] {
+  if (value === undefined) return [];
+  try {
+    const keys = decodeKeys(value, "paths.zk.keys");
+    return "accept" in keys ? [] : keys;
+  } catch (cause) {
+    throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed keys", { cause });
   }
 }
 

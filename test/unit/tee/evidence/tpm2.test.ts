@@ -25,6 +25,12 @@ import {
 } from "../../../fixtures/evidence/tpm.ts";
 
 const nonce = encodeHex(NONCE);
+
+/** The same bytes one after the other: register 1 in the place of 0 and 1, then as many as there are, the last one in two. */
+const cutElsewhere = [
+  ...[concatBytes(...PCRS.slice(0, 2)), ...PCRS.slice(2, -1)].map(encodeHex),
+  ...[PCRS.slice(-1)[0]?.slice(0, 16), PCRS.slice(-1)[0]?.slice(16)].map((half) => encodeHex(half ?? new Uint8Array())),
+];
 const good = tpmQuestion();
 const withEvidence = (changes: Question["evidence"], policy: JsonObject = {}): Question => ({
   ...good,
@@ -119,6 +125,11 @@ describe("refused TPM quotes whose signatures or bytes are broken", () => {
     [
       "a register that differs",
       { pcrs: { json: PCRS.map((value, index) => encodeHex(index === 3 ? value.with(0, 9) : value)) } },
+      ["MEASUREMENT_MISMATCH"],
+    ],
+    [
+      "registers that are cut elsewhere, so that one has the bytes of another",
+      { pcrs: { json: cutElsewhere } },
       ["MEASUREMENT_MISMATCH"],
     ],
     ["a register too few", { pcrs: { json: PCRS.slice(1).map(encodeHex) } }, ["MEASUREMENT_MISMATCH"]],

@@ -7,7 +7,7 @@ import { ByteCursor } from "../appraisal/byte-cursor.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import type { HashName } from "../x509/algorithm.ts";
 import { hashBytes } from "../x509/signature.ts";
-import { hashOfAlgorithm, type PcrSelection, selectedIndices } from "./attest.ts";
+import { DIGEST_BYTES, hashOfAlgorithm, type PcrSelection, selectedIndices } from "./attest.ts";
 
 /** Largest list of values that is read. */
 export const MAX_PCRS_BYTES = 65_536;
@@ -78,7 +78,7 @@ function sameSelections(left: readonly PcrSelection[], right: readonly PcrSelect
   return form(left) === form(right);
 }
 
-/** The registers that `selections` name, with their values, in the order of the quote; null where the values are of others. */
+/** The registers that `selections` name, with their values, in the order of the quote; null where the values are of others, or not of their bank's length. */
 export function pcrsOf({ selections, values }: PcrValues, quoted: readonly PcrSelection[]): readonly Pcr[] | null {
   if (selections !== null && !sameSelections(selections, quoted)) return null;
   const wanted = quoted.flatMap(({ hash, indices }) => indices.map((index) => ({ hash, index })));
@@ -86,7 +86,8 @@ export function pcrsOf({ selections, values }: PcrValues, quoted: readonly PcrSe
   // A list may hold a whole bank of which the quote covers a part; then the place in the list is the index.
   if (!isExact && (selections !== null || quoted.length !== 1)) return null;
   const found = wanted.map(({ hash, index }, place) => ({ hash, index, value: values[isExact ? place : index] }));
-  const known = found.filter((pcr): pcr is Pcr => pcr.value !== undefined);
+  // The digest covers values without their lengths: cut elsewhere, one register's bytes would be another's.
+  const known = found.filter((pcr): pcr is Pcr => pcr.value?.length === DIGEST_BYTES[pcr.hash]);
   return known.length === wanted.length ? known : null;
 }
 
