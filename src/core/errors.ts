@@ -189,10 +189,15 @@ export class TrisealError<Code extends string = string> extends Error {
   /** `Code` is core's by default; a path makes errors of its own codes with `pathError`. */
   constructor(code: Code extends CoreCode ? Code : never, message: string, options?: { cause?: unknown; details?: ErrorDetails });
   constructor(code: Code, message: string, options: { cause?: unknown; details?: ErrorDetails } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(oneLine(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};
   }
+}
+
+/** `message` with its control characters spelled out: names from outside stand in some, and a line of a log is one line. */
+function oneLine(message: string): string {
+  return message.replace(/\p{Cc}/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`);
 }
 
 /**

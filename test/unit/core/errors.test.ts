@@ -96,6 +96,17 @@ describe("a checklist", () => {
   });
 });
 
+it("a message is one line, whatever names it quotes", () => {
+  for (const [quoted, shown] of [
+    ["a\rb", "a\\u000db"],
+    ["a\nb\tc", "a\\u000ab\\u0009c"],
+    ["\u009b31m", "\\u009b31m"],
+    ["a b", "a b"],
+  ] as const) {
+    expect(new TrisealError("INTERNAL", quoted).message).toBe(shown);
+  }
+});
+
 describe("a binding", () => {
   const digest = digestOf(utf8("x"));
   const binding = makeBinding({ modelDigest: digest, decisionDigest: digest, nonce: "00".repeat(16) }, digest, digest);

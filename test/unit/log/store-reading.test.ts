@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { encodeTilePath, leafHash, parseCheckpointText, parseEntries, parseNote } from "../../../src/log/index.ts";
-import { type DurableFiles, nodeFiles } from "../../../src/log/store/files.ts";
+import { type DurableFiles, nodeFiles, performSteps } from "../../../src/log/store/files.ts";
 import { LeafFile } from "../../../src/log/store/leaf-file.ts";
 import { type LogEntry, TransparencyLog } from "../../../src/log/store/transparency-log.ts";
 import { testSigner } from "../../fixtures/signer.ts";
@@ -30,7 +30,14 @@ function steppedFiles(after: () => Promise<void>): DurableFiles {
       await after();
     };
   const { write, rename, remove } = nodeFiles;
-  return { ...nodeFiles, write: step(write), rename: step(rename), remove: step(remove) };
+  const files: DurableFiles = {
+    ...nodeFiles,
+    write: step(write),
+    rename: step(rename),
+    remove: step(remove),
+    perform: (steps) => performSteps(files, steps),
+  };
+  return files;
 }
 
 it("the entries and hashes of the signed checkpoint can be read at every moment of a commit", async () => {
