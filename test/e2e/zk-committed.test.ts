@@ -130,7 +130,7 @@ describe("two models of one architecture with private weights", () => {
       [{ publicSignals: [weights, input, ...rest] }, "ZK_PROOF_INVALID"],
       [{ publicSignals: [input, two.publicSignals[1] ?? "", ...rest] }, "ZK_PROOF_INVALID"],
       [{ modelDigest: two.modelDigest }, "ZK_CONTEXT_MISMATCH"],
-      [{ publicSignals: [input, weights, rest.at(-1)] }, "ZK_CONTEXT_MISMATCH"],
+      [{ publicSignals: [input, weights, rest.at(-1)] }, "ZK_PROOF_INVALID"],
       [{ setup: { ...setup, modelDigest: architectureDigest } }, "ZK_CONTEXT_MISMATCH"],
       [{ setup: { ...document.setup, modelDigest: document.modelDigest } }, "FORMAT_INVALID"],
     ];
