@@ -7,7 +7,7 @@ import { array, type Decoded, type Decoder, integer, jsonObject, object, oneOf }
 import { digestBytes, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
-import { type JsonObject, parseJson } from "../../../core/json.ts";
+import { parseJson } from "../../../core/json.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { type CheckedModel, type IntegerOp, MAX_MAGNITUDE, type ValueBounds } from "../../../model/integer/integer-model.ts";
 import { bitLength } from "./element-plan.ts";
@@ -188,7 +188,7 @@ function checked(document: ArchitectureDocument, bytes: Uint8Array): Architectur
 
 /** The canonical bytes: JCS. */
 export function encodeArchitecture(document: ArchitectureDocument): Uint8Array {
-  return encodeJcs(document as unknown as JsonObject);
+  return encodeJcs(document);
 }
 
 /**

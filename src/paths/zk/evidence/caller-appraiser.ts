@@ -11,6 +11,7 @@ import {
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
+import { optionalZkChecks } from "./check-table.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 
@@ -19,7 +20,7 @@ export const callerProofAppraiser: Appraiser = {
   path: "zk",
   legMediaType: CALLER_LEG_TYPE,
   attestedUpstream: false,
-  optionalChecks: new Set(["zk.circuit-recompiled"]),
+  optionalChecks: optionalZkChecks,
   appraise: async (leg, inputs) => appraiseCallerLeg(leg, inputs),
 };
 

@@ -78,7 +78,8 @@ export const zkChecks = {
   "zk.weights-accepted": {
     code: "ZK_WEIGHTS_NOT_ACCEPTED",
     spec: "SPEC 5.1",
-    states: "the trust file names no other private weights for this model",
+    states: "the trust file names the private weights for this model",
+    optional: true,
   },
   "zk.weights-recomputed": {
     code: "ZK_WEIGHTS_MISMATCH",
@@ -99,3 +100,8 @@ export const zkChecks = {
   },
   "zk.proof": { code: "ZK_PROOF_INVALID", spec: "SPEC 3.8", states: "the proof holds for the public signals under the key" },
 } as const satisfies CheckTable;
+
+/** Ids of the checks that may be skipped without a waiver (SPEC section 5.4). */
+export const optionalZkChecks: ReadonlySet<string> = new Set(
+  Object.entries(zkChecks as CheckTable).flatMap(([id, { optional }]) => (optional === true ? [id] : [])),
+);

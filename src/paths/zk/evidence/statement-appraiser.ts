@@ -15,6 +15,7 @@ import {
   verifyCredential,
 } from "../wire/statement.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
+import { optionalZkChecks } from "./check-table.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 import type { ZkTrust } from "./trust-section.ts";
@@ -24,7 +25,7 @@ export const statementAppraiser: Appraiser = {
   path: "zk",
   legMediaType: STATEMENT_LEG_TYPE,
   attestedUpstream: false,
-  optionalChecks: new Set(["zk.circuit-recompiled"]),
+  optionalChecks: optionalZkChecks,
   appraise: async (leg, inputs) => appraiseStatement(leg, inputs),
 };
 

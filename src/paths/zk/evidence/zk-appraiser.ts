@@ -4,7 +4,7 @@ import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../pat
 import { contextOf } from "../wire/context.ts";
 import { commitmentText, parseZkLeg, readSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
-import { zkChecks } from "./check-table.ts";
+import { optionalZkChecks, zkChecks } from "./check-table.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { parseZkTrust } from "./trust-section.ts";
 
@@ -14,7 +14,7 @@ export const zkAppraiser: Appraiser = {
   legMediaType: ZK_LEG_TYPE,
   attestedUpstream: false,
   factsBoundBy: "request",
-  optionalChecks: new Set(["zk.circuit-recompiled", "zk.weights-recomputed"]),
+  optionalChecks: optionalZkChecks,
   appraise: async (leg, inputs) => appraiseZkLeg(leg, inputs),
 };
 
