@@ -177,6 +177,8 @@ describe("levels of a TDX platform", () => {
     ["Revoked", "OutOfDate", "Revoked"],
     ["OutOfDate", "UpToDate", "OutOfDate"],
     ["UpToDate", "SWHardeningNeeded", "SWHardeningNeeded"],
+    ["ConfigurationNeeded", "SWHardeningNeeded", "ConfigurationAndSWHardeningNeeded"],
+    ["OutOfDate", "ConfigurationNeeded", "OutOfDateConfigurationNeeded"],
   ])("%s of the platform and %s of the quoting enclave are %s", async (platform, enclave, whole) => {
     const tcbInfo = { ...TCB_INFO, tcbLevels: [level(platform, [], 0, [])] };
     expect(await status(tcbInfo, { ...QE_IDENTITY, tcbLevels: [isvLevel(0, enclave)] })).toBe(whole);

@@ -26,7 +26,7 @@ const SIGNATURE_BYTES = 64;
 const MAX_LEVELS = 256;
 
 /** States of a TCB, from the best to the worst. */
-export const TCB_STATUSES = [
+const TCB_STATUSES = [
   "UpToDate",
   "SWHardeningNeeded",
   "ConfigurationNeeded",

@@ -1,6 +1,6 @@
 /** Which TCB level a platform has, and what the levels of platform, module and quoting enclave come to (Intel PCS API v4, TCB info). */
 import { encodeHex, parseHex } from "../../../../core/bytes.ts";
-import { type IsvLevels, type QeIdentity, TCB_STATUSES, type TcbInfo, type TcbStatus } from "./collateral.ts";
+import { type IsvLevels, type QeIdentity, type TcbInfo, type TcbStatus } from "./collateral.ts";
 import type { PckPlatform } from "./pck.ts";
 import type { QeReport, TdReport } from "./quote.ts";
 
@@ -67,17 +67,17 @@ export function judgeModule(info: TcbInfo, report: TdReport): ModuleFinding {
   return { matches, level };
 }
 
-const OUT_OF_DATE: Readonly<Partial<Record<TcbStatus, TcbStatus>>> = {
-  UpToDate: "OutOfDate",
-  SWHardeningNeeded: "OutOfDate",
-  ConfigurationNeeded: "OutOfDateConfigurationNeeded",
-  ConfigurationAndSWHardeningNeeded: "OutOfDateConfigurationNeeded",
-};
-
-/** The state of a whole with a part of the state `part`: a part out of date keeps what configuration the whole needs; else the worse. */
+/**
+ * The state of a whole with a part: whatever either needs, the whole needs. Out of date says nothing of software hardening, which
+ * the update may bring.
+ */
 function merge(whole: TcbStatus, part: TcbStatus): TcbStatus {
-  if (part === "OutOfDate") return OUT_OF_DATE[whole] ?? whole;
-  return TCB_STATUSES.indexOf(part) > TCB_STATUSES.indexOf(whole) ? part : whole;
+  const needs = (what: string) => whole.includes(what) || part.includes(what);
+  const configuration = needs("Configuration");
+  if (needs("Revoked")) return "Revoked";
+  if (needs("OutOfDate")) return configuration ? "OutOfDateConfigurationNeeded" : "OutOfDate";
+  if (needs("SWHardening")) return configuration ? "ConfigurationAndSWHardeningNeeded" : "SWHardeningNeeded";
+  return configuration ? "ConfigurationNeeded" : "UpToDate";
 }
 
 /** The state of the platform with its parts; null where one of them reaches no level. */
