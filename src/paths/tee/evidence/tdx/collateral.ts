@@ -26,7 +26,7 @@ const SIGNATURE_BYTES = 64;
 const MAX_LEVELS = 256;
 
 /** States of a TCB, from the best to the worst. */
-const TCB_STATUSES = [
+export const TCB_STATUSES = [
   "UpToDate",
   "SWHardeningNeeded",
   "ConfigurationNeeded",
