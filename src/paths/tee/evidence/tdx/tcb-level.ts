@@ -1,6 +1,6 @@
 /** Which TCB level a platform has, and what the levels of platform, module and quoting enclave come to (Intel PCS API v4, TCB info). */
 import { encodeHex, parseHex } from "../../../../core/bytes.ts";
-import { type IsvLevels, type QeIdentity, type TcbInfo, type TcbStatus } from "./collateral.ts";
+import type { IsvLevels, QeIdentity, TcbInfo, TcbStatus } from "./collateral.ts";
 import type { PckPlatform } from "./pck.ts";
 import type { QeReport, TdReport } from "./quote.ts";
 
