@@ -5,6 +5,7 @@ import { isTrisealError } from "../core/errors.ts";
 import { useNodePrimitives } from "../signing/node-primitives.ts";
 import { addConfigCommand } from "./config-command.ts";
 import { addDemoCommand } from "./demo-command.ts";
+import { addDoctorCommand } from "./doctor-command.ts";
 import { addEvidenceCommand } from "./evidence-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
 import { addKeysCommand } from "./keys-command.ts";
@@ -40,6 +41,7 @@ for (const add of [
   addLogCommand,
   addStoreCommand,
   addConfigCommand,
+  addDoctorCommand,
 ]) {
   add(program);
 }

@@ -1,0 +1,63 @@
+/** `triseal doctor`: what is missing on this machine, and how to get it. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { readConfig } from "./config.ts";
+import {
+  type Probe,
+  probeData,
+  probeDatabase,
+  probeHardware,
+  probeMachine,
+  probeNode,
+  probeOnnxRuntime,
+  probeProver,
+  probeRust,
+} from "./doctor/probes.ts";
+import { FAILURE_EXIT } from "./exit-code.ts";
+
+interface DoctorFlags {
+  readonly data?: string;
+  readonly config?: string;
+  readonly json?: true;
+}
+
+const MARKS = { ok: "ok", missing: "MISSING", absent: "-" } as const;
+
+function printProbe({ name, finding, detail, remedy }: Probe): void {
+  console.log(`${MARKS[finding].padEnd(8)} ${name.padEnd(13)} ${detail}`);
+  if (remedy !== null) console.log(`${" ".repeat(23)}${remedy}`);
+}
+
+async function doctor(flags: DoctorFlags): Promise<void> {
+  const config = await readConfig(flags.config ?? null);
+  const probes = [
+    probeNode(process.versions.node),
+    await probeOnnxRuntime(() => import("onnxruntime-node")),
+    probeMachine(),
+    probeData(resolve(flags.data ?? config.dataDir)),
+    probeDatabase(process.env["DATABASE_URL"] ?? null),
+    probeRust(),
+    probeProver(),
+    ...probeHardware(),
+  ];
+  const missing = probes.filter(({ finding }) => finding === "missing").length;
+  if (flags.json) console.log(JSON.stringify({ ready: missing === 0, probes }));
+  else {
+    for (const probe of probes) printProbe(probe);
+    console.log(
+      missing === 0 ? "\n`triseal serve --dev` can run here" : `\n${missing} missing: \`triseal serve\` cannot run here`,
+    );
+  }
+  if (missing > 0) process.exitCode = FAILURE_EXIT;
+}
+
+/** Adds `doctor` to the command line. */
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("say what is missing on this machine, and how to get it; changes nothing")
+    .option("--data <dir>", "data folder")
+    .option("--config <file>", "configuration")
+    .option("--json", "JSON")
+    .action(doctor);
+}
