@@ -32,7 +32,7 @@ async function doctor(flags: DoctorFlags): Promise<void> {
   const config = await readConfig(flags.config ?? null);
   const probes = [
     probeNode(process.versions.node),
-    await probeOnnxRuntime(() => import("onnxruntime-node")),
+    probeOnnxRuntime(),
     probeMachine(),
     probeData(resolve(flags.data ?? config.dataDir)),
     probeDatabase(process.env["DATABASE_URL"] ?? null),

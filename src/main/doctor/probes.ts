@@ -65,15 +65,16 @@ export function probeNode(version: string): Probe {
   return lacking("node", "missing", version, `install Node ${floor} or newer`);
 }
 
-/** The inference library, which has a native part for some platforms only. */
-export async function probeOnnxRuntime(load: () => Promise<unknown>): Promise<Probe> {
+/**
+ * The inference library, which has a native part for some platforms only. It is loaded in a process of its own: here nobody needs it.
+ * @param library name of the package.
+ */
+export function probeOnnxRuntime(library = "onnxruntime-node"): Probe {
   const platform = `${process.platform} ${process.arch}`;
-  try {
-    await load();
-    return found("onnxruntime", platform);
-  } catch {
-    return lacking("onnxruntime", "missing", platform, "run `npm ci` on a platform that onnxruntime-node ships a library for");
-  }
+  const load = ["--input-type=module", "--eval", `await import(${JSON.stringify(library)})`];
+  const { status } = spawnSync(process.execPath, load, { cwd: packageRoot, stdio: "ignore", timeout: COMMAND_TIMEOUT_MS });
+  if (status === 0) return found("onnxruntime", platform);
+  return lacking("onnxruntime", "missing", platform, "run `npm ci` on a platform that onnxruntime-node ships a library for");
 }
 
 /** Cores and memory. */
