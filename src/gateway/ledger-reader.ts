@@ -5,7 +5,7 @@ import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
-import { decodeKeyset, decodeReceipt, encodeBundle, type GatewayKeyset } from "../receipt/index.ts";
+import { decodeKeyset, decodeReceipt, encodeBundle, eventsOf, type GatewayKeyset } from "../receipt/index.ts";
 import type { KeyUse, ListedReceipt, ReceiptIndex, ReceiptListing } from "../store/receipt-index.ts";
 import { type JobRecord, type LogRecord, type PendingRecord, parseRecord, type ReceiptRecord } from "./record.ts";
 import { openAnswer, type VaultKeys } from "./response-vault.ts";
@@ -195,11 +195,10 @@ export class LedgerReader {
     if (record === null) return null;
     const { kind, receipt, blobs } = record;
     if (receipt === undefined) return { kind, holder: null, legs: [], blobs };
-    const { event_log: events } = decodeReceipt(receiptDocument(record));
-    const legs = events.flatMap((event) => {
-      const [digest, mediaType] = [event["leg_digest"], event["leg_media_type"]];
-      return typeof digest === "string" && typeof mediaType === "string" ? [{ digest, mediaType }] : [];
-    });
+    const sealed = eventsOf(decodeReceipt(receiptDocument(record)), "leg.sealed");
+    const legs = sealed.flatMap((leg) =>
+      leg.status === "final" ? [{ digest: leg.leg_digest, mediaType: leg.leg_media_type }] : [],
+    );
     return { kind, holder: { tenant: receipt.tenant, keyHash: receipt.keyHash }, legs, blobs: blobs.slice(1) };
   }
 
