@@ -3,7 +3,7 @@ import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
 /** Error codes that only the fhe path can give. */
 export const codes = {
   FHE_ACCOUNT_EXISTS: { status: 409, retryable: false, action: "choose another name: this tenant has an account of that name" },
-  FHE_CANCELLED: { status: 499, retryable: false, action: "nothing: the run was cancelled" },
+  FHE_CANCELLED: { status: 409, retryable: false, action: "nothing: the run was cancelled" },
   FHE_CIRCUIT_INVALID: { status: 500, retryable: false, action: "stop: the engine refuses the circuit of this program" },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
   FHE_ENGINE_LOST: { status: 503, retryable: true, action: "retry: the engine died while it held the run; nothing was changed" },
@@ -37,7 +37,7 @@ export const codes = {
   FHE_STATE_CONFLICT: {
     status: 409,
     retryable: true,
-    action: "retry with a new challenge: another run is writing one of the accounts, or has",
+    action: "retry: another run is writing one of the accounts, or has",
   },
   FHE_SUPPLY_EXCEEDED: { status: 409, retryable: false, action: "mint less: the asset's cap would be exceeded" },
   FHE_UPLOAD_OFFSET: {
