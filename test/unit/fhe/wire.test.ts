@@ -14,8 +14,16 @@ import { accountsOf, encodeRun, encodeRunAnswer, parseRun, parseRunAnswer } from
 const answers = JSON.parse(readFileSync(new URL("../../vectors/fhe/known-answers.json", import.meta.url), "utf8"));
 const malformed = expect.objectContaining({ code: "FORMAT_INVALID" });
 
+interface Known {
+  readonly name: string;
+  readonly json: string;
+  readonly digest: string;
+  readonly again: (bytes: Uint8Array) => Uint8Array;
+  readonly refused: readonly (readonly [what: string, from: string | RegExp, to: string])[];
+}
+
 /** Each document with its parser and encoder, and changes of its text that must be refused. */
-const DOCUMENTS = [
+const DOCUMENTS: readonly Known[] = [
   {
     name: "a key document",
     ...answers.keyDocument,
@@ -89,7 +97,7 @@ const DOCUMENTS = [
       ["an output of no type", '"t":"u64"', '"t":"f32"'],
     ],
   },
-] as const;
+];
 
 for (const { name, json, digest, again, refused } of DOCUMENTS) {
   describe(name, () => {
@@ -101,7 +109,6 @@ for (const { name, json, digest, again, refused } of DOCUMENTS) {
 
     it.each(refused)("is refused with %s", (_, from, to) => {
       const changed = json.replace(from, to);
-      cut === undefined ? json.replace(from, to) : json.replace(/"keyId":"./, '"keyId":"x').replace("x", flip(json));
       expect(changed).not.toBe(json);
       expect(() => again(utf8(changed))).toThrow(malformed);
     });
