@@ -33,6 +33,12 @@ import { MAX_LISTS } from "./run.ts";
 /** Media type of the fhe leg. */
 export const FHE_CLAIM_TYPE = "application/vnd.triseal.fhe-claim+json";
 
+/** Media type of a program, which is the evidence behind the leg: a blob of the bundle. */
+export const FHE_PROGRAM_TYPE = "application/vnd.triseal.fhe-program+json";
+
+/** Type of evidence as policies read it in `backend.evidence_type`: the engine's signature, and nothing about the machine. */
+export const FHE_EVIDENCE_TYPE = "fhe-engine";
+
 /** Largest leg, in bytes. */
 export const MAX_CLAIM_BYTES = 131_072;
 
