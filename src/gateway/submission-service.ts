@@ -76,7 +76,7 @@ export class SubmissionService {
     const received = receivedBy(call, modelName, true);
     let made: Decided | null = null;
     try {
-      const { model, backend, terms } = route.offer(modelName);
+      const { model, backend, terms } = await route.offer(modelName, call.caller.tenant.id);
       const at = this.options.clock();
       const { submits } = route;
       const undecided = { received, facts, model, at, candidates: [candidateOf(backend)], submits };

@@ -179,8 +179,8 @@ export interface ChallengeRoute {
   readonly workKind?: string;
   /** What a body asks for. @throws TrisealError where it asks for nothing; then there is no receipt. */
   parse(body: Uint8Array): { readonly modelName: string; readonly facts: CallerFacts };
-  /** What may be submitted about that model. @throws TrisealError with a code of core or of the path. */
-  offer(modelName: string): SubmissionOffer;
+  /** What that caller may submit about that model. @throws TrisealError with a code of core or of the path. */
+  offer(modelName: string, tenant: string): SubmissionOffer | Promise<SubmissionOffer>;
 }
 
 /** What policy decides on before anything is made, and what the caller needs to make it. */

@@ -1,5 +1,5 @@
 /** Who may do what with accounts and values (SPEC.md section 5). Whatever is not permitted answers as if it were not there. */
-import { array, type Decoded, type Decoder, boolean, digest, hexText, object, text } from "../../../core/decode.ts";
+import { array, boolean, type Decoded, type Decoder, digest, hexText, object, text } from "../../../core/decode.ts";
 import type { TrisealError } from "../../../core/errors.ts";
 import { canonicalJson } from "../../../core/jcs.ts";
 import { parseJson } from "../../../core/json.ts";

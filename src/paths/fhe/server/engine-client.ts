@@ -1,9 +1,9 @@
 /** The engine behind its supervisor: started when it is needed, again with a growing pause when it died, cancelled and ended. */
 import { setTimeout as delay } from "node:timers/promises";
+import { encodeHex } from "../../../core/bytes.ts";
 import { array, type Decoded, type Decoder, hexText, integer, object, oneOf, text } from "../../../core/decode.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
-import { encodeHex } from "../../../core/bytes.ts";
 import type {
   CheckedKey,
   CrsInfo,

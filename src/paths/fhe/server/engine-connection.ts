@@ -1,6 +1,6 @@
 /** One connection to an engine: requests with their answers, in any order, until it ends. */
 import type { Socket } from "node:net";
-import { TrisealError } from "../../../core/errors.ts";
+import type { TrisealError } from "../../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
 import { codes, fheError } from "../wire/codes.ts";
 import { type EngineFrame, encodeFrame, FrameReader } from "./engine-frame.ts";

@@ -1,7 +1,8 @@
 /** From what the log holds to what it changes: the same for a run that just ended and for a leaf that is read at the start. */
+
+import { parseUtf8, utf8 } from "../../../core/bytes.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { parseUtf8, utf8 } from "../../../core/bytes.ts";
 import { type AccountDocument, firstHead, parseAccount } from "../wire/account.ts";
 import { type Claim, FHE_CLAIM_TYPE, parseClaim } from "../wire/claim.ts";
 import { headOf } from "../wire/handle.ts";
@@ -102,7 +103,8 @@ async function inheritedFacts(
   for (const input of claim.inputs) {
     if ("clear" in input) continue;
     if (input.handle === null) fresh = true;
-    else if (!ofAccounts.has(input.handle)) taken.push(parseValueFacts((await known(lookup.value(tenant, input.handle))).document));
+    else if (!ofAccounts.has(input.handle))
+      taken.push(parseValueFacts((await known(lookup.value(tenant, input.handle))).document));
   }
   // A run on accounts takes proven lists only, and lists and bare ciphertexts are never mixed.
   const isState = claim.reads.length + claim.writes.length > 0;

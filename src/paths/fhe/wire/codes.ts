@@ -23,13 +23,18 @@ export const codes = {
   FHE_INPUT_UNPROVEN: {
     status: 400,
     retryable: false,
-    action: "send fresh inputs of a run on accounts as proven lists, proven for this challenge, tenant, program and these accounts",
+    action:
+      "send fresh inputs of a run on accounts as proven lists, proven for this challenge, tenant, program and these accounts",
   },
   FHE_KEY_INVALID: { status: 400, retryable: false, action: "make the key set with `triseal fhe keygen`" },
   FHE_KEY_QUOTA: { status: 409, retryable: false, action: "ask the operator for room: this tenant has as many keys as it may" },
   FHE_KEY_UNKNOWN: { status: 404, retryable: false, action: "upload the key set first: `POST /v1/fhe/keys`" },
   FHE_OUT_OF_RANGE: { status: 400, retryable: false, action: "send clear values that their types can hold" },
-  FHE_PRICE_EXCEEDED: { status: 422, retryable: false, action: "send a program of fewer bootstraps, or ask the operator for more" },
+  FHE_PRICE_EXCEEDED: {
+    status: 422,
+    retryable: false,
+    action: "send a program of fewer bootstraps, or ask the operator for more",
+  },
   FHE_PROGRAM_INVALID: { status: 400, retryable: false, action: "correct the op that the details name" },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
   FHE_RUN_INVALID: { status: 400, retryable: false, action: "send a run document with exactly the program's inputs" },
