@@ -36,6 +36,11 @@ export const codes = {
     action: "send a program of fewer bootstraps, or ask the operator for more",
   },
   FHE_PROGRAM_INVALID: { status: 400, retryable: false, action: "correct the op that the details name" },
+  FHE_PROGRAM_QUOTA: {
+    status: 409,
+    retryable: false,
+    action: "ask the operator for room: this tenant has as many programs as it may",
+  },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
   FHE_RUN_INVALID: { status: 400, retryable: false, action: "send a run document with exactly the program's inputs" },
   FHE_SAME_ACCOUNT: { status: 400, retryable: false, action: "name another account: one run writes each account once" },
