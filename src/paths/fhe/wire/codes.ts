@@ -3,6 +3,16 @@ import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
 /** Error codes that only the fhe path can give. */
 export const codes = {
   FHE_ACCOUNT_EXISTS: { status: 409, retryable: false, action: "choose another name: this tenant has an account of that name" },
+  FHE_ACCOUNT_INVALID: {
+    status: 400,
+    retryable: false,
+    action: "send the document of an account in JCS form, for your own tenant and API key",
+  },
+  FHE_ACCOUNT_QUOTA: {
+    status: 409,
+    retryable: false,
+    action: "ask the operator for room: this tenant has as many accounts as it may",
+  },
   FHE_CANCELLED: { status: 409, retryable: false, action: "nothing: the run was cancelled" },
   FHE_CIRCUIT_INVALID: { status: 500, retryable: false, action: "stop: the engine refuses the circuit of this program" },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
