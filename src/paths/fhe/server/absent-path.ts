@@ -1,6 +1,7 @@
 /** The fhe path of a gateway without an engine: its addresses say so, and nothing else is there. */
 import { TrisealError } from "../../../core/errors.ts";
 import type { InferencePath, ResourceRoute } from "../../path.ts";
+import { MAX_RUN_BYTES } from "../wire/run.ts";
 
 const ADDRESSES = ["keys", "accounts", "programs", "blobs", "crs", "challenges", "run"];
 
@@ -9,7 +10,7 @@ function absentRoute(address: string, reason: string): ResourceRoute {
     kind: "resource",
     address,
     methods: ["GET", "POST", "PATCH"],
-    maxBodyBytes: 0,
+    maxBodyBytes: MAX_RUN_BYTES,
     headers: [],
     answer: () => Promise.reject(new TrisealError("PATH_UNAVAILABLE", reason)),
   };

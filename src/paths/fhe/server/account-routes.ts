@@ -1,8 +1,9 @@
 /** `/v1/fhe/accounts`: accounts are made here, and shown to whoever may read them. They change by runs alone. */
+
+import { utf8 } from "../../../core/bytes.ts";
 import { digestOf } from "../../../core/digest.ts";
 import { isTrisealError } from "../../../core/errors.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
-import { utf8 } from "../../../core/bytes.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
 import { type AccountDocument, MAX_ACCOUNT_BYTES, parseAccount } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
@@ -90,5 +91,13 @@ async function list(states: AccountStates, { tenant, principal, query }: Resourc
 
 function shown({ document, version, head, handle, digest, clear }: AccountRow): JsonObject {
   const stated = digest === null ? null : `sha256:${digest}`;
-  return { document: parseJson(document), documentDigest: digestOf(utf8(document)), version, head, handle, digest: stated, clear };
+  return {
+    document: parseJson(document),
+    documentDigest: digestOf(utf8(document)),
+    version,
+    head,
+    handle,
+    digest: stated,
+    clear,
+  };
 }

@@ -1,7 +1,8 @@
 /** `/v1/fhe/blobs/<hex>`: keys, ciphertexts, programs and documents by digest, each for the tenant that has it. */
+
+import { utf8 } from "../../../core/bytes.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { utf8 } from "../../../core/bytes.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
 import { typeName } from "../wire/document.ts";
 import { forbidden } from "./access.ts";

@@ -1,5 +1,5 @@
 /** The fhe path of the gateway: programs on encrypted values and accounts, run by an engine that never has a key to decrypt. */
-import { object, jsonObject, text } from "../../../core/decode.ts";
+import { jsonObject, object, text } from "../../../core/decode.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { parseJson } from "../../../core/json.ts";

@@ -1,6 +1,7 @@
 /** `/v1/fhe/programs`: shipped programs with their prices, and those that tenants registered. `/v1/fhe/crs`: what proofs are made with. */
-import type { JsonObject } from "../../../core/json.ts";
+
 import { TrisealError } from "../../../core/errors.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import type { ResourceRoute } from "../../path.ts";
 import type { CrsInfo } from "./engine.ts";
 import { MAX_PROGRAM_BYTES, type Programs, type RunProgram } from "./programs.ts";
@@ -47,5 +48,11 @@ export function crsRoute(crs: (signal: AbortSignal) => Promise<CrsInfo>): Resour
 }
 
 function shown({ name, digest, price, inputs, outputs }: RunProgram): JsonObject {
-  return { name, digest, price: { ...price }, inputs: inputs.map((input) => ({ ...input })), outputs: outputs.map((output) => ({ ...output })) };
+  return {
+    name,
+    digest,
+    price: { ...price },
+    inputs: inputs.map((input) => ({ ...input })),
+    outputs: outputs.map((output) => ({ ...output })),
+  };
 }

@@ -1,8 +1,9 @@
 /** What the path's resources answer with, and what they read, in one place. */
+
+import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { JSON_TYPE } from "../../../core/oip-body.ts";
-import { TrisealError } from "../../../core/errors.ts";
 import type { ResourceAnswer, ResourceCall } from "../../path.ts";
 
 const BYTES_TYPE = "application/octet-stream";
