@@ -1,7 +1,6 @@
 /** Accounts over a real embedded database and a log in memory, and claims that no engine signed. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { Kysely } from "kysely";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../../src/core/digest.ts";
 import type { UnixSeconds } from "../../../src/core/time.ts";
@@ -9,7 +8,11 @@ import type { LoggedLeaf, LogPort } from "../../../src/paths/fhe/server/ports.ts
 import { type AccountDocument, encodeAccount, firstHead } from "../../../src/paths/fhe/wire/account.ts";
 import { type Claim, encodeClaim, FHE_CLAIM_TYPE, signClaim } from "../../../src/paths/fhe/wire/claim.ts";
 import { headOf } from "../../../src/paths/fhe/wire/handle.ts";
-import { openDatabase, StateTable, type StoreDatabase } from "../../../src/store/index.ts";
+import { migrate } from "../../../src/store/migrations.ts";
+import type { PgliteConnection } from "../../../src/store/pglite-connection.ts";
+import { pgliteDialect } from "../../../src/store/pglite-dialect.ts";
+import type { Tables } from "../../../src/store/schema.ts";
+import { StateTable } from "../../../src/store/state-table.ts";
 import { testSigner } from "../../fixtures/signer.ts";
 
 export const TENANT = "acme";
@@ -19,15 +22,19 @@ export const KEY_ID = "11".repeat(32);
 export const ENGINE = testSigner("engine", 31);
 export const PROGRAM = digestOf(utf8("a program"));
 
-/** A database of its own, with the tables of a log. */
-export async function openTables(): Promise<{ table: StateTable; database: StoreDatabase; close: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), "triseal-state-"));
-  const database = await openDatabase({ embedded: { folder: join(folder, "database"), template: null } });
-  const close = async () => {
-    await database.close();
-    await rm(folder, { recursive: true, force: true });
+/** A database in memory, with the tables of a log. */
+export async function openTables(): Promise<{ table: StateTable; db: Kysely<Tables>; close: () => Promise<void> }> {
+  const pglite = await PGlite.create();
+  const connection: PgliteConnection = {
+    query: async (text, parameters) => {
+      const { rows, affectedRows } = await pglite.query<Record<string, unknown>>(text, [...(parameters ?? [])]);
+      return { rows, affectedRows: affectedRows ?? 0 };
+    },
+    close: () => pglite.close(),
   };
-  return { table: new StateTable(database.db, "test/log"), database, close };
+  const db = new Kysely<Tables>({ dialect: pgliteDialect(connection) });
+  await migrate(db);
+  return { table: new StateTable(db, "test/log"), db, close: () => db.destroy() };
 }
 
 /** A log in memory. */

@@ -4,7 +4,7 @@ import { parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
 import type { StateChange } from "../../../src/paths/fhe/server/ports.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { changeOfAccount, changeOfClaim, changeOfLeaf } from "../../../src/paths/fhe/server/state-change.ts";
-import type { StateTable } from "../../../src/store/index.ts";
+import type { StateTable } from "../../../src/store/state-table.ts";
 import {
   ALICE,
   account,
@@ -20,7 +20,7 @@ import {
   TestLog,
 } from "./state-fixture.ts";
 
-const { table, database, close } = await openTables();
+const { table, db, close } = await openTables();
 afterAll(close);
 
 const silent = () => undefined;
@@ -31,7 +31,7 @@ let log: TestLog;
 beforeEach(async () => {
   log = new TestLog();
   for (const name of ["state_marks", "state_accounts", "state_values", "state_inputs"])
-    await sql`delete from ${sql.table(name)}`.execute(database.db);
+    await sql`delete from ${sql.table(name)}`.execute(db);
 });
 
 const open = (tables: StateTable = table) => AccountStates.open(tables, log, silent);
@@ -132,10 +132,10 @@ describe("what the log has beyond the database", () => {
       expect(await next.account(TENANT, "bob")).toMatchObject({ version: 2, head: two.after[1]?.head });
     }
     // A database that was lost is made from the first leaf on; one whose mark is behind what it has is left as it is.
-    await sql`update state_marks set size = 0`.execute(database.db);
+    await sql`update state_marks set size = 0`.execute(db);
     expect(await (await open()).account(TENANT, "alice")).toMatchObject({ version: 2 });
-    await sql`delete from state_accounts`.execute(database.db);
-    await sql`update state_marks set size = 0`.execute(database.db);
+    await sql`delete from state_accounts`.execute(db);
+    await sql`update state_marks set size = 0`.execute(db);
     expect(await (await open()).account(TENANT, "alice")).toMatchObject({ version: 2, head: two.after[0]?.head });
     expect(await states.isUsed("00".repeat(32))).toBe(false);
   });
