@@ -54,8 +54,7 @@ function appraiseTrust(claim: Claim, trust: FheTrust, inputs: AppraisalInputs, c
   const holder = holderOf(trust, keyId);
   checks.expect("fhe.key-holder-named", holder !== undefined, "assertion", holder ?? `key ${keyId.slice(0, 16)}…`);
   const { programs } = trust;
-  const known =
-    "accept" in programs || programs.some(({ name, digest }) => name === inputs.model && digest === programDigest);
+  const known = "accept" in programs || programs.some(({ name, digest }) => name === inputs.model && digest === programDigest);
   checks.expect("fhe.program-accepted", known, "assertion", "accept" in programs ? "any, by the trust file" : programDigest);
 }
 
