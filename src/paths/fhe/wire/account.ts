@@ -38,22 +38,28 @@ function distinct<T extends string>(list: Decoder<readonly T[]>): Decoder<readon
 const permitted: Decoder<"any" | readonly Sha256Digest[]> = (value, place) =>
   value === "any" ? anyProgram(value, place) : programs(value, place);
 
-const decodeFields = object({
-  v: oneOf(1),
-  /** An account's state is one ciphertext; an asset's is what was minted, in clear. */
-  kind: oneOf("account", "asset"),
-  tenant: text(64),
-  account: accountName,
-  owner: principal,
-  /** Who beside the owner may read the state, take from it, and add to it; and which programs may take it at all. */
-  acl: object({ read: principals, debit: principals, credit: principals, programs: permitted }),
-  keyId: hexText(32),
-  type: typeName,
-  /** Most that may be minted of an asset; null for no limit but the type's, and for an account. */
-  cap: nullable(unsignedDecimal),
-  created: seconds,
-  nonce: hexText(16),
-});
+const decodeFields = object(
+  {
+    v: oneOf(1),
+    /** An account's state is one ciphertext; an asset's is what was minted, in clear. */
+    kind: oneOf("account", "asset"),
+    tenant: text(64),
+    account: accountName,
+    owner: principal,
+    /** Who beside the owner may read the state, take from it, and add to it; and which programs may take it at all. */
+    acl: object({ read: principals, debit: principals, credit: principals, programs: permitted }),
+    keyId: hexText(32),
+    type: typeName,
+    /** Most that may be minted of an asset; null for no limit but the type's, and for an account. */
+    cap: nullable(unsignedDecimal),
+    created: seconds,
+    nonce: hexText(16),
+  },
+  {
+    /** The asset whose units an account holds: its programs are the asset's, and only what that asset mints comes in. */
+    asset: accountName,
+  },
+);
 
 /** A parsed document of an account. */
 export type AccountDocument = Decoded<typeof decodeFields>;
@@ -67,6 +73,8 @@ export function parseAccount(bytes: Uint8Array): AccountDocument {
   const account = decodeFields(readDocument(bytes, MAX_ACCOUNT_BYTES, "an account's document"), "account");
   if (account.kind === "account" && account.cap !== null)
     throw new TrisealError("FORMAT_INVALID", "account.cap: only an asset has one");
+  if (account.kind === "asset" && account.asset !== undefined)
+    throw new TrisealError("FORMAT_INVALID", "account.asset: only an account has one");
   if (digestOf(bytes) !== digestOf(encodeAccount(account))) {
     throw new TrisealError("FORMAT_INVALID", "the account's document is not in JCS form");
   }

@@ -16,6 +16,7 @@ import { digestHex, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
+import { fheError } from "./codes.ts";
 import { accountName, assertDistinct, clearValue, MAX_VALUES, readDocument, typeName, valueName } from "./document.ts";
 
 /** Media type of the leg of a run, and what policies read in `request.submits`. */
@@ -36,7 +37,13 @@ export const MAX_LISTS = 16;
 const MAX_RUN_ANSWER_BYTES = 65_536;
 const MAX_PBS = 2 ** 32 - 1;
 
-const decodeAccount = object({ account: accountName });
+const decodeAccount = object(
+  { account: accountName },
+  {
+    /** The version that it must have, or the run is refused; any where it is left out. */
+    version: integer(),
+  },
+);
 const decodeListed = object({ list: integer(0, MAX_LISTS - 1), index: integer(0, 255) });
 const decodeClear = object({ clear: clearValue });
 const decodeHandle = object({ handle: hexText(32) });
@@ -79,13 +86,14 @@ export type RunDocument = Omit<Decoded<typeof decodeRun>, "v">;
 
 /**
  * Parses a run document.
- * @throws TrisealError `FORMAT_INVALID`, also where a list is missing, is unused, or gives one value twice, and where two outputs
- *   are written to one account.
+ * @throws TrisealError `FORMAT_INVALID`, also where a list is missing, is unused, or gives one value twice; `FHE_SAME_ACCOUNT`
+ *   where two outputs are written to one account.
  */
 export function parseRun(bytes: Uint8Array): RunDocument {
   const { v: _, ...run } = decodeRun(readDocument(bytes, MAX_RUN_BYTES, "a run"), "run");
   assertLists(run);
-  assertDistinct([...run.writes.values()], "run.writes");
+  const written = [...run.writes.values()];
+  if (new Set(written).size !== written.length) throw fheError("FHE_SAME_ACCOUNT", "two outputs would be written to one account");
   return run;
 }
 
