@@ -173,6 +173,11 @@ export class LedgerReader {
     return { receipt: receiptDocument(record), pending, decision, session: session ?? null, call, response: body };
   }
 
+  /** A document that was stored by its digest, or null. Whether the log says anything of it is not looked at. */
+  document(digest: Sha256Digest): Promise<Uint8Array | null> {
+    return this.blobs.get(digest);
+  }
+
   /** Resolves when the index holds all that was logged. @throws TrisealError `STORE_UNAVAILABLE`. */
   indexed(): Promise<void> {
     return this.receiptIndex.flush();

@@ -78,6 +78,13 @@ export class StateTable {
     return (await answered(rows.execute())).map(accountOf);
   }
 
+  /** The account whose document has this digest, or null. @param documentDigest 64 hexadecimal digits. */
+  async accountWith(tenant: string, documentDigest: string): Promise<StateAccount | null> {
+    const mine = this.accountsOf(tenant).where(sql`encode(sha256(convert_to(document, 'UTF8')), 'hex')`, "=", documentDigest);
+    const row = await answered(mine.executeTakeFirst());
+    return row === undefined ? null : accountOf(row);
+  }
+
   /** Number of accounts of a tenant. */
   async accountCount(tenant: string): Promise<number> {
     const count = sql<number | string>`count(*)`.as("count");

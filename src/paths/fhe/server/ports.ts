@@ -65,6 +65,8 @@ export interface StatePort {
   setMark(size: number): Promise<void>;
   account(tenant: string, name: string): Promise<AccountRow | null>;
   accounts(tenant: string, after: string, limit: number): Promise<readonly AccountRow[]>;
+  /** The account whose document has this digest, or null. */
+  accountWith(tenant: string, documentDigest: string): Promise<AccountRow | null>;
   accountCount(tenant: string): Promise<number>;
   value(tenant: string, id: string): Promise<ValueRow | null>;
   valuesWith(tenant: string, digest: string, limit: number): Promise<readonly ValueRow[]>;

@@ -19,6 +19,9 @@ type Lookup = Pick<StatePort, "account" | "value">;
 
 const NOTHING: StateChange = { accounts: [], writes: [], values: [], inputs: [] };
 
+/** What is kept of a fresh input: nothing, as no run takes it by its id. */
+export const NO_FACTS = "null";
+
 /** Id of a value that has no handle: a fresh input, by its digest. */
 export function freshId(digest: Sha256Digest): string {
   return `fresh:${digestHex(digest)}`;
@@ -77,7 +80,7 @@ function freshRows({ inputs }: Claim, { tenant }: Holder): readonly ValueRow[] {
   return inputs.flatMap((input) =>
     "clear" in input || input.handle !== null
       ? []
-      : [{ tenant, id: freshId(input.digest), digest: digestHex(input.digest), document: "null" }],
+      : [{ tenant, id: freshId(input.digest), digest: digestHex(input.digest), document: NO_FACTS }],
   );
 }
 

@@ -5,10 +5,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { fheError } from "../wire/codes.ts";
+import { parseValueFacts, type ValueFacts } from "./access.ts";
 import type { AccountRow, LogPort, OperatorNews, StateChange, StatePort, ValueRow } from "./ports.ts";
-import { changeOfAccount, changeOfLeaf } from "./state-change.ts";
+import { changeOfAccount, changeOfLeaf, NO_FACTS } from "./state-change.ts";
 
 const RETRY_MS = 1000;
+/** Values that can have the same bytes: one that no program changed. */
+const MAX_SAME_BYTES = 16;
 
 /** Accounts that a run has taken. Exactly one of `commit` and `release` ends it; or neither, and it stays until the process ends. */
 export interface Taken {
@@ -77,6 +80,19 @@ export class AccountStates {
   /** Whether a tenant has a value of these bytes. @param digest 64 hexadecimal digits. */
   async hasBytes(tenant: string, digest: string): Promise<boolean> {
     return (await this.tables.valuesWith(tenant, digest, 1)).length > 0;
+  }
+
+  /** What is kept of a value of these bytes; null where the tenant has none. @param digest 64 hexadecimal digits. */
+  async factsOf(tenant: string, digest: string): Promise<ValueFacts | null> {
+    const rows = await this.tables.valuesWith(tenant, digest, MAX_SAME_BYTES);
+    // A fresh input's type stands nowhere: nobody asks for it but to run it again.
+    const row = rows.find(({ document }) => document !== NO_FACTS);
+    return row === undefined ? null : parseValueFacts(row.document);
+  }
+
+  /** The document of an account that begins a chain with this digest; null where the tenant has none. */
+  async documentWith(tenant: string, digest: string): Promise<string | null> {
+    return (await this.tables.accountWith(tenant, digest))?.document ?? null;
   }
 
   /** Whether an input list was used. @param digest 64 hexadecimal digits. */

@@ -3,6 +3,16 @@ import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
 /** Error codes that only the fhe path can give. */
 export const codes = {
   FHE_ACCOUNT_EXISTS: { status: 409, retryable: false, action: "choose another name: this tenant has an account of that name" },
+  FHE_ACCOUNT_INVALID: {
+    status: 400,
+    retryable: false,
+    action: "send the document of an account in JCS form, for your own tenant and API key",
+  },
+  FHE_ACCOUNT_QUOTA: {
+    status: 409,
+    retryable: false,
+    action: "ask the operator for room: this tenant has as many accounts as it may",
+  },
   FHE_CANCELLED: { status: 409, retryable: false, action: "nothing: the run was cancelled" },
   FHE_CIRCUIT_INVALID: { status: 500, retryable: false, action: "stop: the engine refuses the circuit of this program" },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
@@ -36,6 +46,11 @@ export const codes = {
     action: "send a program of fewer bootstraps, or ask the operator for more",
   },
   FHE_PROGRAM_INVALID: { status: 400, retryable: false, action: "correct the op that the details name" },
+  FHE_PROGRAM_QUOTA: {
+    status: 409,
+    retryable: false,
+    action: "ask the operator for room: this tenant has as many programs as it may",
+  },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
   FHE_RUN_INVALID: { status: 400, retryable: false, action: "send a run document with exactly the program's inputs" },
   FHE_SAME_ACCOUNT: { status: 400, retryable: false, action: "name another account: one run writes each account once" },
