@@ -129,6 +129,7 @@ describe("a claim", () => {
       "claim.writes[0].account",
       "claim.writes[0].prevHead",
       "claim.writes[2].clear",
+      "claim.writes[2].version",
     ]);
   });
 });
