@@ -42,7 +42,7 @@ const matrix = {
   client: { own: ["core", "receipt", "trust", "model", "policy", "path", "verify", "paths/*/client"], packages: [] },
   "client/node": {
     own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
-    packages: ["undici"],
+    packages: ["node-tfhe", "undici"],
     node: true,
   },
   main: {
