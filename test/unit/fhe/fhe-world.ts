@@ -65,8 +65,8 @@ export const TRANSFER = program({
   name: "transfer-u64",
   inputs: [value("from"), value("to"), value("amount")],
   outputs: [
-    { n: "from", t: "u2" },
-    { n: "to", t: "u2" },
+    { n: "from_after", t: "u2" },
+    { n: "to_after", t: "u2" },
   ],
   nodes: () => [
     [
@@ -91,8 +91,8 @@ export const TRANSFER = program({
 
 export const MINT = program({
   name: "mint-u64",
-  inputs: [value("to"), value("amount", true)],
-  outputs: [{ n: "to", t: "u2" }],
+  inputs: [value("balance"), value("amount", true)],
+  outputs: [{ n: "balance_after", t: "u2" }],
   nodes: (clear) => [[[[0, 1]], Number(clear.get("amount") ?? 0) % 4, [sumTable]]],
   wires: [1],
 });

@@ -27,15 +27,15 @@ async function ledger(world: World): Promise<void> {
   await world.makeAccount("alice", { asset: "usd", acl });
   await world.makeAccount("bob", { asset: "usd", acl });
   const minted = await world.run(MINT, {
-    inputs: { to: { account: "alice" }, amount: { clear: "3" } },
-    writes: { to: "alice", supply: "usd" },
+    inputs: { balance: { account: "alice" }, amount: { clear: "3" } },
+    writes: { balance_after: "alice", supply: "usd" },
   });
   expect([minted.status, minted.code]).toEqual([200, undefined]);
 }
 
 const transfer = (amount: number) => ({
   inputs: { from: { account: "alice" }, to: { account: "bob" }, amount },
-  writes: { from: "alice", to: "bob" },
+  writes: { from_after: "alice", to_after: "bob" },
 });
 
 describe("a run on accounts", () => {
@@ -75,8 +75,12 @@ describe("a run on accounts", () => {
     const world = await startWorld();
     await ledger(world);
     const inputs = { from: { account: "alice" }, to: { account: "alice" }, amount: 1 };
-    expect((await world.run(TRANSFER, { inputs, writes: { from: "alice", to: "alice" } })).code).toBe("FHE_SAME_ACCOUNT");
-    expect((await world.run(TRANSFER, { inputs, writes: { from: "alice", to: "bob" } })).code).toBe("FHE_SAME_ACCOUNT");
+    expect((await world.run(TRANSFER, { inputs, writes: { from_after: "alice", to_after: "alice" } })).code).toBe(
+      "FHE_SAME_ACCOUNT",
+    );
+    expect((await world.run(TRANSFER, { inputs, writes: { from_after: "alice", to_after: "bob" } })).code).toBe(
+      "FHE_SAME_ACCOUNT",
+    );
     expect(await world.version("alice")).toBe(1);
   });
 
@@ -84,14 +88,18 @@ describe("a run on accounts", () => {
     const world = await startWorld();
     await ledger(world);
     const { inputs } = transfer(1);
-    for (const writes of [{ to: "bob" }, { from: "bob", to: "alice" }, { from: "alice", to: "bob", more: "usd" }, {}] as Record<
-      string,
-      string
-    >[])
+    for (const writes of [
+      { to_after: "bob" },
+      { from_after: "bob", to_after: "alice" },
+      { from_after: "alice", to_after: "bob", more: "usd" },
+      {},
+    ] as Record<string, string>[])
       expect((await world.run(TRANSFER, { inputs, writes })).code).toBe("FHE_RUN_INVALID");
-    const mint = { to: { account: "alice" }, amount: { clear: "1" } };
-    expect((await world.run(MINT, { inputs: mint, writes: { to: "alice" } })).code).toBe("FHE_RUN_INVALID");
-    expect((await world.run(MINT, { inputs: mint, writes: { to: "alice", supply: "bob" } })).code).toBe("FHE_RUN_INVALID");
+    const mint = { balance: { account: "alice" }, amount: { clear: "1" } };
+    expect((await world.run(MINT, { inputs: mint, writes: { balance_after: "alice" } })).code).toBe("FHE_RUN_INVALID");
+    expect((await world.run(MINT, { inputs: mint, writes: { balance_after: "alice", supply: "bob" } })).code).toBe(
+      "FHE_RUN_INVALID",
+    );
     expect([await world.version("alice"), await world.version("bob"), await world.version("usd")]).toEqual([1, 0, 1]);
   });
 
@@ -99,8 +107,8 @@ describe("a run on accounts", () => {
     const world = await startWorld();
     await ledger(world);
     const over = await world.run(MINT, {
-      inputs: { to: { account: "bob" }, amount: { clear: "1" } },
-      writes: { to: "bob", supply: "usd" },
+      inputs: { balance: { account: "bob" }, amount: { clear: "1" } },
+      writes: { balance_after: "bob", supply: "usd" },
     });
     expect([over.status, over.code]).toEqual([409, "FHE_SUPPLY_EXCEEDED"]);
     await world.makeAccount("eur", {
@@ -109,8 +117,8 @@ describe("a run on accounts", () => {
       acl: { read: [], debit: [], credit: [], programs: [TRANSFER.digest, MINT.digest] },
     });
     const other = await world.run(MINT, {
-      inputs: { to: { account: "bob" }, amount: { clear: "1" } },
-      writes: { to: "bob", supply: "eur" },
+      inputs: { balance: { account: "bob" }, amount: { clear: "1" } },
+      writes: { balance_after: "bob", supply: "eur" },
     });
     expect(other.code).toBe("FHE_RUN_INVALID");
     // Whoever chose the programs of an account of the asset could make units of it.
