@@ -1,9 +1,12 @@
 /** The circuit that a program compiles to, for the clear values of one run. */
-import { digestOfJson, type Sha256Digest } from "../../../core/digest.ts";
+import { digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { encodeJcs } from "../../../core/jcs.ts";
 import { parseJson } from "../../../core/json.ts";
 
 /** What a claim about a program must say. */
 export interface CompiledRun {
+  /** The circuit as the engine takes it. */
+  readonly circuit: Uint8Array;
   readonly circuitDigest: Sha256Digest;
   readonly pbs: number;
   readonly inputs: readonly { readonly n: string; readonly clear: boolean }[];
@@ -14,8 +17,10 @@ export interface CompiledRun {
 export function recompile(document: Uint8Array, _programDigest: Sha256Digest, clear: ReadonlyMap<string, string>): CompiledRun {
   // biome-ignore lint/suspicious/noExplicitAny: stand-in until the compiler is there
   const program = parseJson(document) as any;
+  const circuit = encodeJcs([program, ...clear.values()]);
   return {
-    circuitDigest: digestOfJson([program, ...clear.values()]),
+    circuit,
+    circuitDigest: digestOf(circuit),
     pbs: 64,
     // biome-ignore lint/suspicious/noExplicitAny: stand-in until the compiler is there
     inputs: program.in.map(({ n, clear: isClear }: any) => ({ n, clear: isClear === true })),
