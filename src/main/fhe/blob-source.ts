@@ -53,7 +53,8 @@ async function isFile(file: string): Promise<boolean> {
 export async function blobFile(folder: string, digest: Sha256Digest): Promise<string> {
   const file = join(folder, digestHex(digest));
   if (!(await isFile(file))) throw new TrisealError("NOT_FOUND", `${digest} is not among the blobs`);
-  if ((await digestOfFile(file)) !== digest) throw new TrisealError("VERIFICATION_FAILED", `the file of ${digest} has other bytes`);
+  if ((await digestOfFile(file)) !== digest)
+    throw new TrisealError("VERIFICATION_FAILED", `the file of ${digest} has other bytes`);
   return file;
 }
 

@@ -61,10 +61,14 @@ function historyLines(account: string, history: AccountHistory, unverified: read
       const state = clear === null ? `handle ${handle?.slice(0, 16)}…` : `clear ${clear}`;
       return `  ${String(version).padStart(6)}  ${state}  head ${head.slice(0, 16)}…  ${receiptId}`;
     }),
-    ...gaps.map(({ from, to }) => `gap        ${from === to ? `version ${from}` : `versions ${from} to ${to}`}: no bundle here shows it`),
+    ...gaps.map(
+      ({ from, to }) => `gap        ${from === to ? `version ${from}` : `versions ${from} to ${to}`}: no bundle here shows it`,
+    ),
     ...forks.map(({ version, receiptIds, what }) => `FORK       version ${version}: ${what}: ${receiptIds.join(" and ")}`),
     ...unverified.map(({ file, outcome, code }) => `unverified ${file}: ${outcome}${code === null ? "" : ` ${code}`}`),
-    last === undefined ? "no bundle here writes it" : `whether anything was written after version ${last.version} these bundles do not show`,
+    last === undefined
+      ? "no bundle here writes it"
+      : `whether anything was written after version ${last.version} these bundles do not show`,
   ];
 }
 

@@ -4,8 +4,8 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
-import { fheError } from "../../paths/fhe/wire/codes.ts";
 import type { KeyFiles, ReadPart } from "../../paths/fhe/client/fhe-service.ts";
+import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { type KeyDocument, parseKeyDocument } from "../../paths/fhe/wire/key-document.ts";
 import { readNamed } from "../zk/refusing.ts";
 
@@ -27,7 +27,12 @@ export interface KeyFolder {
 export async function readKeyFolder(folder: string): Promise<KeyFolder> {
   const key = parseKeyDocument(await readNamed(join(folder, DOCUMENT)));
   const [clientKey, serverKey, publicKey] = [CLIENT_KEY, SERVER_KEY, PUBLIC_KEY].map((name) => join(folder, name));
-  return { key, clientKey: clientKey ?? "", serverKey: serverKey ?? "", publicKey: key.publicKey === null ? null : (publicKey ?? "") };
+  return {
+    key,
+    clientKey: clientKey ?? "",
+    serverKey: serverKey ?? "",
+    publicKey: key.publicKey === null ? null : (publicKey ?? ""),
+  };
 }
 
 /** SHA-256 of a file, in pieces: it may be larger than memory allows. */
