@@ -15,6 +15,11 @@ export const codes = {
   },
   FHE_CANCELLED: { status: 409, retryable: false, action: "nothing: the run was cancelled" },
   FHE_CIRCUIT_INVALID: { status: 500, retryable: false, action: "stop: the engine refuses the circuit of this program" },
+  FHE_CIRCUIT_MISMATCH: {
+    status: 400,
+    retryable: false,
+    action: "stop: the claim is about another circuit than its program compiles to",
+  },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
   FHE_ENGINE_LOST: { status: 503, retryable: true, action: "retry: the engine died while it held the run; nothing was changed" },
   FHE_ENGINE_MEMORY: { status: 503, retryable: true, action: "retry later, or raise the engine's memory limit" },
@@ -52,6 +57,11 @@ export const codes = {
     action: "ask the operator for room: this tenant has as many programs as it may",
   },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
+  FHE_REPLAY_MISMATCH: {
+    status: 400,
+    retryable: false,
+    action: "stop: executed again, the run gives other ciphertexts than were claimed",
+  },
   FHE_RUN_INVALID: { status: 400, retryable: false, action: "send a run document with exactly the program's inputs" },
   FHE_SAME_ACCOUNT: { status: 400, retryable: false, action: "name another account: one run writes each account once" },
   FHE_STATE_CONFLICT: {
@@ -59,12 +69,18 @@ export const codes = {
     retryable: true,
     action: "retry: another run is writing one of the accounts, or has",
   },
+  FHE_STATEMENT_INVALID: {
+    status: 400,
+    retryable: false,
+    action: "stop: the statement is not one that this key holder made for you",
+  },
   FHE_SUPPLY_EXCEEDED: { status: 409, retryable: false, action: "mint less: the asset's cap would be exceeded" },
   FHE_UPLOAD_OFFSET: {
     status: 409,
     retryable: true,
     action: "ask for the offset with HEAD, and go on from there",
   },
+  STATE_FORKED: { status: 400, retryable: false, action: "stop: two receipts are of two histories of one account" },
 } as const satisfies ErrorTable;
 
 /** Makes an error with a code of the fhe path. */
