@@ -39,7 +39,8 @@ export class FrameReader {
 
   /** Frames that are complete with this chunk. @throws TrisealError `FORMAT_INVALID`: what follows cannot be told apart any more. */
   push(chunk: Uint8Array): readonly EngineFrame[] {
-    this.chunks.push(chunk);
+    // A socket's chunk is a `Buffer`: what leaves here is bytes and nothing more.
+    this.chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     this.held += chunk.length;
     const frames: EngineFrame[] = [];
     for (let frame = this.next(); frame !== null; frame = this.next()) frames.push(frame);

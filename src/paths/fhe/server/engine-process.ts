@@ -98,8 +98,9 @@ export class EngineProcess {
     }
   }
 
+  /** Whether it can take a request. */
   get alive(): boolean {
-    return this.lost === null;
+    return this.lost === null && this.connected?.alive === true;
   }
 
   get pid(): number | null {

@@ -8,9 +8,10 @@ import type { RunDocument } from "../wire/run.ts";
 import { forbidden, type Permission } from "./access.ts";
 import type { RunProgram } from "./programs.ts";
 
-/** What a shipped program does to the account behind each of its outputs. */
+/** What becomes of the accounts of a shipped program. */
 interface LedgerProgram {
-  readonly writes: Readonly<Record<string, "debit" | "credit">>;
+  /** By the name of the output: the input that it is what becomes of, and what that is to the account. */
+  readonly writes: Readonly<Record<string, { readonly input: string; readonly is: "debit" | "credit" }>>;
   /** Name of the clear input that an asset grows by; null where nothing is minted. */
   readonly mints: string | null;
 }
@@ -18,15 +19,31 @@ interface LedgerProgram {
 /** Name under which a run that mints writes its asset. */
 export const SUPPLY = "supply";
 
-const LEDGER: Readonly<Record<string, LedgerProgram>> = {
-  "transfer-u64": { writes: { from: "debit", to: "credit" }, mints: null },
-  "mint-u64": { writes: { to: "credit" }, mints: "amount" },
-  "burn-u64": { writes: { from: "debit" }, mints: null },
-};
+/** An output that is what becomes of the input `from` is named `from_after`. */
+const AFTER = "_after";
+
+const MAX_PAYEES = 8;
+
+function writesFor(is: Readonly<Record<string, "debit" | "credit">>): LedgerProgram["writes"] {
+  return Object.fromEntries(Object.entries(is).map(([input, kind]) => [`${input}${AFTER}`, { input, is: kind }]));
+}
+
+function batch(payees: number): LedgerProgram {
+  const to = Array.from({ length: payees }, (_, index) => [`to${index + 1}`, "credit"] as const);
+  return { writes: writesFor({ from: "debit", ...Object.fromEntries(to) }), mints: null };
+}
+
+const LEDGER: ReadonlyMap<string, LedgerProgram> = new Map([
+  ["transfer-u64", { writes: writesFor({ from: "debit", to: "credit" }), mints: null }],
+  ["mint-u64", { writes: writesFor({ balance: "credit" }), mints: "amount" }],
+  // What an asset's state says is what was minted: how much of a hidden balance was burnt is hidden, too.
+  ["burn-u64", { writes: writesFor({ balance: "debit" }), mints: null }],
+  ...Array.from({ length: MAX_PAYEES - 1 }, (_, index) => [`transfer-batch-u64x${index + 2}`, batch(index + 2)] as const),
+]);
 
 /** The clear input that the asset of a run grows by; null where it mints nothing. */
 export function mintedBy({ name }: RunProgram): string | null {
-  return Object.hasOwn(LEDGER, name) ? (LEDGER[name]?.mints ?? null) : null;
+  return LEDGER.get(name)?.mints ?? null;
 }
 
 /**
@@ -36,7 +53,7 @@ export function mintedBy({ name }: RunProgram): string | null {
 export function assertWrites(program: RunProgram, run: RunDocument): void {
   const accounts = [...run.inputs.values()].flatMap((input) => ("account" in input ? [input.account] : []));
   if (new Set(accounts).size !== accounts.length) throw fheError("FHE_SAME_ACCOUNT", "two inputs are one account");
-  const rules = Object.hasOwn(LEDGER, program.name) ? LEDGER[program.name] : undefined;
+  const rules = LEDGER.get(program.name);
   const outputs = program.outputs.map(({ n }) => n);
   for (const name of run.writes.keys()) {
     const isSupply = name === SUPPLY && rules?.mints != null;
@@ -44,10 +61,10 @@ export function assertWrites(program: RunProgram, run: RunDocument): void {
   }
   if (rules !== undefined) assertLedger(rules, run);
   for (const [name, input] of run.inputs) {
-    // An output that is named as an account went in is what becomes of that account.
-    if (!("account" in input) || !outputs.includes(name) || run.writes.size === 0) continue;
-    if (run.writes.get(name) !== input.account)
-      throw fheError("FHE_RUN_INVALID", "an output that is named as an account went in is written to that account");
+    if (!("account" in input) || run.writes.size === 0) continue;
+    const becomes = [name, `${name}${AFTER}`].filter((output) => outputs.includes(output));
+    if (becomes.some((output) => run.writes.get(output) !== input.account))
+      throw fheError("FHE_RUN_INVALID", "an output that is what becomes of an account is written to that account");
   }
 }
 
@@ -57,18 +74,21 @@ function assertLedger({ writes, mints }: LedgerProgram, run: RunDocument): void 
   if (!isState) return;
   const wanted = [...Object.keys(writes), ...(mints === null ? [] : [SUPPLY])];
   const complete = wanted.length === run.writes.size && wanted.every((name) => run.writes.has(name));
-  const own = Object.keys(writes).every((name) => "account" in (run.inputs.get(name) ?? {}));
+  const own = Object.entries(writes).every(([output, { input }]) => {
+    const given = run.inputs.get(input);
+    return given !== undefined && "account" in given && run.writes.get(output) === given.account;
+  });
   if (!complete || !own)
     throw fheError("FHE_RUN_INVALID", `this program takes and writes exactly these accounts: ${wanted.join(", ")}`);
 }
 
 /** What a run does to each account that it names. Whoever writes a program of its own can do anything: that is a debit. */
 export function permissionsOf(program: RunProgram, run: RunDocument): ReadonlyMap<string, Permission> {
-  const rules = Object.hasOwn(LEDGER, program.name) ? LEDGER[program.name] : undefined;
+  const rules = LEDGER.get(program.name);
   const needed = new Map<string, Permission>();
   for (const input of run.inputs.values()) if ("account" in input) needed.set(input.account, "read");
   for (const [output, account] of run.writes)
-    needed.set(account, output === SUPPLY && rules?.mints != null ? "credit" : (rules?.writes[output] ?? "debit"));
+    needed.set(account, output === SUPPLY && rules?.mints != null ? "credit" : (rules?.writes[output]?.is ?? "debit"));
   return needed;
 }
 

@@ -23,7 +23,7 @@ export interface RunProgram {
 }
 
 /** Reads a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`. */
-export type ReadProgram = (bytes: Uint8Array, name: string | null) => RunProgram;
+export type ReadProgram = (bytes: Uint8Array) => RunProgram;
 
 /** What programs of tenants may be. */
 export interface ProgramLimits {
@@ -100,7 +100,7 @@ export class Programs {
 
   private async add(tenant: string, bytes: Uint8Array): Promise<RunProgram> {
     if (bytes.length > MAX_PROGRAM_BYTES) throw fheError("FHE_PROGRAM_INVALID", "the document is too long");
-    const program = this.read(bytes, null);
+    const program = this.read(bytes);
     const known = this.find(tenant, program.digest);
     if (known !== null) return known;
     assertPrice(program.price, this.limits);
@@ -113,7 +113,7 @@ export class Programs {
 
   private keep(tenant: string, bytes: Uint8Array): RunProgram | null {
     try {
-      const program = this.read(bytes, null);
+      const program = this.read(bytes);
       const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
       own.set(digestOf(program.bytes), program);
       this.registered.set(tenant, own);
