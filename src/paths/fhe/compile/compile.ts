@@ -45,18 +45,18 @@ function outline(program: Program): Outline {
     const digits = Array.from({ length: type.blocks }, () => builder.input(type.isBool ? 1 : 3, clear));
     scope.set(n, { type, digits, literal: null });
   }
-  const valueOf = (name: string): BlockValue => {
+  const valueNamed = (name: string): BlockValue => {
     const value = scope.get(name);
     if (value === undefined) throw new Error(`no value ${name}`);
     return value;
   };
   for (const operation of program.ops) {
-    const args = operation.args.map((arg) => ("name" in arg ? valueOf(arg.name) : literalValue(arg.literal, arg.type)));
+    const args = operation.args.map((arg) => ("name" in arg ? valueNamed(arg.name) : literalValue(arg.literal, arg.type)));
     scope.set(operation.out, compileOperation(builder, operation, args));
     if (builder.wires.length > MAX_NODES * 4) throw tooMany();
   }
   builder.op = program.ops.length;
-  const wires = program.outputs.map(({ n, t }) => ({ t, w: valueOf(n).digits.map((digit) => builder.materialise(digit)) }));
+  const wires = program.outputs.map(({ n, t }) => ({ t, w: valueNamed(n).digits.map((digit) => builder.materialise(digit)) }));
   const packed = pack(
     builder,
     wires.flatMap(({ w }) => w),

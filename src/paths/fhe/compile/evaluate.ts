@@ -3,7 +3,7 @@
 import { evaluateCircuit } from "../wire/circuit.ts";
 import type { Operand, Operation, OperationName } from "../wire/operation.ts";
 import type { Program } from "../wire/program.ts";
-import { digitsOf, type ValueType, valueOf, wrap } from "../wire/value-type.ts";
+import { digitsOf, numberOf, type ValueType, wrap } from "../wire/value-type.ts";
 import type { CompiledProgram } from "./compile.ts";
 import { amountBits } from "./shifts.ts";
 
@@ -108,5 +108,5 @@ export function simulateProgram(
     circuit,
     encrypted.map(({ n, type }) => digitsOf(inputs.get(n) ?? 0n, type)),
   );
-  return new Map(program.outputs.map(({ n, type }, index) => [n, valueOf(outputs[index] ?? [], type)]));
+  return new Map(program.outputs.map(({ n, type }, index) => [n, numberOf(outputs[index] ?? [], type)]));
 }

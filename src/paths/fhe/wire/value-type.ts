@@ -63,7 +63,7 @@ export function digitsOf(value: bigint, type: ValueType): readonly number[] {
 }
 
 /** The value that these digits, as many as `type` has blocks, are of. */
-export function valueOf(digits: readonly number[], type: ValueType): bigint {
+export function numberOf(digits: readonly number[], type: ValueType): bigint {
   const bits = digits.reduceRight((high, digit) => high * 4n + BigInt(digit), 0n);
   return wrap(bits, type);
 }
