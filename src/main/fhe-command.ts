@@ -1,10 +1,19 @@
-/** `triseal fhe`: programs over encrypted values, and what they cost. */
+/** `triseal fhe`: programs on encrypted values, what they cost, keys and runs, and what an auditor does with their receipts. */
 import type { Command } from "commander";
-import { addDryRunCommand, addProgramsCommand } from "./fhe/program-commands.ts";
+import { addHistoryCommand } from "./fhe/history-command.ts";
+import { addKeyCommands } from "./fhe/key-commands.ts";
+import { addProgramsCommand } from "./fhe/program-commands.ts";
+import { addReplayCommands } from "./fhe/replay-command.ts";
+import { addRunCommands } from "./fhe/run-command.ts";
+import { addStatementCommands } from "./fhe/statement-commands.ts";
 
 /** Adds `fhe` to the command line. */
 export function addFheCommand(program: Command): void {
-  const fhe = program.command("fhe").description("encrypted state and inference: programs, and what they cost");
+  const fhe = program.command("fhe").description("programs on encrypted values: what they cost, keys, runs, history, replay");
   addProgramsCommand(fhe);
-  addDryRunCommand(fhe);
+  addKeyCommands(fhe);
+  addRunCommands(fhe);
+  addHistoryCommand(fhe);
+  addReplayCommands(fhe);
+  addStatementCommands(fhe);
 }

@@ -84,7 +84,7 @@ class Caller {
   async must(method: string, path: string, body?: Uint8Array, headers?: Record<string, string>): Promise<Answer> {
     const answer = await this.call(method, path, body, headers);
     if (answer.status < 300) return answer;
-    throw new Error(`${method} ${path}: ${answer.status} ${String(answer.json["code"])} ${String(answer.json["detail"])}`);
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.json)}`);
   }
 
   private async asked(program: string): Promise<{ nonce: string; exp: UnixSeconds; modelDigest: Sha256Digest }> {

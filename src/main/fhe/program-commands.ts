@@ -83,13 +83,3 @@ export function addProgramsCommand(fhe: Command): void {
     .option("--json", "print one JSON object")
     .action(showPrograms);
 }
-
-/** Adds `fhe run`, which only counts. */
-export function addDryRunCommand(fhe: Command): void {
-  fhe
-    .command("run <program>")
-    .description("say what a program costs, before anything is run: a shipped one by name, or a document in a file")
-    .requiredOption("--dry-run", "count the bootstraps, and run nothing")
-    .option("--json", "print one JSON object")
-    .action(dryRun);
-}

@@ -17,12 +17,13 @@ import { inTemporaryFolder } from "./blob-source.ts";
 import { gatewayOptions } from "./key-commands.ts";
 import { type KeyFolder, readKeyFolder } from "./key-folder.ts";
 import { needNative } from "./native-program.ts";
+import { dryRun } from "./program-commands.ts";
 import { refusing } from "./refusing.ts";
 import { inputTypes, type SpelledRun, spelledRun } from "./run-inputs.ts";
 
 interface RunFlags extends GatewayFlags {
-  readonly gateway: string;
-  readonly keys: string;
+  readonly dryRun?: true;
+  readonly keys?: string;
   readonly in: readonly string[];
   readonly write: readonly string[];
   readonly parameters?: string;
@@ -87,12 +88,16 @@ function printRun({ answer, receiptId }: FinishedRun, flags: RunFlags): void {
 }
 
 function run(program: string, flags: RunFlags): Promise<void> {
+  if (flags.dryRun) return dryRun(program, flags);
   return refusing(flags.json, async () => {
-    const keys = await readKeyFolder(flags.keys);
+    const { gateway, keys: folder } = flags;
+    if (gateway === undefined || folder === undefined)
+      throw new TrisealError("CONFIG_INVALID", "a run needs --gateway, --trust and --keys; --dry-run says what it costs without");
+    const keys = await readKeyFolder(folder);
     const spelled = await spelledRun(flags.in, flags.write);
     if (spelled.secrets.length > 0) needNative();
     const parameters = await parametersOf(flags.parameters);
-    await withClient(flags, async (client) => {
+    await withClient({ ...flags, gateway }, async (client) => {
       const service = fheClient(client);
       const lists = async (metadata: Uint8Array, terms: RunTerms) => {
         const crs = await service.blob(terms.crs.digest, terms.crs.bytes);
@@ -150,23 +155,26 @@ function createAccount(name: string, flags: AccountFlags): Promise<void> {
 
 /** Adds `fhe run`, `fhe accounts` and `fhe create-account`. */
 export function addRunCommands(fhe: Command): void {
-  gatewayOptions(
-    fhe
-      .command("run <program>")
-      .description(
-        "run a program, by name or digest: asks for a challenge, proves secret inputs here, waits, verifies the receipt",
-      )
-      .requiredOption("--keys <dir>", "folder of the key set")
-      .option(
-        "--in <name=kind:value>",
-        "input: account:NAME, secret:VALUE (or secret:@FILE), clear:VALUE, handle:HEX, ciphertext:FILE",
-        again,
-        [],
-      )
-      .option("--write <output=account>", "account that an output becomes the state of", again, [])
-      .option("--parameters <file>", "JSON object of facts for the policy, such as a classification")
-      .option("--bundle <file>", "write the receipt's bundle here"),
-  ).action(run);
+  fhe
+    .command("run <program>")
+    .description("run a program, by name or digest: asks for a challenge, proves secret inputs here, waits, verifies the receipt")
+    .option("--dry-run", "count the bootstraps of a shipped program, or of a document in a file, and run nothing")
+    .option("--gateway <url>", "the gateway")
+    .option("--trust <file>", "trust file that the gateway must stand in")
+    .option("--key <key>", "the API key; by default the one in the environment variable TRISEAL_KEY")
+    .option("--ca <file>", "over TLS: authorities in PEM in place of the system's")
+    .option("--keys <dir>", "folder of the key set")
+    .option(
+      "--in <name=kind:value>",
+      "input: account:NAME, secret:VALUE (or secret:@FILE), clear:VALUE, handle:HEX, ciphertext:FILE",
+      again,
+      [],
+    )
+    .option("--write <output=account>", "account that an output becomes the state of", again, [])
+    .option("--parameters <file>", "JSON object of facts for the policy, such as a classification")
+    .option("--bundle <file>", "write the receipt's bundle here")
+    .option("--json", "print one JSON object")
+    .action(run);
   gatewayOptions(fhe.command("accounts").description("accounts that this API key may read")).action(accounts);
   gatewayOptions(
     fhe

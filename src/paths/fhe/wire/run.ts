@@ -134,7 +134,7 @@ export function accountsOf({ inputs, writes }: Pick<RunDocument, "inputs" | "wri
 const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
 
 /** What a run costs: programmable bootstraps, and the longest chain of them. */
-export type Price = Decoded<typeof decodePrice>;
+type Price = Decoded<typeof decodePrice>;
 
 const decodeAnswer = object({
   v: oneOf(1),
