@@ -133,9 +133,6 @@ export function accountsOf({ inputs, writes }: Pick<RunDocument, "inputs" | "wri
 
 const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
 
-/** What a run costs: programmable bootstraps, and the longest chain of them. */
-type Price = Decoded<typeof decodePrice>;
-
 const decodeAnswer = object({
   v: oneOf(1),
   /** In the program's order. `bytes` is the length of the compressed value that `digest` is of. */
