@@ -131,10 +131,8 @@ export function accountsOf({ inputs, writes }: Pick<RunDocument, "inputs" | "wri
   return [...new Set([...read, ...writes.values()])].toSorted((left, right) => (left < right ? -1 : 1));
 }
 
-const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
-
 /** What a run costs: programmable bootstraps, and the longest chain of them. */
-export type Price = Decoded<typeof decodePrice>;
+const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
 
 const decodeAnswer = object({
   v: oneOf(1),
