@@ -22,11 +22,19 @@ import type { TrisealConfig } from "./config.ts";
 import { packageRoot } from "./package-root.ts";
 import { makeSecretFile } from "./secret-file.ts";
 
+/** An engine's program, and what stands before its own arguments. */
+export interface EngineCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
 /** What the fhe path is started with. */
 export interface FheSetup {
   readonly config: TrisealConfig;
   readonly clock: Clock;
   readonly log: OperatorLog;
+  /** Another engine than the built one. */
+  readonly fheEngine?: EngineCommand;
 }
 
 /** The path, and the trust section that names its engine. */
@@ -42,10 +50,10 @@ export const ENGINE = join(packageRoot, "src", "paths", "fhe", "engine", "target
 const SWEEP_INTERVAL_MS = 3_600_000;
 
 /** Why no engine runs, or null. */
-function absence({ fhe }: TrisealConfig): string | null {
+function absence({ config: { fhe }, fheEngine }: FheSetup): string | null {
   if (!fhe.enabled) return "the fhe path is switched off (`fhe.enabled`)";
   try {
-    accessSync(ENGINE, constants.X_OK);
+    accessSync(fheEngine?.command ?? ENGINE, constants.X_OK);
     return null;
   } catch {
     return "the FHE engine is not built: `npm run build:engine` needs cargo";
@@ -58,7 +66,7 @@ function absence({ fhe }: TrisealConfig): string | null {
  */
 export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promise<StoreDatabase>): Promise<StartedFhe> {
   const { config, log } = setup;
-  const missing = absence(config);
+  const missing = absence(setup);
   if (missing !== null) {
     if (config.fhe.enabled) log({ level: "warn", event: "fhe", detail: missing });
     return { path: createAbsentFhePath(missing), trustSection: () => null };
@@ -79,7 +87,7 @@ export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promis
 }
 
 async function openPath(
-  { config, clock, log }: FheSetup,
+  { config, clock, log, fheEngine = { command: ENGINE, args: [] } }: FheSetup,
   {
     ledger,
     database,
@@ -95,8 +103,7 @@ async function openPath(
   const { fhe, workers } = config;
   const engine = createEngine(
     {
-      command: ENGINE,
-      args: [],
+      ...fheEngine,
       keysDir: join(folder, "keys"),
       signingKeyFile,
       cacheBytes: fhe.cacheMib * 2 ** 20,

@@ -29,7 +29,7 @@ import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource, SERVED_PATHS } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
 import { observeStages } from "./stage-log.ts";
-import { type StartedFhe, startFhe } from "./start-fhe.ts";
+import { type EngineCommand, type StartedFhe, startFhe } from "./start-fhe.ts";
 import { type StartedProvers, startProvers } from "./start-provers.ts";
 import { startWorkers } from "./start-workers.ts";
 import { Started } from "./started.ts";
@@ -46,6 +46,8 @@ export interface StartOptions {
   readonly log: OperatorLog;
   /** The disk of keys, log, records, blobs and vault. */
   readonly files: DurableFiles;
+  /** Another engine of the fhe path than the one that `npm run build:engine` makes. */
+  readonly fheEngine?: EngineCommand;
 }
 
 /** A gateway that answers. */

@@ -172,6 +172,7 @@ export class StateTable {
   }
 }
 
-function accountOf({ shard: _, version, ...row }: Selectable<StateAccountTable>): StateAccount {
-  return { ...row, version: Number(version) };
+function accountOf(row: Selectable<StateAccountTable>): StateAccount {
+  const { tenant, name, document, version, head, handle, digest, clear } = row;
+  return { tenant, name, document, version: Number(version), head, handle, digest, clear };
 }

@@ -101,7 +101,7 @@ describe("programs and the reference string", () => {
     expect(JSON.stringify(listed.json)).toContain("transfer-u64");
     const registered = await world.call("POST", "/v1/fhe/programs", `{"v":1}`);
     expect(registered.status).toBe(201);
-    const name = encodeURIComponent(String(registered.json["digest"]));
+    const name = encodeURIComponent(registered.json["digest"] as string);
     expect((await world.call("GET", `/v1/fhe/programs/${name}`)).bytes).toEqual(utf8(`{"v":1}`));
     expect((await world.call("GET", `/v1/fhe/programs/${name}`, undefined, { apiKey: OTHER_KEY })).code).toBe("MODEL_UNKNOWN");
     await world.call("POST", "/v1/fhe/programs", `{"v":2}`);

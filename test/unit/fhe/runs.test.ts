@@ -193,7 +193,7 @@ describe("a run on accounts", () => {
       world.run(TRANSFER, transfer(1), { asked: first }),
       world.run(TRANSFER, transfer(1), { asked: second }),
     ]);
-    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(new Set(both.map(({ status }) => status))).toEqual(new Set([200, 409]));
     expect(both.map(({ code }) => code)).toContain("FHE_STATE_CONFLICT");
     expect([await world.balance("alice"), await world.balance("bob")]).toEqual([2, 1]);
     // The challenge of the refused one is open still: what failed may succeed.

@@ -6,6 +6,7 @@ import { makeBinding } from "../../../core/binding.ts";
 import { utf8 } from "../../../core/bytes.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { canonicalJson } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { factsDigest } from "../../../core/oip.ts";
 import { JSON_TYPE } from "../../../core/oip-body.ts";
@@ -105,7 +106,7 @@ export class RunService {
     // Before anything runs: what may not be minted is not worth a bootstrap.
     writesOf({ plan, rows, outputs: [] });
     const inputs = await resolveInputs(plan, rows, submission.exp, this.options, options);
-    await Promise.all(inputs.map(({ isFresh, value }) => (isFresh && value !== null ? blobs.put(value) : null)));
+    await Promise.all(inputs.flatMap(({ isFresh, value }) => (isFresh && value !== null ? [blobs.put(value)] : [])));
     const id = newRunId();
     const { modelDigest, decisionDigest, nonce } = submission.context;
     const seed = seedOf({ v: 1, requestDigest: digestOf(submission.body), modelDigest, decisionDigest, nonce });
@@ -153,11 +154,11 @@ export class RunService {
   /** What the engine signed must be what it was asked to sign: a receipt of anything else would be a lie of this gateway. */
   private checked(bytes: Uint8Array, asked: AskedClaim): Claim {
     const signed = parseClaim(bytes);
-    const { engine, circuitDigest: _, pbs: __, seed: ___, parameters: ____, keyId: _____, ...said } = signed.claim;
-    const isOurs = engine.key === this.options.engine.identity?.publicKey;
-    const same = JSON.stringify(sorted(said)) === JSON.stringify(sorted(asked));
+    const { claim } = signed;
+    const isOurs = claim.engine.key === this.options.engine.identity?.publicKey;
+    const same = canonicalJson({ ...claim, ...asked } as unknown as JsonObject) === canonicalJson(claim as unknown as JsonObject);
     if (!isOurs || !same || !verifyClaim(signed)) throw fheError("FHE_PROTOCOL", "the engine signed another claim");
-    return signed.claim;
+    return claim;
   }
 }
 
@@ -223,17 +224,6 @@ function openedBy({ writes }: Claim, { rows }: DoneRun): readonly Uint8Array[] {
     const row = version === 1 ? rows.get(account) : undefined;
     return row === undefined ? [] : [utf8(row.document)];
   });
-}
-
-/** An object with its members in order, so that two of one content compare equal. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .map(([name, member]) => [name, sorted(member)] as const)
-      .sort(([left], [right]) => (left < right ? -1 : 1)),
-  );
 }
 
 /** Why a run failed: the end of its time or of its caller comes before what that caused. */

@@ -23,6 +23,11 @@ export const codes = {
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
   FHE_ENGINE_LOST: { status: 503, retryable: true, action: "retry: the engine died while it held the run; nothing was changed" },
   FHE_ENGINE_MEMORY: { status: 503, retryable: true, action: "retry later, or raise the engine's memory limit" },
+  FHE_ENGINE_PANIC: {
+    status: 500,
+    retryable: false,
+    action: "report it: the engine failed on this run, and goes on with others",
+  },
   FHE_FORBIDDEN_HANDLE: {
     status: 404,
     retryable: false,
@@ -34,7 +39,15 @@ export const codes = {
     action: "encrypt under the key set that the run names",
   },
   FHE_INPUT_INVALID: { status: 400, retryable: false, action: "send ciphertexts of the types that the program takes" },
+  FHE_INPUT_MALFORMED: { status: 400, retryable: false, action: "send ciphertexts and lists as tfhe-rs 1.7.0 writes them" },
+  FHE_INPUT_PROOF_INVALID: {
+    status: 400,
+    retryable: false,
+    action: "prove the list anew, for this challenge, tenant, program and these accounts: its proof does not hold for them",
+  },
   FHE_INPUT_REUSED: { status: 409, retryable: false, action: "encrypt and prove the input anew: each proven list is taken once" },
+  FHE_INPUT_TRIVIAL: { status: 400, retryable: false, action: "encrypt the input: a trivial ciphertext hides nothing" },
+  FHE_INPUT_TYPE: { status: 400, retryable: false, action: "encrypt the input as the type that the program takes" },
   FHE_INPUT_UNPROVEN: {
     status: 400,
     retryable: false,

@@ -66,9 +66,6 @@ const FORMS = {
 /** The name of an op. */
 export type OperationName = keyof typeof FORMS;
 
-/** Every op. */
-export const operationNames = Object.keys(FORMS) as readonly OperationName[];
-
 /** Widest argument of `lut`: what one block of a lookup can take in. */
 const MAX_TABLE_WIDTH = 4;
 /** Most values that `argmin` and `argmax` choose among: their index is at most a `u4`. */
