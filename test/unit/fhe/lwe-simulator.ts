@@ -15,18 +15,16 @@ function signed(value: bigint): bigint {
   return low >> 63n === 1n ? low - (1n << 64n) : low;
 }
 
+/** All tables side by side, negated once around; table t reads as far on as the tables before it are long. */
 function lookup(tables: readonly LweTable[], argument: bigint): readonly bigint[] {
-  const slots = BigInt(tables.reduce((sum, [, entries]) => sum + entries.length, 0));
+  const entries = tables.flatMap(([exponent, list]) => list.map((entry) => BigInt(entry) << BigInt(exponent)));
+  const slots = BigInt(entries.length);
   const width = (1n << 63n) / slots;
   let first = 0n;
-  return tables.map(([exponent, entries]) => {
+  return tables.map(([, list]) => {
     const slot = (((argument + width / 2n) & MASK) / width + first) % (2n * slots);
-    first += BigInt(entries.length);
-    // Slots from the first one on, negated once around: a table's slots stand at its own place.
-    const at = Number(slot % slots);
-    const flat = tables.flatMap(([own, list]) => list.map((entry) => BigInt(entry) << BigInt(own)));
-    const value = flat[at] ?? 0n;
-    void exponent;
+    first += BigInt(list.length);
+    const value = entries[Number(slot % slots)] ?? 0n;
     return slot < slots ? value : -value;
   });
 }
@@ -46,7 +44,7 @@ export function simulateLwe(circuit: LweCircuit, inputs: ArrayLike<number>, nois
     } else {
       const [, wire, shift, numbers] = node;
       const argument = ((wires[wire] ?? 0n) << BigInt(shift)) + (noise?.decision() ?? 0n);
-      const tables = numbers.map((table) => circuit.tables[table] ?? [0, []]);
+      const tables = numbers.map((table): LweTable => circuit.tables[table] ?? [0, []]);
       wires.push(...lookup(tables, argument).map((value) => (value + (noise?.lookup() ?? 0n)) & MASK));
     }
   }

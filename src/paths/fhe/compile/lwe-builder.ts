@@ -54,8 +54,8 @@ export class LweBuilder {
     if (count > LWE_DEGREE) unsupported("input", `more than ${LWE_DEGREE} values`);
     this.inputs = { count, exponent };
     this.noise = Array.from({ length: count }, (_, wire) => new Map([[wire, 1]]));
-    this.variances = new Array<number>(count).fill(INPUT_VARIANCE);
-    this.depths = new Array<number>(count).fill(0);
+    this.variances = Array.from({ length: count }, () => INPUT_VARIANCE);
+    this.depths = Array.from({ length: count }, () => 0);
   }
 
   /** The wire of `constant + sum of coefficient * wire`. */

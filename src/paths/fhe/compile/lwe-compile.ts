@@ -95,7 +95,8 @@ class Lowering {
   private lower(op: IntegerOp, index: number): readonly Form[] {
     if (op.op === "linear") return linear(op, this.values[op.x] ?? []);
     if (op.op === "reshape") return this.values[op.x] ?? [];
-    if (op.op !== "requant") return unsupported(this.builder.place, "encrypted models have linear, requant and reshape, or trees alone");
+    if (op.op !== "requant")
+      return unsupported(this.builder.place, "encrypted models have linear, requant and reshape, or trees alone");
     const x = this.checked.values[op.x];
     const exponent = this.exponentOf(op.x);
     return (this.values[op.x] ?? []).map((form, at) => {
@@ -118,7 +119,11 @@ export function compileLwe(checked: CheckedModel): { readonly circuit: LweCircui
   const bounds = checked.values[0];
   if (first?.op === "trees" && bounds !== undefined) {
     if (ops.length > 1) unsupported("operation 1", "an operation behind trees");
-    return lowerTrees(() => named(new LweBuilder(elementCount(input.shape), TREE_EXPONENT), "operation 0 (trees)"), first, bounds);
+    return lowerTrees(
+      () => named(new LweBuilder(elementCount(input.shape), TREE_EXPONENT), "operation 0 (trees)"),
+      first,
+      bounds,
+    );
   }
   const lowering = new Lowering(checked);
   return lowering.builder.finish(lowering.run());

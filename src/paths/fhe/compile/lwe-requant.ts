@@ -62,27 +62,28 @@ interface Fold {
   readonly hi: number;
 }
 
+/** What takes `low` to `high` to just below 0 or just below `half`, where it does not fit as it is. */
+function shiftOf(low: number, high: number, half: number): number {
+  if (low < -half) return high + 1;
+  return high >= half ? high - half + 1 : 0;
+}
+
 /** What to subtract in each slot so that v fits `bits` and is clamped alike; null where noise leaves no room for that. */
 function planFold(v: Held, scale: FoldScale, clamp: Clamp, bits: number): Fold | null {
   const half = 2 ** (bits - 1);
-  const clampsAbove = (clamp.max + 1) * 2 ** clamp.shift - 1;
+  const clamped = clamp.max * 2 ** clamp.shift;
   let [lo, hi] = [0, 0];
   const subtract: number[] = [];
   for (let slot = 0; slot < FOLD_SLOTS; slot++) {
     const low = Math.max(v.lo, Math.floor(scale.least + slot * scale.slot - scale.reach));
     const high = Math.min(v.hi, Math.ceil(scale.least + (slot + 1) * scale.slot + scale.reach));
-    let by = 0;
-    if (low > high) subtract.push(0);
-    else {
-      if (low < -half) by = Math.ceil(high) + 1;
-      else if (high >= half) by = high - half + 1;
-      // Below 0 it must stay below 0, above the clamp above it.
-      if (by < 0 && (high >= 0 || low - by < -half)) return null;
-      if (by > 0 && low >= 0 && low - by < clampsAbove) return null;
-      if (low < -half && high - by >= 0) return null;
-      subtract.push(by);
-      [lo, hi] = [Math.min(lo, low - by), Math.max(hi, high - by)];
-    }
+    const by = low > high ? 0 : shiftOf(low, high, half);
+    subtract.push(by);
+    if (low > high) continue;
+    // What is subtracted from lies above the clamp and stays there; what is added to lies below 0 and stays there.
+    if (by > 0 && low - by < clamped) return null;
+    if (by < 0 && high >= 0) return null;
+    [lo, hi] = [Math.min(lo, low - by), Math.max(hi, high - by)];
   }
   return lo >= -half && hi < half ? { subtract, lo, hi } : null;
 }
@@ -116,7 +117,7 @@ function dropBits(builder: LweBuilder, v: Held, count: number): Held {
     const digit = Math.min(WINDOW, count - done);
     const up = 64 - done - digit - v.exponent;
     const half = v.exponent + done + digit - 2;
-    const [sign = 0] = builder.lut(wire, up, [[half, new Array<number>(2 ** (digit - 1)).fill(-1)]]);
+    const [sign = 0] = builder.lut(wire, up, [[half, Array.from({ length: 2 ** (digit - 1) }, () => -1)]]);
     wire = builder.dot(
       [
         [wire, 1],
@@ -158,7 +159,10 @@ export function lowerRequant(builder: LweBuilder, sum: Held, asked: Clamp, expon
   const reachable = Math.max(0, Math.floor(sum.hi / 2 ** asked.shift));
   const clamp = { shift: asked.shift, max: Math.min(asked.max, reachable) };
   if (clamp.max > MOST_ACTIVATION) {
-    unsupported(builder.place, `an activation up to ${clamp.max}; encrypted ones go up to ${MOST_ACTIVATION} (--activation-bits 3)`);
+    unsupported(
+      builder.place,
+      `an activation up to ${clamp.max}; encrypted ones go up to ${MOST_ACTIVATION} (--activation-bits 3)`,
+    );
   }
   let v = sum;
   while (signedBits(v.lo, v.hi) > clamp.shift + WINDOW) v = fold(builder, v, clamp);

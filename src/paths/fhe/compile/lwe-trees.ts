@@ -21,6 +21,7 @@ class Questions {
   private readonly builder: LweBuilder;
   private readonly bounds: ValueBounds;
   private readonly asked = new Map<string, number>();
+  private readonly lowers = new Map<number, number>();
 
   constructor(builder: LweBuilder, bounds: ValueBounds) {
     this.builder = builder;
@@ -41,13 +42,58 @@ class Questions {
       const entries = Array.from({ length: SLOTS }, (_, x) => (x <= threshold ? 1 : 0));
       return this.builder.lut(feature, 0, [[TREE_EXPONENT, entries]])[0] ?? 0;
     }
-    if (threshold >= SLOTS || most - threshold > SLOTS) {
-      return unsupported(this.builder.place, `feature ${feature} has ${most} thresholds; encrypted ones have up to 15`);
+    if (threshold < SLOTS && most - threshold <= SLOTS) {
+      // The sign of x - threshold - 1, which needs no padding bit.
+      return this.signOf([[feature, 1]], -threshold - 1);
     }
-    // The sign of x - threshold - 1, which needs no padding bit.
-    const shifted = this.builder.dot([[feature, 1]], [-threshold - 1, TREE_EXPONENT]);
-    const [sign = 0] = this.builder.lut(shifted, 0, [[TREE_EXPONENT - 1, new Array<number>(SLOTS).fill(-1)]]);
+    if (most >= 2 * SLOTS) {
+      return unsupported(this.builder.place, `feature ${feature} has ${most} thresholds; encrypted ones have up to 31`);
+    }
+    return this.byHalves(feature, threshold);
+  }
+
+  /** The wire that is 1 where the terms and `constant` are below 0, five bits with a sign. */
+  private signOf(terms: readonly (readonly [number, number])[], constant: number): number {
+    const shifted = this.builder.dot(terms, [constant, TREE_EXPONENT]);
+    const [sign = 0] = this.builder.lut(shifted, 0, [[TREE_EXPONENT - 1, Array.from({ length: SLOTS }, () => -1)]]);
     return this.builder.dot([[sign, 1]], [1, TREE_EXPONENT - 1]);
+  }
+
+  /**
+   * Five bits: their lower four (without the top bit) compared twice, once by x itself, whose lookup is negated from 16 on. Half
+   * the sum is the comparison below 16 and 0 from there on, half the difference the other way round.
+   */
+  private byHalves(feature: number, threshold: number): number {
+    const [isUpper, within] = [threshold >= SLOTS, threshold % SLOTS];
+    // Below 16 the answer is the comparison and above it no; or yes, and above it the comparison.
+    const wanted = (low: number) => Number(isUpper ? low > within : low <= within);
+    const entries = Array.from({ length: SLOTS }, (_, low) => wanted(low));
+    const [whole = 0] = this.builder.lut(feature, 0, [[TREE_EXPONENT - 1, entries]]);
+    const [lower = 0] = this.builder.lut(this.lowerOf(feature), 0, [[TREE_EXPONENT - 1, entries]]);
+    return this.builder.dot(
+      [
+        [lower, isUpper ? -1 : 1],
+        [whole, 1],
+      ],
+      [isUpper ? 1 : 0, TREE_EXPONENT],
+    );
+  }
+
+  /** x without its top bit, made once. */
+  private lowerOf(feature: number): number {
+    const known = this.lowers.get(feature);
+    if (known !== undefined) return known;
+    // Below 0 as a number of five bits with a sign: from 16 on.
+    const upper = this.signOf([[feature, 1]], 0);
+    const lower = this.builder.dot(
+      [
+        [feature, 1],
+        [upper, -SLOTS],
+      ],
+      [0, TREE_EXPONENT],
+    );
+    this.lowers.set(feature, lower);
+    return lower;
   }
 }
 
@@ -149,7 +195,12 @@ function addTree(builder: LweBuilder, questions: Questions, leaves: Leaves, tree
 }
 
 /** `factor` times the number of literals that hold, plus `more`. A question asked twice on a path counts twice. */
-function count(builder: LweBuilder, path: readonly Literal[], factor: number, more: readonly (readonly [number, number])[]): number {
+function count(
+  builder: LweBuilder,
+  path: readonly Literal[],
+  factor: number,
+  more: readonly (readonly [number, number])[],
+): number {
   const terms = new Map<number, number>();
   for (const { wire, coefficient } of path) terms.set(wire, (terms.get(wire) ?? 0) + factor * coefficient);
   for (const [wire, coefficient] of more) terms.set(wire, (terms.get(wire) ?? 0) + coefficient);
@@ -167,9 +218,10 @@ function build(builder: LweBuilder, op: TreesOp, bounds: ValueBounds, parts: num
   const constants = columns.flat().map(({ base }) => base);
   op.trees.forEach((tree, number) => {
     if (tree.feature.length > 0) addTree(builder, questions, leaves, tree, number);
-    else columns.flat().forEach(({ leaves: own }, at) => {
-      constants[at] = (constants[at] ?? 0) + (own[number]?.[0] ?? 0);
-    });
+    else
+      columns.flat().forEach(({ leaves: own }, at) => {
+        constants[at] = (constants[at] ?? 0) + (own[number]?.[0] ?? 0);
+      });
   });
   return columns.map((list, output) =>
     list.map(({ exponent }, part) => {
