@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use serde_json::json;
+use triseal_fhe::control::Control;
 use triseal_fhe::failure::{Failure, Outcome};
 use triseal_fhe::lwe::cipher::{Input, decrypt, encrypt};
 use triseal_fhe::lwe::circuit::Circuit;
@@ -39,7 +40,7 @@ fn measure() -> Outcome<()> {
         times[0].push(milliseconds(start));
         let input = Input::parse(&bytes)?;
         let start = Instant::now();
-        let output = run(&key, &circuit, &input, &AtomicBool::new(false), &|| {})?;
+        let output = run(&key, &circuit, &input, &Control::new(&AtomicBool::new(false), &|_, _| {}))?;
         times[1].push(milliseconds(start));
         let start = Instant::now();
         outputs.push(decrypt(&client, &circuit, &output)?);

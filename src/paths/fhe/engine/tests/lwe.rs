@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use triseal_fhe::control::Control;
 use triseal_fhe::failure::Outcome;
 use triseal_fhe::lwe::cipher::{Input, Output, decrypt, encrypt};
 use triseal_fhe::lwe::circuit::Circuit;
@@ -46,7 +47,7 @@ fn code<T>(outcome: Outcome<T>) -> &'static str {
 }
 
 fn execute(circuit: &Circuit, input: &Input) -> Outcome<Output> {
-    run(&keys().evaluation, circuit, input, &AtomicBool::new(false), &|| {})
+    run(&keys().evaluation, circuit, input, &Control::new(&AtomicBool::new(false), &|_, _| {}))
 }
 
 #[test]
@@ -92,10 +93,12 @@ fn gives_exact_integers_and_the_same_bytes_every_time() {
         let bytes = encrypt(&client(), &[x, y], circuit.exponent).expect("an input");
         let input = Input::parse(&bytes).expect("own input");
         let told = AtomicUsize::new(0);
-        let progress = || {
+        let progress = |_, of| {
+            assert_eq!(of, 2);
             told.fetch_add(1, Ordering::Relaxed);
         };
-        let output = run(&keys().evaluation, &circuit, &input, &AtomicBool::new(false), &progress).expect("a run");
+        let never = AtomicBool::new(false);
+        let output = run(&keys().evaluation, &circuit, &input, &Control::new(&never, &progress)).expect("a run");
         assert_eq!(told.into_inner(), 2);
         let stored = output.encode();
         assert_eq!(stored, execute(&circuit, &input).expect("a run").encode());
@@ -130,7 +133,8 @@ fn refuses_what_is_truncated_foreign_or_cancelled() {
     foreign[16] ^= 1;
     assert_eq!(code(execute(&circuit, &Input::parse(&foreign).expect("well-formed"))), "FHE_INPUT_FOREIGN_KEY");
     let input = Input::parse(&bytes).expect("own input");
-    let cancelled = run(&keys().evaluation, &circuit, &input, &AtomicBool::new(true), &|| {});
+    let at_once = AtomicBool::new(true);
+    let cancelled = run(&keys().evaluation, &circuit, &input, &Control::new(&at_once, &|_, _| {}));
     assert_eq!(code(cancelled), "FHE_CANCELLED");
     assert_eq!(code(encrypt(&client(), &[65536], 10)), "FHE_INPUT_MALFORMED");
     assert_eq!(code(encrypt(&client(), &[0; 2049], 10)), "FHE_INPUT_MALFORMED");

@@ -33,6 +33,12 @@ impl Kind {
         }
     }
 
+    /// Whether a file says that it is of this kind.
+    #[must_use]
+    pub fn begins(self, bytes: &[u8]) -> bool {
+        bytes.starts_with(self.magic())
+    }
+
     /// A refusal of a file of this kind.
     #[must_use]
     pub fn refuse(self, message: &str) -> Failure {

@@ -5,5 +5,6 @@ pub mod cipher;
 pub mod circuit;
 pub mod frame;
 pub mod keys;
+pub mod offline;
 pub mod parameters;
 pub mod run;

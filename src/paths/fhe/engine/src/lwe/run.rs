@@ -1,6 +1,6 @@
 //! A circuit over ciphertexts: level by level, the lookups of a level side by side. The same circuit, key and input give the same bytes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use tfhe::core_crypto::prelude::*;
@@ -10,6 +10,7 @@ use super::cipher::{Input, Output};
 use super::circuit::{Circuit, Node};
 use super::keys::EvaluationKey;
 use super::parameters::{DEGREE, modulus};
+use crate::control::Control;
 use crate::failure::{Failure, Outcome};
 
 /// The inputs in one ring ciphertext, its mask reversed: coefficient i of it is a wire without a copy.
@@ -78,28 +79,21 @@ impl State<'_> {
     }
 }
 
-/// Runs `circuit` on `input`; `progress` is told after each lookup.
+/// Runs `circuit` on `input`; `control` is told after each lookup, and asked before.
 ///
 /// # Errors
-/// `FHE_INPUT_FOREIGN_KEY` for an input of another key set, `FHE_CANCELLED` soon after `cancelled` became true.
-pub fn run(
-    key: &EvaluationKey,
-    circuit: &Circuit,
-    input: &Input,
-    cancelled: &AtomicBool,
-    progress: &(dyn Fn() + Sync),
-) -> Outcome<Output> {
+/// `FHE_INPUT_FOREIGN_KEY` for an input of another key set, `FHE_CANCELLED` soon after `control` says so.
+pub fn run(key: &EvaluationKey, circuit: &Circuit, input: &Input, control: &Control) -> Outcome<Output> {
     if key.tag != input.tag {
         return Err(Failure::new("FHE_INPUT_FOREIGN_KEY", "an input of another key set"));
     }
     let mut state = State { circuit, ring: Ring::of(input), made: vec![None; circuit.wires - circuit.inputs] };
+    let done = AtomicUsize::new(0);
     for level in &circuit.levels {
         let wires = level.luts.par_iter().map(|at| {
-            if cancelled.load(Ordering::Relaxed) {
-                return Err(Failure::cancelled());
-            }
+            control.checkpoint()?;
             let made = look_up(key, &state, *at);
-            progress();
+            control.progress(done.fetch_add(1, Ordering::Relaxed) + 1, circuit.bootstraps());
             Ok((circuit.nodes[*at].first, made))
         });
         for (first, made) in wires.collect::<Outcome<Vec<_>>>()? {
