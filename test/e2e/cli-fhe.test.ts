@@ -2,7 +2,8 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { digestHex, digestOf, type Sha256Digest } from "../../src/core/digest.ts";
+import { digestHex, digestOf } from "../../src/core/digest.ts";
+import type { ReplayOutcome } from "../../src/main/fhe/native-program.ts";
 import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
 import type { Claim } from "../../src/paths/fhe/wire/claim.ts";
 import { parseBundle } from "../../src/receipt/bundle.ts";
@@ -38,9 +39,10 @@ async function bundleOf(name: string, change: FheChanges = {}): Promise<string> 
 }
 
 /** A replay that gives what is claimed, after a change. */
-async function program(change: { readonly pbs?: number; readonly outputs?: readonly Sha256Digest[] } = {}): Promise<void> {
+async function program(change: Partial<ReplayOutcome> = {}): Promise<void> {
   const inputs = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
-  const honest = { pbs: claim.pbs, inputs, outputs: claim.outputs.map(({ digest }) => digest) };
+  const { seed, circuitDigest } = claim;
+  const honest = { seed, circuitDigest, pbs: claim.pbs, inputs, outputs: claim.outputs.map(({ digest }) => digest) };
   await writeFakeProgram(at("triseal-fhe"), { ...honest, ...change });
 }
 
@@ -96,7 +98,7 @@ describe("triseal fhe replay", () => {
 
   it("ends with 10 where an output, or the number of bootstraps, is another", async () => {
     const [first, second] = claim.outputs.map(({ digest }) => digest);
-    for (const change of [{ outputs: [second, first] }, { outputs: [first] }, { pbs: claim.pbs + 1 }]) {
+    for (const change of [{ outputs: [second, first] }, { outputs: [first] }, { pbs: claim.pbs + 1 }, { circuitDigest: first }]) {
       await program(change as Parameters<typeof program>[0]);
       const ended = await replay();
       expect([ended.code, ended.stdout]).toEqual([10, ""]);
@@ -183,7 +185,7 @@ describe("triseal fhe keygen, encrypt and decrypt", () => {
 
   it("refuse a value that is none, a key set that is none, and another kind", async () => {
     const refused = await fhe("encrypt", "5", "--keys", at("keys"), "--type", "u63", "--out", at("ct"));
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("FHE_OUT_OF_RANGE")]);
+    expect([refused.code, refused.stderr]).toEqual([30, expect.stringContaining("FORMAT_INVALID: unknown type")]);
     expect((await fhe("decrypt", "--keys", at("blobs"), "--type", "u64", "--in", at("ct"))).code).toBe(30);
     expect((await fhe("keygen", "--out", at("more"), "--kind", "boolean")).code).toBe(30);
   });

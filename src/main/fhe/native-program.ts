@@ -1,11 +1,12 @@
 /**
  * The native program of the fhe path, offline (SPEC 8): keys, encryption, input proofs, decryption and replay. Each call is one
- * process that ends. What is private goes over standard input, never on the command line.
+ * process that ends. Values that it encrypts stand on its command line: whoever sees this machine's processes sees them.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { array, type Decoded, digest, integer, object } from "../../core/decode.ts";
+import { encodeHex } from "../../core/bytes.ts";
+import { array, type Decoded, digest, hexText, integer, object, text } from "../../core/decode.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../../core/json.ts";
 import { codes, fheError } from "../../paths/fhe/wire/codes.ts";
@@ -20,6 +21,8 @@ export interface TypedValue {
 }
 
 const decodeReplay = object({
+  seed: hexText(32),
+  circuitDigest: digest,
   pbs: integer(),
   /** Of the compressed inputs that went in, and of the outputs that came out. */
   inputs: array(digest, 64),
@@ -68,23 +71,20 @@ function errorOf(line: string): TrisealError {
   const text = typeof message === "string" ? message.slice(0, 200) : "the native program failed";
   const known = (Object.keys(codes) as (keyof typeof codes)[]).find((name) => name === code);
   if (known !== undefined) return fheError(known, text);
-  return new TrisealError(code === "FORMAT_INVALID" || code === "IO" ? "FORMAT_INVALID" : "INTERNAL", text);
+  const isOurs = code === "USAGE" || code === "IO" || code === "FHE_INPUT_MALFORMED";
+  return new TrisealError(isOurs ? "FORMAT_INVALID" : "INTERNAL", text);
 }
 
 function errorIn(line: string): { readonly code?: JsonValue; readonly message?: JsonValue } {
-  try {
-    const value = parseJson(new TextEncoder().encode(line));
-    const error = isJsonObject(value) ? value["error"] : undefined;
-    return error !== undefined && isJsonObject(error) ? error : {};
-  } catch {
-    return {};
-  }
+  const value = jsonOf(line);
+  const error = isJsonObject(value) ? value["error"] : undefined;
+  return error !== undefined && isJsonObject(error) ? error : {};
 }
 
 /** Runs one command, and returns what it printed. */
-function runOnce(program: string, args: readonly string[], input: string): Promise<string> {
+function runOnce(program: string, args: readonly string[]): Promise<JsonValue> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: {} });
+    const child = spawn(program, [...args, "--json"], { stdio: ["ignore", "pipe", "pipe"], env: {} });
     let [output, errors] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       output = (output + chunk).slice(0, MAX_OUTPUT);
@@ -92,30 +92,40 @@ function runOnce(program: string, args: readonly string[], input: string): Promi
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       errors = (errors + chunk).slice(-MAX_OUTPUT);
     });
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
     child.once("error", () => reject(new TrisealError("INTERNAL", "the native program could not be started")));
-    child.once("close", (code) => (code === 0 ? resolve(output) : reject(errorOf(errors.trim().split("\n").at(-1) ?? ""))));
+    child.once("close", (code) => {
+      if (code !== 0) reject(errorOf(errors.trim().split("\n").at(-1) ?? ""));
+      else resolve(jsonOf(output));
+    });
   });
 }
 
-const typed = (values: readonly TypedValue[]): string => values.map(({ t, v }) => `${t} ${v}\n`).join("");
+function jsonOf(line: string): JsonValue {
+  try {
+    return parseJson(new TextEncoder().encode(line));
+  } catch {
+    return null;
+  }
+}
+
+const decodeDecrypted = object({ type: text(8), value: text(32) });
 
 /** The program at `program`, which must have been built. */
 export function openNative(program: string): NativeProgram {
-  const run = (args: readonly string[], input = "") => runOnce(program, args, input);
+  const run = (...args: readonly string[]) => runOnce(program, args);
   return {
-    keygen: async (out, kind) => void (await run(["keygen", "--out", out, "--kind", kind])),
-    encrypt: async (clientKey, value, out) => void (await run(["encrypt", "--key", clientKey, "--out", out], typed([value]))),
+    keygen: async (out, kind) => void (await run("keygen", "--out", out, ...(kind === "lwe" ? ["--kind", kind] : []))),
+    encrypt: async (clientKey, { t, v }, out) =>
+      void (await run("encrypt", "--key", clientKey, "--type", t, "--value", v, "--out", out)),
     prove: async (publicKey, crs, metadata, values, out) => {
-      const hex = Buffer.from(metadata).toString("hex");
-      await run(["prove", "--public-key", publicKey, "--crs", crs, "--metadata", hex, "--out", out], typed(values));
+      const named = values.flatMap(({ t, v }) => ["--value", `${t}:${v}`]);
+      await run("prove", "--public", publicKey, "--crs", crs, "--metadata", encodeHex(metadata), ...named, "--out", out);
     },
-    decrypt: async (clientKey, type, file) => (await run(["decrypt", "--key", clientKey, "--type", type, "--in", file])).trim(),
+    decrypt: async (clientKey, type, file) =>
+      decodeDecrypted(await run("decrypt", "--key", clientKey, "--type", type, file), "decrypted").value,
     replay: async (serverKey, circuit, seed, inputs) => {
-      const named = inputs.flatMap((file) => ["--in", file]);
-      const out = await run(["replay", "--server-key", serverKey, "--circuit", circuit, "--seed", seed, ...named]);
-      return decodeReplay(parseJson(new TextEncoder().encode(out)), "replay");
+      const named = inputs.flatMap((file) => ["--input", file]);
+      return decodeReplay(await run("replay", "--server", serverKey, "--circuit", circuit, "--seed", seed, ...named), "replay");
     },
   };
 }

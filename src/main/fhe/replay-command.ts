@@ -59,14 +59,15 @@ async function replayed(claim: Claim, compiled: CompiledRun, blobs: string): Pro
   return inTemporaryFolder(async (folder) => {
     const circuit = join(folder, "circuit.json");
     await writeFile(circuit, compiled.circuit);
-    const { inputs, outputs, pbs } = await needNative().replay(serverKey, circuit, claim.seed, files);
+    const { circuitDigest, inputs, outputs, pbs } = await needNative().replay(serverKey, circuit, claim.seed, files);
     if (pbs !== claim.pbs) throw fheError("FHE_REPLAY_MISMATCH", `${pbs} bootstraps were run, and ${claim.pbs} claimed`);
-    return { seed: claim.seed, circuitDigest: compiled.circuitDigest, inputs, outputs };
+    return { seed: claim.seed, circuitDigest, inputs, outputs };
   });
 }
 
 /** @throws TrisealError `FHE_REPLAY_MISMATCH`, naming what differs. */
 function assertSame(claim: Claim, made: Replayed): void {
+  if (made.circuitDigest !== claim.circuitDigest) throw fheError("FHE_REPLAY_MISMATCH", "another circuit was executed");
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input]));
   const input = given.find(({ digest }, at) => made.inputs[at] !== digest);
   if (input !== undefined || made.inputs.length !== given.length)

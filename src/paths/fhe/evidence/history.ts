@@ -45,10 +45,10 @@ interface Written extends AccountVersion {
 
 /** The history that `claims` show of `account`; each is believed. A claim that stands in it twice is one. */
 export function historyOf(account: string, claims: readonly ReceiptedClaim[]): AccountHistory {
-  const written = claims.flatMap((given) => writtenBy(account, given)).toSorted((left, right) => left.version - right.version);
+  const allWritten = claims.flatMap((given) => writtenBy(account, given)).toSorted((left, right) => left.version - right.version);
   const first = new Map<number, Written>();
   const forks: Fork[] = [];
-  for (const state of written) {
+  for (const state of allWritten) {
     const known = first.get(state.version);
     if (known === undefined) first.set(state.version, state);
     else if (known.head !== state.head) forks.push(forkOf(known, state, "two states were written"));
@@ -65,7 +65,10 @@ export function historyOf(account: string, claims: readonly ReceiptedClaim[]): A
     const before = versions[at - 1]?.version ?? 0;
     return version > before + 1 ? [{ from: before + 1, to: version - 1 }] : [];
   });
-  const shown = versions.map(({ prevHead: _, ...state }) => state);
+  const shown = versions.map((written) => {
+    const { prevHead: _, ...state } = written;
+    return state;
+  });
   return { versions: shown, gaps, forks, opened: first.get(1)?.prevHead ?? null };
 }
 
@@ -75,7 +78,10 @@ function forkOf(left: Written, right: Written, what: string): Fork {
 
 function writtenBy(account: string, { receiptId, claim }: ReceiptedClaim): readonly Written[] {
   const own = claim.writes.filter((write) => write.account === account);
-  return own.map(({ account: _, ...state }) => ({ ...state, head: headOf({ account, ...state }), receiptId }));
+  return own.map((write) => {
+    const { account: _, ...state } = write;
+    return { ...state, head: headOf(write), receiptId };
+  });
 }
 
 /** Reads of a state that another claim wrote otherwise. */

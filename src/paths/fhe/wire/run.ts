@@ -131,6 +131,7 @@ export function accountsOf({ inputs, writes }: Pick<RunDocument, "inputs" | "wri
   return [...new Set([...read, ...writes.values()])].toSorted((left, right) => (left < right ? -1 : 1));
 }
 
+/** What a run costs: programmable bootstraps, and the longest chain of them. */
 const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
 
 const decodeAnswer = object({

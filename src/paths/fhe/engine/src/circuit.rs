@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::{Hash, sha256};
 use crate::failure::{Failure, Outcome};
+use crate::lwe;
 use crate::radix::RadixCircuit;
 
 /// Largest circuit document.
@@ -12,6 +13,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// A circuit that was checked; whatever follows may rely on what its kind promises.
 pub enum Circuit {
     Radix(RadixCircuit),
+    Lwe(lwe::circuit::Circuit),
 }
 
 /// Reads and checks a circuit. Its digest is that of the bytes.
@@ -27,6 +29,7 @@ pub fn read_circuit(bytes: &[u8]) -> Outcome<(Circuit, Hash)> {
         return Err(Failure::circuit("expected version 1"));
     }
     let circuit = match members.get("kind").and_then(Value::as_str) {
+        Some("lwe") => Circuit::Lwe(lwe::circuit::Circuit::parse(bytes)?),
         Some("radix") => Circuit::Radix(RadixCircuit::read(&members)?),
         _ => return Err(Failure::circuit("unknown kind of circuit")),
     };

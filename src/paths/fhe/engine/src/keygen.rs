@@ -18,6 +18,7 @@ use crate::files::write_new;
 use crate::jcs::encode_jcs;
 use crate::keys::{KeyTag, MAX_SERVER_KEY};
 use crate::list::MAX_PUBLIC_KEY;
+use crate::lwe;
 use crate::parameters;
 
 /// Largest client key.
@@ -51,8 +52,8 @@ pub fn key_bytes<T: Serialize + Versionize + Named>(key: &T, most: u64) -> Outco
     Ok(bytes)
 }
 
-/// Makes a key set into a folder that has none, and returns its document.
-pub fn write_key_set(folder: &Path) -> Outcome<Value> {
+/// A new folder for a key set, or one that has none yet.
+fn prepare(folder: &Path) -> Outcome<()> {
     const FILES: [&str; 4] = ["client.key", "server.key", "public.key", "key.json"];
     if let Some(file) = FILES.into_iter().find(|file| folder.join(file).exists()) {
         return Err(Failure::new("IO", format!("{file} exists already: a key set is not overwritten")));
@@ -63,17 +64,42 @@ pub fn write_key_set(folder: &Path) -> Outcome<Value> {
     if !folder.exists() {
         DirBuilder::new().mode(0o700).create(folder)?;
     }
+    Ok(())
+}
+
+fn now() -> Outcome<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| Failure::internal(error.to_string()))?;
+    Ok(since.as_secs())
+}
+
+/// Makes a key set of kind `lwe` into a folder that has none, and returns its document.
+pub fn write_lwe_key_set(folder: &Path) -> Outcome<Value> {
+    prepare(folder)?;
+    let (client, server) = lwe::keys::generate()?;
+    let key_id = sha256(&server);
+    let document = json!({
+        "v": 1, "kind": "lwe", "keyId": hex(&key_id), "tag": hex(&client.tag), "parameters": lwe::parameters::PARAMETERS,
+        "serverKey": { "digest": digest_text(&key_id), "bytes": server.len() }, "publicKey": null, "created": now()?,
+    });
+    write_new(&folder.join("client.key"), &zeroize::Zeroizing::new(client.encode()), 0o600)?;
+    write_new(&folder.join("server.key"), &server, 0o644)?;
+    write_new(&folder.join("key.json"), &encode_jcs(&document)?, 0o644)?;
+    Ok(document)
+}
+
+/// Makes a key set of kind `integer` into a folder that has none, and returns its document.
+pub fn write_key_set(folder: &Path) -> Outcome<Value> {
+    prepare(folder)?;
     let set = KeySet::generate()?;
     let client = zeroize::Zeroizing::new(key_bytes(&set.client, MAX_CLIENT_KEY)?);
     let server = key_bytes(&set.server, MAX_SERVER_KEY)?;
     let public = key_bytes(&set.public, MAX_PUBLIC_KEY)?;
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| Failure::internal(error.to_string()))?;
     let key_id = sha256(&server);
     let document = json!({
         "v": 1, "kind": "integer", "keyId": hex(&key_id), "tag": hex(&set.tag), "parameters": parameters::NAME,
         "serverKey": { "digest": digest_text(&key_id), "bytes": server.len() },
         "publicKey": { "digest": digest_text(&sha256(&public)), "bytes": public.len() },
-        "created": created.as_secs(),
+        "created": now()?,
     });
     write_new(&folder.join("client.key"), &client, 0o600)?;
     write_new(&folder.join("server.key"), &server, 0o644)?;

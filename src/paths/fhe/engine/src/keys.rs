@@ -16,6 +16,8 @@ use crate::accumulators::Accumulator;
 use crate::digest::{Hash, hex, sha256};
 use crate::failure::{Failure, Outcome};
 use crate::lru::ByteLru;
+use crate::lwe;
+use crate::lwe::keys::EvaluationKey;
 use crate::parameters;
 use crate::radix::Tables;
 
@@ -32,6 +34,7 @@ const MAX_ACCUMULATORS: usize = 1024;
 /// A server key by kind.
 pub enum LoadedKey {
     Integer(IntegerKey),
+    Lwe(EvaluationKey),
 }
 
 /// A server key for radix circuits.
@@ -44,6 +47,9 @@ pub struct IntegerKey {
 impl LoadedKey {
     /// A key from the bytes of its file.
     pub fn from_bytes(bytes: &[u8]) -> Outcome<Self> {
+        if lwe::frame::Kind::ServerKey.begins(bytes) {
+            return Ok(Self::Lwe(lwe::keys::ServerKey::parse(bytes)?.expand()));
+        }
         IntegerKey::from_bytes(bytes).map(Self::Integer)
     }
 
@@ -51,6 +57,7 @@ impl LoadedKey {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Integer(_) => "integer",
+            Self::Lwe(_) => "lwe",
         }
     }
 
@@ -58,6 +65,7 @@ impl LoadedKey {
     pub fn tag(&self) -> &KeyTag {
         match self {
             Self::Integer(key) => &key.tag,
+            Self::Lwe(key) => &key.tag,
         }
     }
 
@@ -65,6 +73,7 @@ impl LoadedKey {
     pub fn parameters(&self) -> &'static str {
         match self {
             Self::Integer(_) => parameters::NAME,
+            Self::Lwe(_) => lwe::parameters::PARAMETERS,
         }
     }
 
@@ -72,6 +81,7 @@ impl LoadedKey {
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Integer(_) => INTEGER_KEY_BYTES,
+            Self::Lwe(key) => key.bytes() as u64,
         }
     }
 
@@ -79,6 +89,15 @@ impl LoadedKey {
     pub fn integer(&self) -> Outcome<&IntegerKey> {
         match self {
             Self::Integer(key) => Ok(key),
+            Self::Lwe(_) => Err(Failure::key("a key of kind lwe, where one of kind integer is needed")),
+        }
+    }
+
+    /// The key, where it is one for circuits of kind `lwe`.
+    pub fn lwe(&self) -> Outcome<&EvaluationKey> {
+        match self {
+            Self::Lwe(key) => Ok(key),
+            Self::Integer(_) => Err(Failure::key("a key of kind integer, where one of kind lwe is needed")),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod keygen;
 pub mod keys;
 pub mod list;
 pub mod lru;
+pub mod lwe;
 pub mod message;
 pub mod offline;
 pub mod options;

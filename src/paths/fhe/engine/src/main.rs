@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use triseal_fhe::digest::{unhex, unhex_array};
 use triseal_fhe::engine::Engine;
 use triseal_fhe::failure::{Failure, Outcome};
-use triseal_fhe::keygen::write_key_set;
+use triseal_fhe::keygen::{write_key_set, write_lwe_key_set};
+use triseal_fhe::lwe::offline::{decrypt_vector, encrypt_vector};
 use triseal_fhe::offline::{Proving, Replaying, crs_file, decrypt_file, encrypt_file, prove_file, replay_files};
 use triseal_fhe::options::Options;
 use triseal_fhe::serve::serve;
@@ -17,11 +18,14 @@ use triseal_fhe::signer::EngineSigner;
 use triseal_fhe::value_type::ValueType;
 
 const USAGE: &str = "usage: triseal-fhe COMMAND [--threads N] [--memory-mib N] [--json]
-  keygen --out DIR                                 makes a key set; overwrites none
+  keygen [--kind integer|lwe] --out DIR            makes a key set; overwrites none
   crs --out FILE                                   makes a reference string for proofs
   encrypt --key client.key --type TYPE --value VALUE --out FILE
   prove --public public.key --crs FILE --metadata HEX --value TYPE:VALUE... --out FILE
   decrypt --key client.key --type TYPE FILE        prints the value
+  encrypt-vector --key client.key --circuit FILE --values N,N,... --out FILE
+  decrypt-vector --key client.key --circuit FILE FILE
+                                                   inputs and outputs of a circuit of kind lwe
   replay --server server.key --circuit FILE --seed HEX [--input FILE...] [--out DIR]
                                                    executes a run again; prints the digests of its outputs
   engine --socket PATH --keys DIR --signing-key FILE [--cache-bytes N]
@@ -67,7 +71,11 @@ fn run(command: &str, options: &Options) -> Outcome<Option<Value>> {
     limit(options)?;
     let wrong = |failure: Failure| if failure.message.is_empty() { Failure::usage(USAGE) } else { failure };
     match command {
-        "keygen" => options.only(&["out"], 0).and_then(|()| write_key_set(options.path("out")?).map(Some)),
+        "keygen" => keygen(options).map(Some),
+        "encrypt-vector" => vector(options).map(Some),
+        "decrypt-vector" => options.only(&["key", "circuit"], 1).and_then(|()| {
+            decrypt_vector(options.path("key")?, options.path("circuit")?, Path::new(&options.files[0])).map(Some)
+        }),
         "crs" => options.only(&["out"], 0).and_then(|()| crs_file(options.path("out")?).map(Some)),
         "encrypt" => encrypt(options).map(Some),
         "prove" => prove(options).map(Some),
@@ -89,6 +97,24 @@ fn limit(options: &Options) -> Outcome<()> {
         pool.map_err(|error| Failure::internal(error.to_string()))?;
     }
     Ok(())
+}
+
+fn keygen(options: &Options) -> Outcome<Value> {
+    options.only(&["kind", "out"], 0)?;
+    let out = options.path("out")?;
+    match options.all("kind") {
+        [] => write_key_set(out),
+        [kind] if kind == "integer" => write_key_set(out),
+        [kind] if kind == "lwe" => write_lwe_key_set(out),
+        _ => Err(Failure::usage("--kind is integer or lwe")),
+    }
+}
+
+fn vector(options: &Options) -> Outcome<Value> {
+    options.only(&["key", "circuit", "values", "out"], 0)?;
+    let values = options.text("values")?.split(',').map(str::parse).collect::<Result<Vec<u64>, _>>();
+    let values = values.map_err(|_| Failure::usage("--values takes whole numbers between commas"))?;
+    encrypt_vector(options.path("key")?, options.path("circuit")?, &values, options.path("out")?)
 }
 
 fn kind(options: &Options) -> Outcome<ValueType> {

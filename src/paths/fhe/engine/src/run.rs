@@ -13,6 +13,7 @@ use crate::execute::execute;
 use crate::failure::{Failure, Outcome};
 use crate::keys::{IntegerKey, LoadedKey};
 use crate::lru::ByteLru;
+use crate::lwe;
 use crate::radix::RadixCircuit;
 use crate::value::{EncryptedValue, Whole};
 use crate::value_type::ValueType;
@@ -75,7 +76,25 @@ pub struct RunResult {
 pub fn run(key: &LoadedKey, cache: &ValueCache, input: &RunInput, control: &Control) -> Outcome<RunResult> {
     match input.circuit {
         Circuit::Radix(circuit) => run_radix(key.integer()?, cache, circuit, input, control),
+        Circuit::Lwe(circuit) => run_lwe(key.lwe()?, circuit, input, control),
     }
+}
+
+/// All inputs are one ciphertext, and all outputs one file: SPEC section 9.1. Nothing is re-randomised: nobody but the holder of the
+/// client key makes inputs.
+fn run_lwe(
+    key: &lwe::keys::EvaluationKey,
+    circuit: &lwe::circuit::Circuit,
+    input: &RunInput,
+    control: &Control,
+) -> Outcome<RunResult> {
+    let [bytes] = input.inputs else {
+        return Err(Failure::new("FHE_INPUT_TYPE", "a circuit of kind lwe takes one ciphertext"));
+    };
+    let output = lwe::run::run(key, circuit, &lwe::cipher::Input::parse(bytes)?, control)?;
+    let bytes_out = output.encode();
+    let outputs = vec![RunOutput { kind: "lwe".to_owned(), digest: sha256(&bytes_out), bytes: bytes_out }];
+    Ok(RunResult { pbs: circuit.bootstraps(), inputs: vec![sha256(bytes)], outputs })
 }
 
 fn run_radix(
