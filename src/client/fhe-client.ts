@@ -8,6 +8,9 @@ import { type Challenge, RUN_SUBMISSION } from "./challenge.ts";
 import type { VerifiedBytes } from "./submission.ts";
 import type { TrisealClient } from "./triseal-client.ts";
 
+/** What policies read as `request.kind` of a run. */
+const STATE_WORK = "state";
+
 /** A run that is asked for. */
 export interface AskedRun {
   /** Name or digest of the program. */
@@ -39,7 +42,9 @@ export function fheClient(client: TrisealClient): FheClient {
   return {
     ...service,
     run: async ({ program, keyId, parameters = {}, wish, signal }) => {
-      const call = { model: program, parameters, kind: RUN_SUBMISSION, ...(signal === undefined ? {} : { signal }) };
+      // Stated by the caller itself: the service would add it, and the decision must rest on what was stated.
+      const stated = { ...parameters, kind: STATE_WORK };
+      const call = { model: program, parameters: stated, kind: RUN_SUBMISSION, ...(signal === undefined ? {} : { signal }) };
       const challenge = await client.challenge(call);
       const started = await runUnder(purposeOf(challenge), keyId, wish);
       const answered = await client.submitBytes(challenge, started.document, signal);
