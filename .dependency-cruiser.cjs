@@ -33,6 +33,9 @@ const matrix = {
   "paths/*/wire": { own: ["core"], packages: [] },
   "paths/*/evidence": EVIDENCE,
   "paths/tee/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },
+  // The auditor compiles the program again.
+  "paths/fhe/evidence": { own: [...EVIDENCE.own, "paths/fhe/compile"], packages: EVIDENCE.packages },
+  "paths/fhe/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },
   "paths/*/client": CLIENT,
   "paths/*/compile": { own: ["core", "model", "paths/$1/wire"], packages: [] },
   "paths/*/server": SERVER,
@@ -42,7 +45,7 @@ const matrix = {
   client: { own: ["core", "receipt", "trust", "model", "policy", "path", "verify", "paths/*/client"], packages: [] },
   "client/node": {
     own: ["core", "client", "path", "paths/*/client", "paths/*/evidence", "paths/*/sealing", "signing"],
-    packages: ["undici"],
+    packages: ["node-tfhe", "undici"],
     node: true,
   },
   main: {

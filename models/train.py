@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the three example models and writes their folders.
+"""Trains the example models and writes their folders.
 
     python3 -m pip install -r models/requirements.txt
     python3 models/train.py            # writes beside this script
@@ -39,6 +39,7 @@ from sklearn.model_selection import StratifiedKFold, cross_validate, train_test_
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from skl2onnx import to_onnx
 
 sys.dont_write_bytecode = True  # leave no __pycache__ beside the models
@@ -244,23 +245,37 @@ def breast_cancer(out):
 
 
 def forest(out):
+    trees(out, "breast-cancer-forest",
+          lambda x, y: RandomForestClassifier(20, max_depth=6, random_state=SEED),
+          "Breast cancer, decision trees", "Random forest of 20 trees of depth 6")
+
+
+def tree(out):
+    def make(leaf):
+        return DecisionTreeClassifier(max_depth=4, min_samples_leaf=int(leaf), random_state=SEED)
+
+    def chosen(x, y):
+        return make(choose("min_samples_leaf", make, (1, 2, 4, 8, 16), x, y, scale=False))
+    trees(out, "breast-cancer-tree", chosen, "Breast cancer, one decision tree", "Decision tree of depth 4")
+
+
+def trees(out, name, make, title, what):
     data = load_breast_cancer()
     x, y = data.data.astype(np.float32), 1 - data.target  # the model compares FP32
     names = ["benign", "malignant"]
     labels = [names[k] for k in y]
     train, held, sample = split(x, y)
 
-    name = "breast-cancer-forest"
     print(name)
-    fit = RandomForestClassifier(20, max_depth=6, random_state=SEED).fit(x[train], y[train])
+    fit = make(x[train], y[train]).fit(x[train], y[train])
     exported = to_onnx(fit, x[:1], options={"zipmap": False}, target_opset={"": OPSET, "ai.onnx.ml": 3})
     exported.graph.name = name  # the exporter makes a random one
     exported.ir_version = IR_VERSION
     checker.check_model(exported)
     model = exported.SerializeToString(deterministic=True)
     card = card_of(
-        name, "Breast cancer, decision trees",
-        "Random forest of 20 trees of depth 6 over 30 measurements of cell nuclei in a breast mass, as "
+        name, title,
+        f"{what} over 30 measurements of cell nuclei in a breast mass, as "
         "they are; gives the probabilities of benign and malignant. An example, not a medical device.",
         model, WDBC_SOURCE, ("X", 30), ("probabilities", 2), names)
     card["features"] = [str(n) for n in data.feature_names]
@@ -297,6 +312,7 @@ def main():
     warnings.simplefilter("error", ConvergenceWarning)
     breast_cancer(out)
     forest(out)
+    tree(out)
     digits(out)
 
 

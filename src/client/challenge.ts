@@ -35,6 +35,9 @@ export const STATEMENT_SUBMISSION: SubmissionKind = {
   submits: "statement",
 };
 
+/** Runs of a program on encrypted values. */
+export const RUN_SUBMISSION: SubmissionKind = { path: "fhe", challenges: "challenges", submissions: "run", submits: "fhe-run" };
+
 /** What is asked for. */
 export interface ChallengeCall {
   readonly model: string;

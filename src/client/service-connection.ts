@@ -59,6 +59,16 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
   }
 }
 
+/** One request to what a path keeps for its callers. */
+export interface ResourceRequest {
+  readonly method: "GET" | "POST" | "PATCH";
+  /** Nothing for `GET`. */
+  readonly body?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Longest answer that is read, in bytes. */
+  readonly maxBytes: number;
+}
+
 /** A connection to one gateway. What does not reach it or breaks off is thrown as `SERVICE_UNREACHABLE`, an abort as its reason. */
 export class ServiceConnection {
   private readonly options: ConnectionOptions;
@@ -70,6 +80,19 @@ export class ServiceConnection {
   /** GET with the API key of at most `maxBytes`; any status but 200 is thrown with the service's code. */
   get(path: string, signal?: AbortSignal, maxBytes?: number): Promise<ServiceAnswer> {
     return this.send(path, { method: "GET", headers: this.credentials() }, signal, maxBytes);
+  }
+
+  /** A request with the API key to what a path keeps; any status but 200, 201 and 202 is thrown with the service's code. */
+  async resource(
+    path: string,
+    { method, body, headers = {}, maxBytes }: ResourceRequest,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    const sent = body === undefined ? {} : { body: Uint8Array.from(body) };
+    const init = { method, headers: { ...headers, ...this.credentials() }, ...sent };
+    const { response, body: answer } = await this.exchange(path, init, signal, maxBytes);
+    if (![200, 201, 202].includes(response.status)) throw refusal(response.status, answer, null, this.options.codes);
+    return answer;
   }
 
   /** @throws TrisealError the code for which one of these jobs ended without what it was to bring. */

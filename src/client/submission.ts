@@ -8,7 +8,7 @@ import type { VerifyOptions } from "../verify/index.ts";
 import { assertVerified } from "./appraise-service.ts";
 import { type Challenge, type ChallengeCall, challengeBody, PROOF_SUBMISSION, readChallenge } from "./challenge.ts";
 import { randomHex } from "./exchange.ts";
-import type { ServiceAnswer, ServiceConnection } from "./service-connection.ts";
+import type { ResourceRequest, ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
 
 /** A service that was appraised. */
@@ -49,29 +49,56 @@ export async function askChallenge<S extends Appraised>(access: ServiceAccess<S>
   });
 }
 
+/** What the service answered to a submission, in the path's own form, with the receipt that verified. */
+export interface VerifiedBytes extends Omit<JudgedReceipt, "receipt"> {
+  readonly body: Uint8Array;
+}
+
 /**
  * Submits a document under one idempotency key. Nothing of an answer is returned whose receipt is not about these bytes and
  * this decision.
  * @throws TrisealError the service's code for a refusal, with `details.receiptId`: of the path for what it does not accept,
  *   `CHALLENGE_UNKNOWN`, `CHALLENGE_EXPIRED`; `CHANNEL_NOT_BOUND`; `VERIFICATION_FAILED`; `SERVICE_UNREACHABLE`.
  */
-export async function submitDocument<S extends Appraised>(
+export async function submitBytes<S extends Appraised>(
   access: ServiceAccess<S>,
   challenge: Challenge,
   document: Uint8Array,
   signal?: AbortSignal,
-): Promise<VerifiedAnswer> {
+): Promise<VerifiedBytes> {
   const { kind, model, decisionDigest } = challenge;
   const key = randomHex();
   return access.retrying(signal, async (service, inTime) => {
     const answer = await service.connection.post(`/v1/${kind.path}/${kind.submissions}`, message(document, key), inTime);
     const shown = { request: document, response: answer.body, opening: null };
     const { receipt, ...judged } = await access.judged(service, answer, shown, inTime);
-    const response = parseInferenceResponse(answer.body);
     const isOurs = eventOf(receipt, "policy.decided")?.decision_digest === decisionDigest;
-    assertVerified(isOurs && receipt.model === model && response.modelName === model, "the receipt is about something else");
-    return completeAnswer({ response, ...judged, commitment: null });
+    assertVerified(isOurs && receipt.model === model, "the receipt is about something else");
+    return { body: answer.body, ...judged };
   });
+}
+
+/** As `submitBytes`, where the answer is one of the Open Inference Protocol. @throws TrisealError as `submitBytes`. */
+export async function submitDocument<S extends Appraised>(
+  access: ServiceAccess<S>,
+  challenge: Challenge,
+  document: Uint8Array,
+  signal?: AbortSignal,
+): Promise<VerifiedAnswer> {
+  const { body, ...judged } = await submitBytes(access, challenge, document, signal);
+  const response = parseInferenceResponse(body);
+  assertVerified(response.modelName === challenge.model, "the receipt is about something else");
+  return completeAnswer({ response, ...judged, commitment: null });
+}
+
+/** A request to what a path keeps for its callers; the answer is in the path's form. @throws TrisealError the service's code. */
+export function askResource<S extends Appraised>(
+  access: ServiceAccess<S>,
+  address: string,
+  request: ResourceRequest,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  return access.retrying(signal, ({ connection }, inTime) => connection.resource(address, request, inTime));
 }
 
 /** A document by its digest, and how long it may be: more is not read. */

@@ -31,10 +31,19 @@ import { judgeAnswer, judgeReceipt, type ReceiptJudge } from "./judge-answer.ts"
 import { clearPathCodes, defaultPathClients } from "./path-clients.ts";
 import { serviceCodes } from "./refusal.ts";
 import { withRetries } from "./retry.ts";
-import { type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
+import { type ResourceRequest, type ServiceAnswer, ServiceConnection } from "./service-connection.ts";
 import { SessionSource } from "./session-source.ts";
 import { SingleFlight } from "./single-flight.ts";
-import { askChallenge, fetchDocument, type ServiceAccess, submitDocument, type WantedDocument } from "./submission.ts";
+import {
+  askChallenge,
+  askResource,
+  fetchDocument,
+  type ServiceAccess,
+  submitBytes,
+  submitDocument,
+  type VerifiedBytes,
+  type WantedDocument,
+} from "./submission.ts";
 import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verified-answer.ts";
 
 export type { TrisealClientOptions } from "./client-options.ts";
@@ -120,6 +129,16 @@ export class TrisealClient {
   /** Submits what was made under a challenge, and verifies the receipt. @throws TrisealError as `submitDocument`. */
   submit(challenge: Challenge, document: Uint8Array, signal?: AbortSignal): Promise<VerifiedAnswer> {
     return submitDocument(this.access, challenge, document, signal);
+  }
+
+  /** As `submit`, with the answer in the path's own form. @throws TrisealError as `submitBytes`. */
+  submitBytes(challenge: Challenge, document: Uint8Array, signal?: AbortSignal): Promise<VerifiedBytes> {
+    return submitBytes(this.access, challenge, document, signal);
+  }
+
+  /** Asks for what a path keeps for its callers, or changes it. Nothing of the answer is verified. @throws TrisealError as `askResource`. */
+  resource(address: string, request: ResourceRequest, signal?: AbortSignal): Promise<Uint8Array> {
+    return askResource(this.access, address, request, signal);
   }
 
   /** A document that the service serves to its callers, believed by its digest alone. @throws TrisealError as `fetchDocument`. */

@@ -21,7 +21,7 @@ import { PathRunner } from "./run-paths.ts";
 import { SubmissionService } from "./submission-service.ts";
 
 /** Methods that routes are registered for. */
-const METHODS = ["GET", "POST", "DELETE"];
+const METHODS = ["GET", "POST", "PATCH", "DELETE"];
 
 /** A gateway that answers requests until it is drained. */
 export interface Gateway {

@@ -12,7 +12,7 @@ export function indexEntry(
   const { kind, document, receipt, job } = record ?? {};
   const used = receipt?.idempotency ?? job?.idempotency;
   const keyUse = used === undefined ? null : { keyHash: used.keyHash, requestHash: used.requestHash };
-  const isShared = kind === "session" || kind === "policy" || kind === "key";
+  const isShared = kind === "session" || kind === "policy" || kind === "key" || kind === "account";
   return {
     leafIndex,
     leafHash,

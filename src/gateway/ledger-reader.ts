@@ -5,7 +5,7 @@ import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
-import { decodeKeyset, encodeBundle, type GatewayKeyset } from "../receipt/index.ts";
+import { decodeKeyset, decodeReceipt, encodeBundle, eventsOf, type GatewayKeyset } from "../receipt/index.ts";
 import type { KeyUse, ListedReceipt, ReceiptIndex, ReceiptListing } from "../store/receipt-index.ts";
 import { type JobRecord, type LogRecord, type PendingRecord, parseRecord, type ReceiptRecord } from "./record.ts";
 import { openAnswer, type VaultKeys } from "./response-vault.ts";
@@ -36,6 +36,17 @@ export interface PendingExchange {
 export interface StoredReceipt {
   readonly tenant: string;
   readonly document: JsonObject;
+  readonly blobs: readonly Uint8Array[];
+}
+
+/** A leaf with what its record holds. */
+export interface LoggedLeaf {
+  readonly kind: LogRecord["kind"];
+  /** Who made the request of a receipt; null for any other leaf. */
+  readonly holder: { readonly tenant: string; readonly keyHash: string } | null;
+  /** The legs of a receipt: their digests and media types. */
+  readonly legs: readonly { readonly digest: string; readonly mediaType: string }[];
+  /** Of a receipt what only it cites, of any other leaf the document. */
   readonly blobs: readonly Uint8Array[];
 }
 
@@ -162,6 +173,11 @@ export class LedgerReader {
     return { receipt: receiptDocument(record), pending, decision, session: session ?? null, call, response: body };
   }
 
+  /** A document that was stored by its digest, or null. Whether the log says anything of it is not looked at. */
+  document(digest: Sha256Digest): Promise<Uint8Array | null> {
+    return this.blobs.get(digest);
+  }
+
   /** Resolves when the index holds all that was logged. @throws TrisealError `STORE_UNAVAILABLE`. */
   indexed(): Promise<void> {
     return this.receiptIndex.flush();
@@ -173,6 +189,22 @@ export class LedgerReader {
     const record = found === null ? null : await this.recordAt(found.leafIndex);
     if (record?.receipt === undefined) return null;
     return { tenant: record.receipt.tenant, document: receiptDocument(record), blobs: record.blobs.slice(1) };
+  }
+
+  /**
+   * What stands behind a leaf, for a path that makes again what its answers changed: an answer's legs with all that only its
+   * receipt cites, or a shared document. Null where the record was deleted.
+   */
+  async loggedAt(index: number): Promise<LoggedLeaf | null> {
+    const record = await this.recordAt(index);
+    if (record === null) return null;
+    const { kind, receipt, blobs } = record;
+    if (receipt === undefined) return { kind, holder: null, legs: [], blobs };
+    const sealed = eventsOf(decodeReceipt(receiptDocument(record)), "leg.sealed");
+    const legs = sealed.flatMap((leg) =>
+      leg.status === "final" ? [{ digest: leg.leg_digest, mediaType: leg.leg_media_type }] : [],
+    );
+    return { kind, holder: { tenant: receipt.tenant, keyHash: receipt.keyHash }, legs, blobs: blobs.slice(1) };
   }
 
   /** Whether a receipt was logged, whoever may read it. @throws TrisealError `STORE_UNAVAILABLE`. */

@@ -70,7 +70,7 @@ export class Ledger extends LedgerReader {
   }
 
   /** Logs a document that receipts share, once. @throws TrisealError `LOG_UNAVAILABLE`. */
-  async logShared(kind: "session" | "policy" | "key", bytes: Uint8Array): Promise<void> {
+  async logShared(kind: "session" | "policy" | "key" | "account", bytes: Uint8Array): Promise<void> {
     const document = digestOf(bytes);
     if ((await this.receiptIndex.sharedLeaf(document)) !== null) return;
     await this.append({ kind, document, blobs: [bytes] });

@@ -23,6 +23,7 @@ import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { type JsonObject, parseJson } from "../core/json.ts";
+import { LEAF_KINDS } from "../log/index.ts";
 
 const MAX_BLOB_BYTES = 96 * 1024 * 1024;
 
@@ -56,7 +57,7 @@ const decodePending = object({
 const decodeRecordForm = object(
   {
     v: oneOf(1),
-    kind: oneOf("receipt", "session", "policy", "key", "accepted", "supplement"),
+    kind: oneOf(...LEAF_KINDS),
     document: digest,
     salt: hexBytes(32),
     /** The document and what only it cites. Shared documents stand in the blob folder. */

@@ -13,6 +13,7 @@ import { essence } from "./parse-call.ts";
 import { retryHeaders } from "./problem.ts";
 import { readBody } from "./read-body.ts";
 import type { App, RequestState } from "./request-state.ts";
+import { addResource } from "./routes-resource.ts";
 import type { RouteCall, RouteResult, SubmissionService } from "./submission-service.ts";
 
 /** What the gateway itself answers below `/v1/`. */
@@ -60,6 +61,10 @@ function addRoute(
         return { body: await found.read(), mediaType: found.mediaType };
       }),
     );
+    return;
+  }
+  if (route.kind === "resource") {
+    addResource(app, options, { inFlight, reads, memory }, route, address);
     return;
   }
   const answer = (call: RouteCall) =>

@@ -5,9 +5,10 @@
 import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
+import type { CallerFacts } from "../core/oip.ts";
 import { JSON_TYPE } from "../core/oip-body.ts";
 import { unixSeconds } from "../core/time.ts";
-import type { ChallengeRoute, InferencePath, SubmissionRoute } from "../paths/path.ts";
+import type { ChallengeRoute, InferencePath, PathAnswer, SubmissionRoute } from "../paths/path.ts";
 import { candidateOf } from "../policy/index.ts";
 import { answerOnce } from "./answer-once.ts";
 import type { Caller } from "./authenticate.ts";
@@ -15,6 +16,7 @@ import { type Challenge, type ChallengePurpose, Challenges } from "./challenges.
 import { decideRequest, policyInForce } from "./decide-request.ts";
 import { type Decided, newReceiptId, type ReceivedRequest } from "./exchange.ts";
 import { type KeyClaims, type KeyedRequest, keyedRequest } from "./idempotency.ts";
+import type { SignedExchange } from "./ledger.ts";
 import type { GatewayOptions } from "./options.ts";
 import { essence } from "./parse-call.ts";
 import { codedError } from "./problem.ts";
@@ -68,12 +70,13 @@ export class SubmissionService {
    * @throws TrisealError as the route's `parse`; `LOG_UNAVAILABLE`.
    */
   async challenge(path: InferencePath, route: ChallengeRoute, call: RouteCall): Promise<RouteResult> {
-    const { modelName, facts } = route.parse(call.body);
+    const { modelName, facts: stated } = route.parse(call.body);
+    const facts = withWorkKind(route, stated);
     // The body names a model and facts, which anyone can guess.
     const received = receivedBy(call, modelName, true);
     let made: Decided | null = null;
     try {
-      const { model, backend, terms } = route.offer(modelName);
+      const { model, backend, terms } = await route.offer(modelName, call.caller.tenant.id);
       const at = this.options.clock();
       const { submits } = route;
       const undecided = { received, facts, model, at, candidates: [candidateOf(backend)], submits };
@@ -127,25 +130,42 @@ export class SubmissionService {
       taken = this.take(named.nonce, named.purpose);
       const { model, facts, made } = taken;
       const context = { modelDigest: model.digest, decisionDigest: made.decisionDigest, nonce: made.decision.nonce };
-      const answer = await route.accept(
-        { model, context, facts, tenant: taken.tenant, body: call.body },
-        { signal: call.signal },
-      );
-      const receiptId = newReceiptId();
-      const writer = receiptWriter(this.options, call.identity);
-      const exchange = writer.answer(
-        receiptId,
-        received,
-        made,
-        { answer, legs: [{ path: path.id, leg: answer.leg }], pending: null },
-        servedAt(this.options, made),
-      );
-      await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
+      const { tenant, keyHash: principal, exp } = taken;
+      const submission = { model, context, facts, tenant, principal, exp, body: call.body };
+      const answer = await route.accept(submission, { signal: call.signal });
+      const receiptId = await this.log(path, call, { received, made, answer }, keyed);
       const { mediaType, body } = answer;
       return { status: 200, mediaType, body, receiptId, code: null, replayed: false };
     } catch (error) {
       return await this.failed(call, received, taken, codedError(error), keyed);
     }
+  }
+
+  /** Logs the receipt of an answer, and has the path settle what depends on it. */
+  private async log(
+    path: InferencePath,
+    call: RouteCall,
+    of: { readonly received: ReceivedRequest; readonly made: Decided; readonly answer: PathAnswer },
+    keyed: KeyedRequest | null,
+  ): Promise<string> {
+    const { received, made, answer } = of;
+    const receiptId = newReceiptId();
+    const sign = () => {
+      const writer = receiptWriter(this.options, call.identity);
+      const legs = [{ path: path.id, leg: answer.leg }];
+      return writer.answer(receiptId, received, made, { answer, legs, pending: null }, servedAt(this.options, made));
+    };
+    let exchange: SignedExchange;
+    try {
+      exchange = sign();
+    } catch (error) {
+      await answer.settle?.(false);
+      throw error;
+    }
+    // Where this fails, the next start may find the leaf all the same: nothing is settled then.
+    await this.options.ledger.logExchange(exchange, keyed === null ? null : { ...keyed, status: 200 });
+    await answer.settle?.(true);
+    return receiptId;
   }
 
   /** A retry can only succeed under the same challenge: it is open again where one is worth it. */
@@ -188,6 +208,14 @@ export class SubmissionService {
     const { status, mediaType, body } = await receiptRefusal(this.options, refused, error);
     return { status, mediaType, body, receiptId, code: error.code, replayed: false };
   }
+}
+
+/** What the caller stated, with the kind of work that the address stands for. */
+function withWorkKind({ workKind }: ChallengeRoute, facts: CallerFacts): CallerFacts {
+  if (workKind === undefined) return facts;
+  if (facts.kind !== undefined && facts.kind !== workKind)
+    throw new TrisealError("REQUEST_MALFORMED", `\`kind\` is \`${workKind}\` here`);
+  return { ...facts, kind: workKind };
 }
 
 function receivedBy({ caller, address, body }: RouteCall, model: string, guessable: boolean): ReceivedRequest {

@@ -6,7 +6,7 @@ import { encodeJcs } from "../core/jcs.ts";
 import { parseJson } from "../core/json.ts";
 
 /** What a leaf can stand for. */
-export const LEAF_KINDS = ["receipt", "session", "policy", "key", "accepted", "supplement"] as const;
+export const LEAF_KINDS = ["receipt", "session", "policy", "key", "accepted", "supplement", "account"] as const;
 
 /** What a leaf stands for. */
 export type LeafKind = (typeof LEAF_KINDS)[number];

@@ -8,6 +8,27 @@ import { SEAL_ALGORITHMS } from "../paths/tee/wire/seal-suite.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** A number of mebibytes. */
+const mib = (most: number) => z.int().min(1).max(most);
+
+const fheForm = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe("run programs on encrypted values, where the engine is built"),
+    memoryMib: mib(1_048_576).default(8192).describe("memory of the engine's process; beyond it the process is ended"),
+    cacheMib: mib(1_048_576).default(2048).describe("server keys and values that the engine keeps expanded"),
+    threads: z.int().min(0).max(1024).default(0).describe("threads of the engine; 0 takes all cores"),
+    timeoutMs: z.int().min(100).max(86_400_000).default(120_000).describe("longest that one run may take"),
+    maxPbs: z.int().min(1).max(10_000_000).default(100_000).describe("most bootstraps of one run"),
+    maxDepth: z.int().min(1).max(1_000_000).default(10_000).describe("longest chain of bootstraps of one run"),
+    programsPerTenant: z.int().min(0).max(10_000).default(64).describe("programs that one tenant may register"),
+    accountsPerTenant: z.int().min(0).max(10_000_000).default(10_000).describe("accounts of one tenant"),
+    keysPerTenant: z.int().min(0).max(10_000).default(8).describe("key sets of one tenant, half uploaded ones included"),
+    keyMibPerTenant: mib(1_048_576).default(2048).describe("bytes of one tenant's key sets"),
+    keyMib: mib(1_073_741_824).default(16_384).describe("bytes of all key sets"),
+    uploadHours: z.int().min(1).max(8760).default(24).describe("an upload that nobody went on with is deleted after this"),
+  })
+  .prefault({});
+
 /** Whether only this machine reaches an address. */
 export function isLoopback(host: string): boolean {
   return host === "127.0.0.1" || host === "::1";
@@ -154,6 +175,7 @@ const configForm = z.strictObject({
       timeoutMs: z.int().min(100).max(86_400_000).default(600_000).describe("longest that one proof may take, waiting included"),
     })
     .prefault({}),
+  fhe: fheForm,
   limits: z
     .strictObject({
       maxBodyBytes: z

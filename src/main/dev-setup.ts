@@ -1,9 +1,8 @@
 /** What `serve --dev` makes for itself: keys, an API key, a simulated platform, a signed demo policy and a trust file that names all of it. */
-import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listReleasedFiles } from "../../enclave/image/released-file.ts";
-import { encodeHex, parseHex, utf8 } from "../core/bytes.ts";
+import { parseHex, utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
@@ -15,6 +14,7 @@ import { parsePolicy, parsePolicyStatement, signPolicyStatement } from "../polic
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
 import type { TrisealConfig } from "./config.ts";
 import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
+import { makeSecretFile } from "./secret-file.ts";
 
 const BECAUSE = "development: made by `triseal serve --dev` on this machine";
 const HEADER = [
@@ -23,26 +23,18 @@ const HEADER = [
 ];
 const POLICY_LIFETIME_SECONDS = 30 * 86_400;
 
-async function secretFile(path: string, byteLength: number): Promise<string> {
-  const existing = await nodeFiles.read(path);
-  if (existing !== null) return new TextDecoder().decode(existing).trim();
-  const text = encodeHex(new Uint8Array(randomBytes(byteLength)));
-  await replaceFile(nodeFiles, path, utf8(`${text}\n`));
-  return text;
-}
-
 /** The seed file of the simulated platform, and the public key that stands for it. */
 export async function makeSimulatedPlatform(dataDir: string): Promise<{ readonly seedFile: string; readonly publicKey: string }> {
   const seedFile = join(dataDir, "dev", "simulated-platform.seed");
   await nodeFiles.makeDirectory(join(dataDir, "dev"));
-  const seed = await secretFile(seedFile, 32);
+  const seed = await makeSecretFile(seedFile, 32);
   return { seedFile, publicKey: createSeedSigner("simulated-platform", parseHex(seed)).publicKey };
 }
 
 /** The development API key of a data folder. */
 export async function makeDevApiKey(dataDir: string): Promise<string> {
   await nodeFiles.makeDirectory(join(dataDir, "dev"));
-  return `dev-${await secretFile(join(dataDir, "dev", "api-key"), 24)}`;
+  return `dev-${await makeSecretFile(join(dataDir, "dev", "api-key"), 24)}`;
 }
 
 /** Signs the policy file with the development policy key, unless a statement for these bytes is there and still in force. */
@@ -76,6 +68,8 @@ export interface DevTrust {
   readonly models: readonly CatalogModel[];
   /** The section of the zk path, with this reason; null where nothing is proven. */
   readonly zkSection: (because: string) => JsonObject | null;
+  /** The section of the fhe path; null where no engine runs. */
+  readonly fheSection: (because: string) => JsonObject | null;
 }
 
 /** A key as the trust file names it. */
@@ -92,14 +86,16 @@ export function devTrustFile(dataDir: string): string {
  * @param keys oldest first.
  */
 export async function writeDevTrust(
-  { dataDir, config, platformKey, models, zkSection }: DevTrust,
+  { dataDir, config, platformKey, models, zkSection, fheSection }: DevTrust,
   keys: readonly NamedKey[],
 ): Promise<void> {
   const files = await listReleasedFiles();
   const zk = zkSection(BECAUSE);
+  const fhe = fheSection(BECAUSE);
   const paths = {
     tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE),
     ...(zk === null ? {} : { zk }),
+    ...(fhe === null ? {} : { fhe }),
   };
   const named = (purpose: KeyPurpose) =>
     keys

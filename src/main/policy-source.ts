@@ -25,6 +25,7 @@ export interface PolicyFiles {
 export const SERVED_PATHS: readonly ServedPath[] = [
   { id: "tee", confirms: false },
   { id: "zk", confirms: true },
+  { id: "fhe", confirms: false },
 ];
 
 function invalid(reason: string): never {

@@ -1,6 +1,7 @@
 /** The service that the gateway's own trust file names: read at start, and again when its operator says so. */
 import { readFile } from "node:fs/promises";
 import { TrisealError } from "../core/errors.ts";
+import { parseFheTrust } from "../paths/fhe/evidence/trust-section.ts";
 import { parseTeeTrust } from "../paths/tee/evidence/trust-section.ts";
 import { parseZkTrust } from "../paths/zk/evidence/trust-section.ts";
 import { parseTrust, pathSection, type TrustedService } from "../trust/trust-file.ts";
@@ -75,6 +76,7 @@ async function readServices(file: string, origin: string, keys: ServiceKeys): Pr
   for (const service of services) {
     parseTeeTrust(pathSection(service, "tee"));
     parseZkTrust(pathSection(service, "zk"));
+    parseFheTrust(pathSection(service, "fhe"));
   }
   return services.filter(
     ({ gateway, logs }) =>

@@ -9,9 +9,11 @@ import type { OperatorLog } from "../gateway/options.ts";
 import { type KeyPurpose, KeyStore } from "../keys/key-store.ts";
 import { type DurableFiles, makeDurableDirectory } from "../log/store/files.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
+import { codes as fheCodes } from "../paths/fhe/wire/codes.ts";
 import type { TeePath } from "../paths/tee/server/tee-path.ts";
 import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { codes as zkCodes } from "../paths/zk/wire/codes.ts";
+import type { StoreDatabase } from "../store/index.ts";
 import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
 import { isLoopback, type TrisealConfig } from "./config.ts";
 import { devTrustFile, makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
@@ -27,6 +29,7 @@ import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource, SERVED_PATHS } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
 import { observeStages } from "./stage-log.ts";
+import { type EngineCommand, type StartedFhe, startFhe } from "./start-fhe.ts";
 import { type StartedProvers, startProvers } from "./start-provers.ts";
 import { startWorkers } from "./start-workers.ts";
 import { Started } from "./started.ts";
@@ -43,6 +46,8 @@ export interface StartOptions {
   readonly log: OperatorLog;
   /** The disk of keys, log, records, blobs and vault. */
   readonly files: DurableFiles;
+  /** Another engine of the fhe path than the one that `npm run build:engine` makes. */
+  readonly fheEngine?: EngineCommand;
 }
 
 /** A gateway that answers. */
@@ -112,7 +117,8 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
   const provers = await openProvers(options, catalog, started);
-  const shown = { catalog, provers, platformKey: platform?.publicKey ?? "" };
+  const fhe = await openFhe(options, ledger, database, started);
+  const shown = { catalog, provers, fhe, platformKey: platform?.publicKey ?? "" };
   const { trust, writeTrust } = await openTrust(options, store, active, shown);
   const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
   const identity = await IdentitySource.open(
@@ -134,11 +140,11 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
     ledger,
     policy: policy.current,
     policyProblem: policy.problem,
-    paths: [tee, provers.path],
+    paths: [tee, provers.path, fhe.path],
     jobs: openJobs(config, database, started),
     models: catalog.models,
     tenants: tenantsOf(config, apiKey),
-    codes: { ...coreCodes, ...teeCodes, ...zkCodes },
+    codes: { ...coreCodes, ...teeCodes, ...zkCodes, ...fheCodes },
     limits: config.limits,
     clock,
     log: options.log,
@@ -167,6 +173,18 @@ async function openProvers(options: StartOptions, { folder }: Catalog, started: 
   return provers;
 }
 
+/** The engine's path; it is closed before the database that it writes to. */
+async function openFhe(
+  options: StartOptions,
+  ledger: Ledger,
+  database: Promise<StoreDatabase>,
+  started: Started,
+): Promise<StartedFhe> {
+  const fhe = await startFhe(options, ledger, database);
+  started.add(() => fhe.path.close());
+  return fhe;
+}
+
 /** The ledger, and the store that is its index. @throws TrisealError as `openLedger`; `STORE_UNAVAILABLE` for PostgreSQL. */
 async function openLog({ config, databaseUrl, clock, files, log: write }: StartOptions, signer: Signer, started: Started) {
   const { dataDir, retainDays } = config;
@@ -190,13 +208,19 @@ async function openTrust(
   { config, dev }: StartOptions,
   store: KeyStore,
   active: ActiveKeys,
-  shown: { readonly catalog: Catalog; readonly provers: StartedProvers; readonly platformKey: string },
+  shown: {
+    readonly catalog: Catalog;
+    readonly provers: StartedProvers;
+    readonly fhe: StartedFhe;
+    readonly platformKey: string;
+  },
 ): Promise<{ readonly trust: ServiceTrust; readonly writeTrust: KeyedParts["writeTrust"] }> {
   const { dataDir } = config;
-  const { catalog, provers, platformKey } = shown;
+  const { catalog, provers, fhe, platformKey } = shown;
+  const sections = { zkSection: provers.trustSection, fheSection: fhe.trustSection };
   const isOwn = dev && config.trust === null;
   const writeTrust: KeyedParts["writeTrust"] = isOwn
-    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models: catalog.models, zkSection: provers.trustSection }, keys)
+    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models: catalog.models, ...sections }, keys)
     : null;
   await writeTrust?.(await store.list());
   const keys = { gateway: active.gateway.publicKey, log: active.log.publicKey };

@@ -8,6 +8,7 @@ import { addDemoCommand } from "./demo-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addEvidenceCommand } from "./evidence-command.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
+import { addFheCommand } from "./fhe-command.ts";
 import { addKeysCommand } from "./keys-command.ts";
 import { addLogCommand } from "./log-command.ts";
 import { addModelCommand } from "./model-command.ts";
@@ -37,6 +38,7 @@ for (const add of [
   addWorkersCommand,
   addModelCommand,
   addZkCommand,
+  addFheCommand,
   addPolicyCommand,
   addLogCommand,
   addStoreCommand,

@@ -44,4 +44,10 @@ export interface PathAnswer {
   /** SHA-256 of the exact bytes that left the gateway for the backend. */
   readonly forwardedDigest: Sha256Digest;
   readonly leg: Leg;
+  /**
+   * Of a submission that changes what the path keeps: called once, and awaited before the answer leaves. `true`: its receipt is
+   * durable, and what it says has happened. `false`: it will never be logged, and nothing has happened. Where a failed append
+   * leaves that open it is not called: the log says at the next start. Throws nothing.
+   */
+  readonly settle?: (logged: boolean) => Promise<void>;
 }

@@ -6,3 +6,4 @@ export { MemoryReceiptIndex } from "./memory-receipt-index.ts";
 export { emptyTables } from "./migrations.ts";
 export type { IndexEntry, ReceiptIndex } from "./receipt-index.ts";
 export { SqlReceiptIndex } from "./sql-receipt-index.ts";
+export { StateTable } from "./state-table.ts";

@@ -68,7 +68,48 @@ const migrations: Readonly<Record<string, Migration>> = {
       await sql`create index receipts_by_parent on receipts (shard, parent_id) where parent_id is not null`.execute(db);
     },
   },
+  "0003-state": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("state_marks")
+        .addColumn("shard", "text", (column) => column.primaryKey())
+        .addColumn("size", "bigint", (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createTable("state_accounts")
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("tenant", "text", (column) => column.notNull())
+        .addColumn("name", "text", (column) => column.notNull())
+        .addColumn("document", "text", (column) => column.notNull())
+        .addColumn("version", "bigint", (column) => column.notNull())
+        .addColumn("head", "text", (column) => column.notNull())
+        .addColumn("handle", "text")
+        .addColumn("digest", "text")
+        .addColumn("clear", "text")
+        .addPrimaryKeyConstraint("state_accounts_key", ["shard", "tenant", "name"])
+        .execute();
+      await db.schema
+        .createTable("state_values")
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("tenant", "text", (column) => column.notNull())
+        .addColumn("id", "text", (column) => column.notNull())
+        .addColumn("digest", "text", (column) => column.notNull())
+        .addColumn("document", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("state_values_key", ["shard", "tenant", "id"])
+        .execute();
+      await db.schema.createIndex("state_values_by_digest").on("state_values").columns(["shard", "tenant", "digest"]).execute();
+      await db.schema
+        .createTable("state_inputs")
+        .addColumn("shard", "text", (column) => column.notNull())
+        .addColumn("digest", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("state_inputs_key", ["shard", "digest"])
+        .execute();
+    },
+  },
 };
+
+/** Tables of the state that paths keep. */
+const STATE_TABLES = ["state_marks", "state_accounts", "state_values", "state_inputs"] as const;
 
 /** Brings the tables to this program's version; two processes may do so at once. @throws TrisealError `STORE_UNAVAILABLE`. */
 export async function migrate(db: Kysely<Tables>): Promise<readonly string[]> {
@@ -84,7 +125,7 @@ export async function migrate(db: Kysely<Tables>): Promise<readonly string[]> {
 /** Deletes everything that log and records can bring back. Jobs come back as they were accepted. */
 export async function emptyTables(db: Kysely<Tables>, shard: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    for (const table of ["receipts", "key_uses", "shared_documents", "jobs", "shards"] as const)
+    for (const table of ["receipts", "key_uses", "shared_documents", "jobs", "shards", ...STATE_TABLES] as const)
       await tx.deleteFrom(table).where(sql.ref("shard"), "=", shard).execute();
   });
 }

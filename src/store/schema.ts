@@ -71,6 +71,49 @@ export interface JobTable {
   attempts: number;
 }
 
+/** How far a log is in the tables of the state. */
+export interface StateMarkTable {
+  shard: string;
+  /** Leaves whose changes are in the tables: all below this number. Some above may be, too. */
+  size: Int8;
+}
+
+/** Accounts by tenant and name: what each is now. */
+export interface StateAccountTable {
+  shard: string;
+  tenant: string;
+  name: string;
+  /** The logged document, in JCS form. */
+  document: string;
+  /** Writes so far. */
+  version: Int8;
+  /** End of the chain of writes, 64 hexadecimal digits. */
+  head: string;
+  /** The value that the account holds, 64 hexadecimal digits; null before the first write, and for one in the clear. */
+  handle: string | null;
+  /** SHA-256 of that value's bytes, 64 hexadecimal digits. */
+  digest: string | null;
+  /** A value in the clear. */
+  clear: string | null;
+}
+
+/** Values by their id: what each denotes, and who may use it. */
+export interface StateValueTable {
+  shard: string;
+  tenant: string;
+  id: string;
+  /** SHA-256 of its bytes, 64 hexadecimal digits. */
+  digest: string;
+  /** What the path keeps of it, in JCS form. */
+  document: string;
+}
+
+/** Inputs that were used, and may not be again, by their digest. */
+export interface StateInputTable {
+  shard: string;
+  digest: string;
+}
+
 /** All tables. */
 export interface Tables {
   receipts: ReceiptTable;
@@ -78,4 +121,8 @@ export interface Tables {
   shared_documents: SharedDocumentTable;
   shards: ShardTable;
   jobs: JobTable;
+  state_marks: StateMarkTable;
+  state_accounts: StateAccountTable;
+  state_values: StateValueTable;
+  state_inputs: StateInputTable;
 }

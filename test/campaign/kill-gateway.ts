@@ -1,6 +1,6 @@
 /**
  * A gateway that kills itself where it is told: the built composition root, with other files. Arguments: configuration
- * file, data folder, port, and the order as JSON. Prints `ready` when it answers.
+ * file, data folder, port, the order as JSON, and the engine's command as JSON or nothing. Prints `ready` when it answers.
  */
 import { ServerResponse } from "node:http";
 import { die, Executioner, type KillOrder, killingFiles } from "./killing-files.ts";
@@ -26,7 +26,8 @@ function cutResponses(executioner: Executioner): void {
   };
 }
 
-const [configFile = "", dataDir = "", port = "", order = ""] = process.argv.slice(2);
+const [configFile = "", dataDir = "", port = "", order = "", engine = "null"] = process.argv.slice(2);
+const fheEngine = JSON.parse(engine) as { readonly command: string; readonly args: readonly string[] } | null;
 const executioner = new Executioner(JSON.parse(order) as KillOrder);
 cutResponses(executioner);
 const { startGateway } = await built<Main>("main/start-gateway");
@@ -40,6 +41,7 @@ await startGateway({
   clock: () => Math.floor(Date.now() / 1000) as never,
   log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
   files: killingFiles(openThreadedFiles(), executioner),
+  ...(fheEngine === null ? {} : { fheEngine }),
 });
 executioner.arm();
 process.stdout.write("ready\n");

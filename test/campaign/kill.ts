@@ -1,13 +1,16 @@
 /**
- * `npm run kill -- [--seconds N] [--seed S] [--kills N] [--points A,B] [--out FILE]`: the kill campaign, with its counts printed and
- * written as JSON. Exits with 1 where a receipt was lost or doubled, or a point was killed less often than asked.
+ * `npm run kill -- [fhe] [--seconds N] [--seed S] [--kills N] [--points A,B] [--out FILE]`: the kill campaign, with its counts printed and
+ * written as JSON. With `fhe` it is transfers between accounts that go on meanwhile, and other points are killed at. Exits with 1
+ * where a receipt or a transfer was lost or doubled, or a point was killed less often than asked.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runKillCampaign } from "./kill-campaign.ts";
+import { FHE_KILL_POINTS, runFheKillCampaign } from "./kill-fhe.ts";
 import { KILL_POINTS } from "./killing-files.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seconds: { type: "string", default: "600" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
@@ -21,16 +24,15 @@ const seed = Number(values.seed);
 const points = KILL_POINTS.filter((point) => values.points.split(",").includes(point));
 console.log(`seed ${seed}`);
 const began = performance.now();
-const result = await runKillCampaign({
-  seed,
-  points,
-  killsPerPoint,
-  seconds: Number(values.seconds),
-  callers: 4,
-  say: console.log,
-});
+const seconds = Number(values.seconds);
+const isFhe = positionals[0] === "fhe";
+const result = isFhe
+  ? await runFheKillCampaign({ killsPerPoint, seconds, say: console.log })
+  : await runKillCampaign({ seed, points, killsPerPoint, seconds, callers: 4, say: console.log });
 const text = `${JSON.stringify({ ...result, seconds: Math.round((performance.now() - began) / 1000) }, null, 2)}\n`;
 console.log(text);
 if (values.out !== undefined) await writeFile(values.out, text);
-const isShort = points.some((point) => result.kills[point] < killsPerPoint);
+const wanted: readonly string[] = isFhe ? FHE_KILL_POINTS : points;
+const kills: Readonly<Record<string, number>> = result.kills;
+const isShort = wanted.some((point) => (kills[point] ?? 0) < killsPerPoint);
 process.exitCode = result.problems.length > 0 || isShort ? 1 : 0;

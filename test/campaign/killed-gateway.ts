@@ -12,6 +12,8 @@ export interface Place {
   readonly dataDir: string;
   readonly configFile: string;
   readonly port: number;
+  /** Another engine of the fhe path than the built one. */
+  readonly fheEngine?: { readonly command: string; readonly args: readonly string[] };
 }
 
 /** A gateway that was started. */
@@ -33,9 +35,18 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts a gateway that dies where `order` says. */
-export function startChild({ configFile, dataDir, port }: Place, order: KillOrder): RunningChild {
+export function startChild({ configFile, dataDir, port, fheEngine }: Place, order: KillOrder): RunningChild {
   const main = join(repository, "test", "campaign", "kill-gateway.ts");
-  const args = ["--import", "tsx", main, configFile, dataDir, String(port), JSON.stringify(order)];
+  const args = [
+    "--import",
+    "tsx",
+    main,
+    configFile,
+    dataDir,
+    String(port),
+    JSON.stringify(order),
+    JSON.stringify(fheEngine ?? null),
+  ];
   const child = spawn(process.execPath, args, { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {

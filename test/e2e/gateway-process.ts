@@ -37,9 +37,10 @@ export interface Finished {
 }
 
 /** Runs `triseal` with `args` to its end. */
-export function runCli(args: readonly string[], cwd = repository): Promise<Finished> {
+export function runCli(args: readonly string[], cwd = repository, more: NodeJS.ProcessEnv = {}): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, ...more };
+    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { CheckTable } from "../../src/core/check.ts";
+import { fheChecks } from "../../src/paths/fhe/evidence/check-table.ts";
 import { evidenceChecks } from "../../src/paths/tee/evidence/appraisal/evidence-checks.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
@@ -30,7 +31,12 @@ function rows(table: CheckTable): readonly string[] {
 
 describe("src/receipt/SPEC.md", () => {
   it("lists exactly the checks of the verifier and of the shipped paths, in their order", () => {
-    expect(tableBetween(SPEC, "checks")).toEqual([...rows(verifyChecks), ...rows(teeChecks), ...rows(zkChecks)]);
+    expect(tableBetween(SPEC, "checks")).toEqual([
+      ...rows(verifyChecks),
+      ...rows(teeChecks),
+      ...rows(fheChecks),
+      ...rows(zkChecks),
+    ]);
   });
 });
 

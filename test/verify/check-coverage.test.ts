@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/core/digest.ts";
+import { fheChecks } from "../../src/paths/fhe/evidence/check-table.ts";
+import { fheAppraiser } from "../../src/paths/fhe/evidence/fhe-appraiser.ts";
 import type { LegClaims } from "../../src/paths/path.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { teeAppraiser } from "../../src/paths/tee/evidence/tee-appraiser.ts";
@@ -17,6 +19,7 @@ import { type Attack, answerOf, createScene, mount, type Scene, stage, wanted } 
 import { buildBundle } from "../fixtures/bundle.ts";
 import { withCallerProof } from "../fixtures/caller-proof.ts";
 import { echo, withEcho } from "../fixtures/echo-path.ts";
+import { trustFhe, withFhe } from "../fixtures/fhe-leg.ts";
 import { trustStatement, withStatement } from "../fixtures/statement.ts";
 import { failedChecks, PLAIN } from "../fixtures/verdict.ts";
 import { trustOf } from "../fixtures/world.ts";
@@ -31,7 +34,7 @@ const attacks: readonly Attack[] = [
   ...Object.values(gatewayAttacks).flat(),
 ];
 
-const CHECKS: Readonly<Record<string, { readonly code: string }>> = { ...verifyChecks, ...teeChecks, ...zkChecks };
+const CHECKS: Readonly<Record<string, { readonly code: string }>> = { ...verifyChecks, ...teeChecks, ...fheChecks, ...zkChecks };
 
 /** Checks without which no bundle more would be accepted, and why they stand nevertheless. */
 const NOT_ALONE: Readonly<Record<string, string>> = {
@@ -57,6 +60,10 @@ const ENDS_READING: readonly string[] = [
   "evidence.supported",
   "leg.readable",
   "leg.key-attested",
+  "fhe.section-readable",
+  "fhe.leg-readable",
+  "fhe.engine-accepted",
+  "fhe.program-readable",
   "zk.section-readable",
   "zk.leg-readable",
   "zk.submission-readable",
@@ -72,6 +79,9 @@ beforeAll(async () => {
 
 /** What it takes to mount an honest bundle whose only leg is a proof. */
 const PROVEN: Partial<Attack> = { changes: () => withZk(), trust: (entry) => trustZk(entry) };
+
+/** What it takes to mount an honest bundle whose only leg is a claim of an engine. */
+const CLAIMED: Partial<Attack> = { changes: () => withFhe(), trust: (entry) => trustFhe(entry) };
 
 /** What it takes to mount an honest bundle whose decision rests on a statement. */
 const CITED: Partial<Attack> = { changes: () => withStatement(), trust: (entry) => trustStatement(entry) };
@@ -132,12 +142,16 @@ describe("the check", () => {
     const usualOf = async (attack: Partial<Attack>) =>
       new Set((await mount({ name: "", check: "", code: "", ...attack }, scene)).checks.map(({ id }) => id));
     const [answered, proven, cited] = [await usualOf({}), await usualOf(PROVEN), await usualOf(CITED)];
+    const claimed = await usualOf(CLAIMED);
+    const usualFor = (id: string) => {
+      if (id.startsWith("fhe.")) return claimed;
+      if (OF_STATEMENTS.test(id)) return cited;
+      return id.startsWith("zk.") || id === "binding.facts-in-request" ? proven : answered;
+    };
     const ends: string[] = [];
     for (const id of Object.keys(CHECKS)) {
       const verdicts = await stoppedBy(id);
-      const usual = [
-        ...(OF_STATEMENTS.test(id) ? cited : id.startsWith("zk.") || id === "binding.facts-in-request" ? proven : answered),
-      ];
+      const usual = [...usualFor(id)];
       const isWhole = (verdict: Verdict) =>
         usual.every((other) => other === id || verdict.checks.some((made) => made.id === other));
       if (verdicts.length > 0 && !verdicts.some(isWhole)) ends.push(id);
@@ -155,8 +169,10 @@ describe("all checks", () => {
     const committed = await createBundleVerifier([zkAppraiser])(hidden.bundle, trustOf(scene.world, trustCommitted), PLAIN);
     const own = await buildBundle(scene.world, withCallerProof());
     const byCaller = await createBundleVerifier([callerProofAppraiser])(own.bundle, trustOf(scene.world, trustZk), PLAIN);
+    const run = await buildBundle(scene.world, withFhe());
+    const claimed = await createBundleVerifier([fheAppraiser])(run.bundle, trustOf(scene.world, trustFhe), PLAIN);
     const rested = await mount({ name: "", check: "", code: "", ...CITED }, scene);
-    const verdicts = [answered, proven, committed, byCaller, rested];
+    const verdicts = [answered, proven, committed, byCaller, rested, claimed];
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(verdicts.map(() => "accepted"));
     expect(rested.claims.map(({ text }) => text).join("\n")).toContain("a balance of at least 10000 usd, says First Bank");
     const made = new Set(verdicts.flatMap(({ checks }) => checks.map(({ id }) => id)));

@@ -3,6 +3,7 @@ import type { Attack } from "../fixtures/attack.ts";
 import { callerProofAttacks } from "./caller-proof-attacks.ts";
 import { falseBackends, falseDecisions, oldPolicies } from "./decision-attacks.ts";
 import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
+import { fheAttacks } from "./fhe-attacks.ts";
 import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
@@ -31,4 +32,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a second leg": twoLegAttacks,
   "a false proof of a caller": callerProofAttacks,
   "a false statement": statementAttacks,
+  "a false claim of an engine": fheAttacks,
 };

@@ -1,4 +1,4 @@
-/** Exit codes and file reading that the `zk` commands share. */
+/** Exit codes and file reading that the `zk` and `fhe` commands share. */
 import { readFile } from "node:fs/promises";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
@@ -13,6 +13,7 @@ const EXITS: Readonly<Record<string, number>> = {
   ZK_SETUP_NOT_ACCEPTED: OUTCOME_EXIT.rejected,
   ZK_WEIGHTS_NOT_ACCEPTED: OUTCOME_EXIT.rejected,
   MODEL_UNSUPPORTED: OUTCOME_EXIT.unsupported,
+  FHE_PROGRAM_INVALID: OUTCOME_EXIT.malformed,
   FORMAT_INVALID: OUTCOME_EXIT.malformed,
   INPUT_OUT_OF_RANGE: OUTCOME_EXIT.malformed,
   MODEL_INVALID: OUTCOME_EXIT.malformed,

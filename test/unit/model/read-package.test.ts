@@ -31,7 +31,16 @@ async function write(name: string, onnx = "onnx", change: object = {}): Promise<
 describe("reading model packages", () => {
   it("reads every shipped model, and each has the digest that it states", async () => {
     const names = (await readPackages(shipped)).map(({ model }) => model.name);
-    const folders = ["breast-cancer-forest", "breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp", "mnist-lenet5"];
+    const folders = [
+      "breast-cancer-forest",
+      "breast-cancer-logistic",
+      "breast-cancer-mlp",
+      "breast-cancer-mlp-fhe",
+      "breast-cancer-tree",
+      "digits-mlp",
+      "digits-mlp-fhe",
+      "mnist-lenet5",
+    ];
     expect(names).toEqual(folders.flatMap((name) => [name, `${name}-int`]));
   });
 

@@ -1,0 +1,243 @@
+/**
+ * The fhe part of the demo: a ledger and an auction that the service computes without reading a number. The key set is made here,
+ * its client key stays here, and everything is decrypted here.
+ */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type FheClient, type FinishedRun, fheClient, type TrisealClient } from "../../client/index.ts";
+import { encodeHex, utf8 } from "../../core/bytes.ts";
+import { type Sha256Digest, sha256Bytes } from "../../core/digest.ts";
+import { TrisealError } from "../../core/errors.ts";
+import type { AccountDocument } from "../../paths/fhe/wire/account.ts";
+import type { RunInput, RunTerms } from "../../paths/fhe/wire/run.ts";
+import type { Trust } from "../../verify/index.ts";
+import { type KeyFolder, readKeyFolder, uploadFiles } from "../fhe/key-folder.ts";
+import { type NativeProgram, needNative, type TypedValue } from "../fhe/native-program.ts";
+import { systemClock } from "../system-clock.ts";
+import { decisionOf, verifies } from "./judge.ts";
+
+/** Largest compressed value that the demo reads. */
+const MAX_VALUE_BYTES = 1024 * 1024;
+const ASSET = "demo-dollar";
+const TENANT = "dev";
+
+/** One run of the demo. */
+export interface EncryptedAnswer {
+  readonly path: "fhe";
+  readonly program: string;
+  /** What was asked, in words; only the service's part of it is encrypted. */
+  readonly input: string;
+  /** Decrypted on this machine. */
+  readonly answer: string;
+  readonly expected: string;
+  readonly price: { readonly pbs: number; readonly depth: number };
+  /** Length of the answer's body. */
+  readonly bytes: number;
+  readonly rule: string;
+  readonly why: string;
+  readonly ms: number;
+  readonly receiptId: string;
+  readonly bundle: string;
+  readonly verified: boolean;
+}
+
+interface Case {
+  readonly program: string;
+  readonly input: string;
+  readonly expected: string;
+  /** Clear values and accounts by input; a `TypedValue` is proven on this machine, in a list of its own. */
+  readonly inputs: Readonly<Record<string, RunInput | TypedValue>>;
+  readonly writes: Readonly<Record<string, string>>;
+  /** What is decrypted afterwards. */
+  readonly read: (run: FinishedRun, reader: Reader) => Promise<string>;
+}
+
+const balancesOf = async (_: FinishedRun, { balance }: Reader) => `alice ${await balance("alice")}, bob ${await balance("bob")}`;
+
+function transfer(amount: string, expected: string, words: string): Case {
+  return {
+    program: "transfer-u64",
+    input: `alice pays bob ${amount}: ${words}`,
+    expected,
+    inputs: { from: { account: "alice" }, to: { account: "bob" }, amount: { t: "u64", v: amount } },
+    writes: { from_after: "alice", to_after: "bob" },
+    read: balancesOf,
+  };
+}
+
+const BIDS = ["120", "450", "300"];
+
+const CASES: readonly Case[] = [
+  {
+    program: "mint-u64",
+    input: "1000 units for alice, under the asset's cap of 1000 (amount and cap are public)",
+    expected: "alice 1000",
+    inputs: { balance: { account: "alice" }, amount: { clear: "1000" } },
+    writes: { balance_after: "alice", supply: ASSET },
+    read: async (_, { balance }) => `alice ${await balance("alice")}`,
+  },
+  transfer("300", "alice 700, bob 300", "proven and encrypted here"),
+  transfer("900", "alice 700, bob 300", "more than there is, which the service cannot see"),
+  {
+    program: "auction-3x32",
+    input: `three sealed bids, ${BIDS.join(", ")}, each proven by its bidder`,
+    expected: "bidder 1 wins",
+    inputs: Object.fromEntries(BIDS.map((v, index) => [`bid${index}`, { t: "u32", v }])),
+    writes: {},
+    read: async (run, { output }) => `bidder ${await output(run, "winner")} wins`,
+  },
+];
+
+/** Decrypts, with the key that never left. */
+interface Reader {
+  balance(account: string): Promise<string>;
+  output(run: FinishedRun, name: string): Promise<string>;
+}
+
+class EncryptedDemo {
+  private readonly fhe: FheClient;
+  private readonly native: NativeProgram;
+  private readonly keys: KeyFolder;
+  private readonly folder: string;
+
+  constructor(client: TrisealClient, native: NativeProgram, keys: KeyFolder, folder: string) {
+    this.fhe = fheClient(client);
+    this.native = native;
+    this.keys = keys;
+    this.folder = folder;
+  }
+
+  /** Uploads what the service needs, and makes the accounts. */
+  async open(apiKey: string): Promise<void> {
+    await this.fhe.uploadKey(this.keys.key, uploadFiles(this.keys));
+    const owner = encodeHex(sha256Bytes(utf8(apiKey)));
+    const base = { v: 1, tenant: TENANT, owner, keyId: this.keys.key.keyId, type: "u64", created: systemClock() } as const;
+    const acl = { read: [], debit: [], credit: [], programs: "any" } as const;
+    const make = (more: Pick<AccountDocument, "kind" | "account" | "cap"> & Partial<AccountDocument>) =>
+      this.fhe.createAccount({ ...base, acl, nonce: encodeHex(crypto.getRandomValues(new Uint8Array(16))), ...more });
+    await make({ kind: "asset", account: ASSET, cap: "1000" });
+    for (const account of ["alice", "bob"]) await make({ kind: "account", account, cap: null, asset: ASSET });
+  }
+
+  run({ program, inputs, writes }: Case): Promise<FinishedRun> {
+    const secrets = Object.entries(inputs).flatMap(([name, input]) => ("t" in input ? [[name, input] as const] : []));
+    const named = Object.entries(inputs).map(([name, input]): [string, RunInput] => {
+      const list = secrets.findIndex(([secret]) => secret === name);
+      return [name, "t" in input ? { list, index: 0 } : input];
+    });
+    const values = secrets.map(([, value]) => value);
+    const lists = (metadata: Uint8Array, terms: RunTerms) => this.lists(values, metadata, terms);
+    const wish = { inputs: new Map(named), writes: new Map(Object.entries(writes)), lists };
+    return this.fhe.run({ program, keyId: this.keys.key.keyId, wish });
+  }
+
+  readonly reader: Reader = {
+    balance: async (account) => {
+      const { digest } = await this.fhe.account(account);
+      return digest === null ? "nothing yet" : this.decrypt("u64", digest);
+    },
+    output: async ({ answer }, name) => {
+      const found = answer.outputs.find(({ n }) => n === name);
+      if (found === undefined) throw new TrisealError("FORMAT_INVALID", `the run has no output ${name}`);
+      return this.decrypt(found.t, found.digest);
+    },
+  };
+
+  private async lists(values: readonly TypedValue[], metadata: Uint8Array, { crs }: RunTerms): Promise<readonly Uint8Array[]> {
+    const crsFile = join(this.folder, "crs");
+    await writeFile(crsFile, await this.fhe.blob(crs.digest, crs.bytes));
+    const lists: Uint8Array[] = [];
+    for (const value of values) {
+      const out = join(this.folder, "list");
+      await rm(out, { force: true });
+      await this.native.prove(this.keys.publicKey ?? "", crsFile, metadata, [value], out);
+      lists.push(new Uint8Array(await readFile(out)));
+    }
+    return lists;
+  }
+
+  private async decrypt(type: string, digest: Sha256Digest): Promise<string> {
+    const file = join(this.folder, "value");
+    await writeFile(file, await this.fhe.blob(digest, MAX_VALUE_BYTES));
+    return this.native.decrypt(this.keys.clientKey, type, file);
+  }
+}
+
+/** Where the bundles go, and how they are judged. */
+export interface DemoPlace {
+  readonly out: string;
+  /** Number of the first bundle. */
+  readonly first: number;
+  readonly trust: Trust;
+}
+
+async function runCase(demo: EncryptedDemo, demoCase: Case, number: number, { out, trust }: DemoPlace): Promise<EncryptedAnswer> {
+  const begun = performance.now();
+  const run = await demo.run(demoCase);
+  const ms = Math.round(performance.now() - begun);
+  const file = join(out, `${String(number).padStart(2, "0")}-${demoCase.program}.triseal.json`);
+  await writeFile(file, run.bundle);
+  const verified = await verifies(new Uint8Array(await readFile(file)), trust);
+  const { rule, why } = decisionOf(run.bundle);
+  const { program, input, expected } = demoCase;
+  const answer = await demoCase.read(run, demo.reader);
+  const { price } = run.answer;
+  const bytes = run.body.length;
+  return {
+    path: "fhe",
+    program,
+    input,
+    answer,
+    expected,
+    price,
+    bytes,
+    rule,
+    why,
+    ms,
+    receiptId: run.receiptId,
+    bundle: file,
+    verified,
+  };
+}
+
+function print(answer: EncryptedAnswer): void {
+  const { program, input, why, price, receiptId, ms, bundle, verified } = answer;
+  const right = answer.answer === answer.expected ? "as expected" : `expected ${answer.expected}`;
+  console.log(program);
+  console.log(`  input     ${input}`);
+  console.log(`  answer    ${answer.answer} (decrypted here), ${right}`);
+  console.log(`  path      fhe: ${why}; ${price.pbs} bootstraps, ${answer.bytes} bytes answered`);
+  console.log(`  receipt   ${receiptId}, ${ms} ms with proofs and verification`);
+  console.log(`  bundle    ${bundle}: ${verified ? "verifies with the trust file, is refused without it" : "DOES NOT VERIFY"}\n`);
+}
+
+/**
+ * Runs the encrypted cases against a development service.
+ * @throws TrisealError `PATH_UNAVAILABLE` where the native program is not built.
+ */
+export async function runEncrypted(
+  client: TrisealClient,
+  apiKey: string,
+  place: DemoPlace,
+  flags: { readonly json?: true },
+): Promise<readonly EncryptedAnswer[]> {
+  const native = needNative();
+  const folder = await mkdtemp(join(tmpdir(), "triseal-demo-keys-"));
+  try {
+    if (!flags.json) console.log("making a key set for encrypted values; the client key stays in a temporary folder\n");
+    await native.keygen(join(folder, "keys"), "integer");
+    const demo = new EncryptedDemo(client, native, await readKeyFolder(join(folder, "keys")), folder);
+    await demo.open(apiKey);
+    const answers: EncryptedAnswer[] = [];
+    for (const [index, demoCase] of CASES.entries()) {
+      const answer = await runCase(demo, demoCase, place.first + index, place);
+      answers.push(answer);
+      if (flags.json) console.log(JSON.stringify(answer));
+      else print(answer);
+    }
+    return answers;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,69 @@
+/** Keys and ciphertexts by digest, from a folder or from a gateway. */
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fheClient } from "../../client/index.ts";
+import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { TrisealError } from "../../core/errors.ts";
+import type { Claim } from "../../paths/fhe/wire/claim.ts";
+import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
+import { type GatewayFlags, withClient } from "../zk/gateway-client.ts";
+import { digestOfFile } from "./key-folder.ts";
+
+/** Largest compressed ciphertext, in bytes. */
+const MAX_VALUE_BYTES = 1024 * 1024;
+
+/** A file that a claim names. */
+interface Named {
+  readonly digest: Sha256Digest;
+  readonly maxBytes: number;
+}
+
+/** All that a run is executed again with, the server key first; then what came out of it. */
+export function namedBy({ keyId, inputs, outputs }: Claim): readonly Named[] {
+  const values = [...inputs.flatMap((input) => ("clear" in input ? [] : [input.digest])), ...outputs.map(({ digest }) => digest)];
+  return [
+    { digest: `sha256:${keyId}` as Sha256Digest, maxBytes: MAX_SERVER_KEY_BYTES },
+    ...[...new Set(values)].map((digest) => ({ digest, maxBytes: MAX_VALUE_BYTES })),
+  ];
+}
+
+/** Fetches what is named into `folder`, each file under the hexadecimal digits of its digest. What is there already is kept. */
+export async function fetchInto(
+  folder: string,
+  named: readonly Named[],
+  flags: GatewayFlags & { readonly gateway: string },
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await withClient(flags, async (client) => {
+    const service = fheClient(client);
+    for (const { digest, maxBytes } of named) {
+      const file = join(folder, digestHex(digest));
+      if ((await isFile(file)) && (await digestOfFile(file)) === digest) continue;
+      await writeFile(file, await service.blob(digest, maxBytes), { mode: 0o600 });
+    }
+  });
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => null))?.isFile() === true;
+}
+
+/** The file of that digest. @throws TrisealError `NOT_FOUND`; `VERIFICATION_FAILED` for other bytes. */
+export async function blobFile(folder: string, digest: Sha256Digest): Promise<string> {
+  const file = join(folder, digestHex(digest));
+  if (!(await isFile(file))) throw new TrisealError("NOT_FOUND", `${digest} is not among the blobs`);
+  if ((await digestOfFile(file)) !== digest)
+    throw new TrisealError("VERIFICATION_FAILED", `the file of ${digest} has other bytes`);
+  return file;
+}
+
+/** Runs `work` with a folder of its own, which is removed. */
+export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-"));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,154 @@
+/** `triseal fhe export` and `triseal fhe replay`: a run, executed again by somebody else, byte for byte. */
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { TrisealError } from "../../core/errors.ts";
+import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
+import { type CompiledRun, recompile } from "../../paths/fhe/evidence/recompile.ts";
+import type { Replayed } from "../../paths/fhe/evidence/replayed.ts";
+import { type Claim, type SignedClaim, verifyClaim } from "../../paths/fhe/wire/claim.ts";
+import { fheError } from "../../paths/fhe/wire/codes.ts";
+import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
+import { parseTrust, verifyBundle } from "../../verify/index.ts";
+import { OUTCOME_EXIT } from "../exit-code.ts";
+import { verdictLines } from "../print-verdict.ts";
+import type { GatewayFlags } from "../zk/gateway-client.ts";
+import { readNamed } from "../zk/refusing.ts";
+import { blobFile, fetchInto, inTemporaryFolder, namedBy } from "./blob-source.ts";
+import { offlineOptions } from "./history-command.ts";
+import { needNative } from "./native-program.ts";
+import { refusing } from "./refusing.ts";
+
+interface ExportFlags extends GatewayFlags {
+  readonly gateway: string;
+  readonly out: string;
+  readonly json?: true;
+}
+
+interface ReplayFlags extends GatewayFlags {
+  readonly blobs: string;
+  readonly json?: true;
+  readonly verbose?: true;
+}
+
+/** The claim of a bundle. @throws TrisealError `FORMAT_INVALID`; `FHE_CLAIM_INVALID`. */
+function claimIn(bundle: Bundle): SignedClaim {
+  const found = claimOfBundle(bundle);
+  if (found === null) throw new TrisealError("FORMAT_INVALID", "the bundle is about no run of the fhe path");
+  if (!verifyClaim(found)) throw fheError("FHE_CLAIM_INVALID", "the signature of the stated engine does not verify");
+  return found;
+}
+
+/** What the claim's program compiles to here. @throws TrisealError `FORMAT_INVALID`, `FHE_CIRCUIT_MISMATCH`. */
+function compiledHere({ programDigest, inputs, circuitDigest, pbs }: Claim, bundle: Bundle): CompiledRun {
+  const document = bundle.blobs.get(programDigest);
+  if (document === undefined) throw new TrisealError("FORMAT_INVALID", "the program is not in the bundle");
+  const clear = new Map(inputs.flatMap((input) => ("clear" in input ? [[input.n, input.clear] as const] : [])));
+  const compiled = recompile(document, programDigest, clear);
+  if (compiled.circuitDigest !== circuitDigest || compiled.pbs !== pbs)
+    throw fheError("FHE_CIRCUIT_MISMATCH", "the program compiles to another circuit than was claimed");
+  return compiled;
+}
+
+async function replayed(claim: Claim, compiled: CompiledRun, blobs: string): Promise<Replayed> {
+  const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
+  const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
+  const files: string[] = [];
+  for (const digest of given) files.push(await blobFile(blobs, digest));
+  return inTemporaryFolder(async (folder) => {
+    const circuit = join(folder, "circuit.json");
+    await writeFile(circuit, compiled.circuit);
+    const { circuitDigest, inputs, outputs, pbs } = await needNative().replay(serverKey, circuit, claim.seed, files);
+    if (pbs !== claim.pbs) throw fheError("FHE_REPLAY_MISMATCH", `${pbs} bootstraps were run, and ${claim.pbs} claimed`);
+    return { seed: claim.seed, circuitDigest, inputs, outputs };
+  });
+}
+
+/** @throws TrisealError `FHE_REPLAY_MISMATCH`, naming what differs. */
+function assertSame(claim: Claim, made: Replayed): void {
+  if (made.circuitDigest !== claim.circuitDigest) throw fheError("FHE_REPLAY_MISMATCH", "another circuit was executed");
+  const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input]));
+  const input = given.find(({ digest }, at) => made.inputs[at] !== digest);
+  if (input !== undefined || made.inputs.length !== given.length)
+    throw fheError("FHE_REPLAY_MISMATCH", `input ${input?.n ?? "list"} is another than was claimed`);
+  const output = claim.outputs.find(({ digest }, at) => made.outputs[at] !== digest);
+  if (output !== undefined || made.outputs.length !== claim.outputs.length)
+    throw fheError("FHE_REPLAY_MISMATCH", `output ${output?.n ?? "list"} is another than was claimed`);
+}
+
+async function withBlobs<T>(claim: Claim, flags: ReplayFlags, work: (folder: string) => Promise<T>): Promise<T> {
+  if (!/^https?:/.test(flags.blobs)) return work(flags.blobs);
+  return inTemporaryFolder(async (folder) => {
+    await fetchInto(folder, namedBy(claim), { ...flags, gateway: flags.blobs });
+    return work(folder);
+  });
+}
+
+function replay(file: string, flags: ReplayFlags): Promise<void> {
+  return refusing(flags.json, async () => {
+    const bytes = await readNamed(file);
+    const bundle = parseBundle(bytes);
+    const { claim } = claimIn(bundle);
+    const compiled = compiledHere(claim, bundle);
+    const made = await withBlobs(claim, flags, (folder) => replayed(claim, compiled, folder));
+    assertSame(claim, made);
+    const same = { ok: true, code: null, pbs: claim.pbs, outputs: claim.outputs, engine: claim.engine };
+    if (flags.trust === undefined) {
+      if (flags.json) console.log(JSON.stringify({ ...same, verdict: null }));
+      else console.log(`${sameLine(claim)}\nwho signed and logged it was not checked: name a trust file with --trust`);
+      return;
+    }
+    const programs = new Map([["fhe", new Map([[claim.programDigest, { ...made }]])]]);
+    const verdict = await verifyBundle(bytes, parseTrust(await readNamed(flags.trust)), { ...offlineOptions(), programs });
+    if (flags.json) console.log(JSON.stringify({ ...same, ok: verdict.outcome === "accepted", code: verdict.code, verdict }));
+    else console.log([sameLine(claim), ...verdictLines(verdict, flags.verbose === true)].join("\n"));
+    process.exitCode = OUTCOME_EXIT[verdict.outcome];
+  });
+}
+
+function sameLine({ pbs, outputs }: Claim): string {
+  return `SAME       ${pbs} bootstraps, executed again here, give ${outputs.map(({ n }) => n).join(", ")} byte for byte`;
+}
+
+function exportBlobs(file: string, flags: ExportFlags): Promise<void> {
+  return refusing(flags.json, async () => {
+    const bundle = parseBundle(await readNamed(file));
+    const { claim } = claimIn(bundle);
+    await mkdir(flags.out, { recursive: true });
+    const named = namedBy(claim);
+    await fetchInto(flags.out, named, flags);
+    const program = bundle.blobs.get(claim.programDigest);
+    if (program !== undefined) await writeFile(join(flags.out, digestHex(claim.programDigest)), program);
+    await copyFile(file, join(flags.out, basename(file)));
+    if (flags.json) console.log(JSON.stringify({ ok: true, out: flags.out, blobs: named.map(({ digest }) => digest) }));
+    else console.log(`${named.length} blobs of ${basename(file)} are in ${flags.out}: \`triseal fhe replay\` needs nothing else`);
+  });
+}
+
+/** Adds `fhe export` and `fhe replay`. */
+export function addReplayCommands(fhe: Command): void {
+  const gateway = (command: Command): Command =>
+    command
+      .option("--key <key>", "the API key; by default the one in the environment variable TRISEAL_KEY")
+      .option("--ca <file>", "over TLS: authorities in PEM in place of the system's")
+      .option("--json", "print one JSON object");
+  gateway(
+    fhe
+      .command("export <bundle>")
+      .description("fetch server key and ciphertexts of a run by digest, so that anyone can execute it again")
+      .requiredOption("--out <dir>", "folder for the files, each under the digits of its digest")
+      .requiredOption("--gateway <url>", "gateway that has them")
+      .requiredOption("--trust <file>", "trust file that the gateway must stand in"),
+  ).action(exportBlobs);
+  gateway(
+    fhe
+      .command("replay <bundle>")
+      .description("execute a run again with server key and ciphertexts, and compare byte for byte")
+      .requiredOption("--blobs <dir|url>", "folder of `fhe export`, or a gateway")
+      .option("--trust <file>", "trust file: verifies the bundle, too")
+      .option("--verbose", "print the checks that passed, too"),
+  )
+    .addHelpText("after", "\nExit codes: 0 the same bytes, 10 rejected, 20 not to be had here, 30 malformed, 1 anything else.")
+    .action(replay);
+}

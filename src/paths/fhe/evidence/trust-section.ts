@@ -1,0 +1,49 @@
+/** The `paths.fhe` section of a trust file: which engines, key holders and programs a relying party accepts. */
+import { array, type Decoded, type Decoder, digest, hexText, object, oneOf, text } from "../../../core/decode.ts";
+import { TrisealError } from "../../../core/errors.ts";
+import { isJsonObject, type JsonObject } from "../../../core/json.ts";
+
+const because = text(500);
+const acceptAny = object({ accept: oneOf("any"), because });
+
+function anyOr<T>(list: Decoder<readonly T[]>): Decoder<readonly T[] | Decoded<typeof acceptAny>> {
+  return (value, place) => (isJsonObject(value) ? acceptAny(value, place) : list(value, place));
+}
+
+const decodeBuilt = object({ publicKey: hexText(32), builds: array(digest, 64) }, { because });
+const decodeUnbuilt = object({ publicKey: hexText(32), because });
+
+/** An engine by its key, and the program files that may sign with it; without them any may, which has a reason. */
+export type TrustedEngine = Decoded<typeof decodeBuilt> | Decoded<typeof decodeUnbuilt>;
+
+const decodeEngine: Decoder<TrustedEngine> = (value, place) =>
+  isJsonObject(value) && Object.hasOwn(value, "builds") ? decodeBuilt(value, place) : decodeUnbuilt(value, place);
+
+const decodeSection = object({
+  engines: array(decodeEngine, 64),
+  /** Who holds the key that decrypts, by key id. */
+  keys: anyOr(array(object({ keyId: hexText(32), holder: text(128) }, { because }), 1024)),
+  /** Programs by name and digest, as receipts name their model. */
+  programs: anyOr(array(object({ name: text(128), digest }, { because }), 1024)),
+});
+
+/** What a relying party accepts on the fhe path. */
+export type FheTrust = Decoded<typeof decodeSection>;
+
+/**
+ * The parsed section; a relying party that has none accepts nothing.
+ * @throws TrisealError `TRUST_FILE_INVALID`.
+ */
+export function parseFheTrust(section: JsonObject | null): FheTrust {
+  if (section === null) return { engines: [], keys: [], programs: [] };
+  try {
+    return decodeSection(section, "paths.fhe");
+  } catch (cause) {
+    throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed section", { cause });
+  }
+}
+
+/** Who holds a key: a name, `null` where the trust file accepts any, and nothing where it knows of no such key. */
+export function holderOf({ keys }: FheTrust, keyId: string): string | null | undefined {
+  return "accept" in keys ? null : keys.find((key) => key.keyId === keyId)?.holder;
+}

@@ -1,0 +1,134 @@
+/** Programs that can be run: the shipped ones, by name, and those that a tenant registered, by digest. */
+import { join } from "node:path";
+import { digestHex, digestOf, isDigest, type Sha256Digest } from "../../../core/digest.ts";
+import { fheError } from "../wire/codes.ts";
+import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
+
+/** A program as runs need it. */
+export interface RunProgram {
+  /** Name of a shipped program; the digest of a registered one. */
+  readonly name: string;
+  readonly digest: Sha256Digest;
+  /** The document, in JCS form. */
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly { readonly n: string; readonly t: string; readonly clear: boolean }[];
+  readonly outputs: readonly { readonly n: string; readonly t: string }[];
+  /** Programmable bootstraps, and the longest chain of them. */
+  readonly price: { readonly pbs: number; readonly depth: number };
+  /**
+   * The circuit for these clear values, one for each clear input.
+   * @throws TrisealError with a code of the path for a value that its type cannot hold.
+   */
+  circuit(clear: ReadonlyMap<string, string>): { readonly bytes: Uint8Array; readonly pbs: number; readonly depth: number };
+}
+
+/** Reads a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`. */
+export type ReadProgram = (bytes: Uint8Array) => RunProgram;
+
+/** What programs of tenants may be. */
+export interface ProgramLimits {
+  readonly programsPerTenant: number;
+  readonly pbs: number;
+  readonly depth: number;
+}
+
+/** Longest document of a program (SPEC.md section 2). */
+export const MAX_PROGRAM_BYTES = 256 * 1024;
+
+/** The programs of one gateway. */
+export class Programs {
+  private readonly shipped: readonly RunProgram[];
+  private readonly folder: string;
+  private readonly limits: ProgramLimits;
+  private readonly read: ReadProgram;
+  /** Registered programs by tenant, then by digest. */
+  private readonly registered = new Map<string, Map<Sha256Digest, RunProgram>>();
+  private turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(shipped: readonly RunProgram[], dataDir: string, limits: ProgramLimits, read: ReadProgram) {
+    this.shipped = shipped;
+    this.folder = join(dataDir, "programs");
+    this.limits = limits;
+    this.read = read;
+  }
+
+  /** Opens the programs of a data folder. One that this version cannot read any more is passed over. */
+  static async open(
+    shipped: readonly RunProgram[],
+    dataDir: string,
+    limits: ProgramLimits,
+    read: ReadProgram,
+  ): Promise<Programs> {
+    const programs = new Programs(shipped, dataDir, limits, read);
+    await makeFolder(programs.folder);
+    for (const tenant of await namesIn(programs.folder)) {
+      for (const name of await namesIn(join(programs.folder, tenant))) {
+        if (!/^[0-9a-f]{64}$/.test(name)) continue;
+        const bytes = await readOrNull(join(programs.folder, tenant, name));
+        if (bytes !== null) programs.keep(tenant, bytes);
+      }
+    }
+    return programs;
+  }
+
+  /** Shipped programs. */
+  all(): readonly RunProgram[] {
+    return this.shipped;
+  }
+
+  /** A shipped program by name or digest, or one that this tenant registered, by digest; null otherwise. */
+  find(tenant: string, named: string): RunProgram | null {
+    const shipped = this.shipped.find(({ name, digest }) => name === named || digest === named);
+    if (shipped !== undefined) return shipped;
+    return isDigest(named) ? (this.registered.get(tenant)?.get(named) ?? null) : null;
+  }
+
+  /** Programs that a tenant registered. */
+  of(tenant: string): readonly RunProgram[] {
+    return [...(this.registered.get(tenant)?.values() ?? [])];
+  }
+
+  /**
+   * Registers a program. The same one again changes nothing.
+   * @throws TrisealError `FHE_PROGRAM_INVALID`, `FHE_PRICE_EXCEEDED`, `FHE_PROGRAM_QUOTA`.
+   */
+  register(tenant: string, bytes: Uint8Array): Promise<RunProgram> {
+    const turn = this.turn.then(() => this.add(tenant, bytes));
+    this.turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async add(tenant: string, bytes: Uint8Array): Promise<RunProgram> {
+    if (bytes.length > MAX_PROGRAM_BYTES) throw fheError("FHE_PROGRAM_INVALID", "the document is too long");
+    const program = this.read(bytes);
+    const known = this.find(tenant, program.digest);
+    if (known !== null) return known;
+    assertPrice(program.price, this.limits);
+    if (this.of(tenant).length >= this.limits.programsPerTenant)
+      throw fheError("FHE_PROGRAM_QUOTA", "this tenant has as many programs as it may");
+    await makeFolder(join(this.folder, tenant));
+    await writeDurably(join(this.folder, tenant, digestHex(program.digest)), program.bytes);
+    return this.keep(tenant, program.bytes) ?? program;
+  }
+
+  private keep(tenant: string, bytes: Uint8Array): RunProgram | null {
+    try {
+      const program = this.read(bytes);
+      const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
+      own.set(digestOf(program.bytes), program);
+      this.registered.set(tenant, own);
+      return program;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** @throws TrisealError `FHE_PRICE_EXCEEDED`. */
+export function assertPrice(
+  { pbs, depth }: { readonly pbs: number; readonly depth: number },
+  limits: Pick<ProgramLimits, "pbs" | "depth">,
+): void {
+  if (pbs > limits.pbs) throw fheError("FHE_PRICE_EXCEEDED", `${pbs} bootstraps of at most ${limits.pbs}`);
+  if (depth > limits.depth) throw fheError("FHE_PRICE_EXCEEDED", `a chain of ${depth} bootstraps of at most ${limits.depth}`);
+}

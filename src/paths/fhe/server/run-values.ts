@@ -1,0 +1,165 @@
+/** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
+import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { TrisealError } from "../../../core/errors.ts";
+import { encodeJcs } from "../../../core/jcs.ts";
+import type { UnixSeconds } from "../../../core/time.ts";
+import type { ClaimedInput } from "../wire/claim.ts";
+import { fheError } from "../wire/codes.ts";
+import type { InputName } from "../wire/handle.ts";
+import { listMetadata } from "../wire/list-metadata.ts";
+import { accountsOf, type RunInput } from "../wire/run.ts";
+import { allowsProgram, forbidden, parseValueFacts } from "./access.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import type { KeyVault } from "./key-vault.ts";
+import type { AccountRow, BlobPort } from "./ports.ts";
+import type { RunPlan } from "./run-plan.ts";
+import type { AccountStates } from "./state.ts";
+
+/** One input, as the engine, the claim and the handles need it. */
+export interface ResolvedInput {
+  readonly n: string;
+  /** Null for a clear one. */
+  readonly value: Uint8Array | null;
+  readonly claimed: ClaimedInput;
+  readonly name: InputName;
+  /** Whether its bytes are new and must be kept. */
+  readonly isFresh: boolean;
+}
+
+/** Where values come from. */
+export interface ValueSources {
+  readonly engine: Engine;
+  readonly blobs: BlobPort;
+  readonly states: AccountStates;
+  readonly keys: KeyVault;
+}
+
+interface Opened {
+  readonly types: readonly string[];
+  readonly values: readonly Uint8Array[];
+}
+
+/** Bits of a block. */
+const BLOCK_BITS = 2;
+
+/**
+ * Every input of a run, in the program's order.
+ * @param rows what the accounts hold now; they are taken.
+ * @throws TrisealError `FHE_FORBIDDEN_HANDLE`, `FHE_INPUT_UNPROVEN`, `FHE_INPUT_FOREIGN_KEY`, `FHE_INPUT_INVALID`, and as the engine.
+ */
+export async function resolveInputs(
+  plan: RunPlan,
+  rows: ReadonlyMap<string, AccountRow>,
+  exp: UnixSeconds,
+  sources: ValueSources,
+  options: EngineOptions,
+): Promise<readonly ResolvedInput[]> {
+  const lists = await openLists(plan, exp, sources, options);
+  const resolved: ResolvedInput[] = [];
+  for (const { n, t } of plan.program.inputs) {
+    const input = plan.run.inputs.get(n);
+    if (input === undefined) throw fheError("FHE_RUN_INVALID", "an input is missing");
+    resolved.push(await resolve(plan, { n, t, input }, rows, lists, sources, options));
+  }
+  return resolved;
+}
+
+async function openLists(
+  { run, tenant }: RunPlan,
+  exp: UnixSeconds,
+  { engine, keys }: ValueSources,
+  options: EngineOptions,
+): Promise<readonly Opened[]> {
+  if (run.lists.length === 0) return [];
+  const { keyId, programDigest, nonce } = run;
+  const key = await keys.find(tenant, keyId);
+  if (key?.publicKey == null) throw fheError("FHE_INPUT_UNPROVEN", "the key set has no public key that lists are made under");
+  const crs = (await engine.crs(options)).digest;
+  const metadata = listMetadata({ tenant, accounts: accountsOf(run), programDigest, nonce, exp });
+  const of = { keyId, publicKey: digestHex(key.publicKey.digest), crs, metadata };
+  const opened: Opened[] = [];
+  for (const list of run.lists) opened.push(await engine.openList(list, of, options));
+  return opened;
+}
+
+async function resolve(
+  plan: RunPlan,
+  { n, t, input }: { readonly n: string; readonly t: string; readonly input: RunInput },
+  rows: ReadonlyMap<string, AccountRow>,
+  lists: readonly Opened[],
+  sources: ValueSources,
+  options: EngineOptions,
+): Promise<ResolvedInput> {
+  const { keyId } = plan.run;
+  if ("clear" in input) {
+    const { clear } = input;
+    return { n, value: null, claimed: { n, clear }, name: { clear }, isFresh: false };
+  }
+  if ("account" in input) {
+    const row = rows.get(input.account);
+    if (row === undefined) throw forbidden();
+    if (row.handle === null) return fresh(n, await zeroOf(keyId, t, sources, options));
+    return kept(n, row.handle, await bytesOf(row.digest, sources.blobs));
+  }
+  if ("handle" in input) return kept(n, input.handle, await handled(plan, input.handle, t, sources));
+  if ("ciphertext" in input) return fresh(n, await sources.engine.import(input.ciphertext, { keyId, type: t }, options));
+  const list = lists[input.list];
+  const value = list?.values[input.index];
+  if (value === undefined || list?.types[input.index] !== t)
+    throw fheError("FHE_INPUT_INVALID", "a list has no value of that type at that place");
+  return fresh(n, value);
+}
+
+function fresh(n: string, value: Uint8Array): ResolvedInput {
+  const digest = digestOf(value);
+  return { n, value, claimed: { n, digest, handle: null }, name: { digest }, isFresh: true };
+}
+
+function kept(n: string, handle: string, value: Uint8Array): ResolvedInput {
+  return { n, value, claimed: { n, digest: digestOf(value), handle }, name: { handle }, isFresh: false };
+}
+
+/** The value of a handle that this caller may give to this program. */
+async function handled(plan: RunPlan, handle: string, t: string, { states, blobs }: ValueSources): Promise<Uint8Array> {
+  const row = await states.value(plan.tenant, handle);
+  if (row === null) throw forbidden();
+  const facts = parseValueFacts(row.document);
+  if (!facts.readers.includes(plan.principal) || !allowsProgram(facts.programs, plan.program.digest)) throw forbidden();
+  if (facts.keyId !== plan.run.keyId) throw fheError("FHE_INPUT_FOREIGN_KEY", "a handle is under another key than the run");
+  if (facts.t !== t) throw fheError("FHE_INPUT_INVALID", "a handle is of another type than the program's value");
+  if (plan.isState && !facts.proven)
+    throw fheError("FHE_INPUT_UNPROVEN", "a handle comes of ciphertexts that nothing was proven of");
+  return bytesOf(row.digest, blobs);
+}
+
+async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array> {
+  const bytes = hex === null ? null : await blobs.get(`sha256:${hex}` as Sha256Digest);
+  if (bytes === null) throw new TrisealError("LOG_CORRUPT", "the bytes of a value are missing");
+  return bytes;
+}
+
+/** Circuit without inputs whose one output is zero. */
+export function zeroCircuit(t: string): Uint8Array {
+  const blocks = t === "bool" ? 1 : Number(t.slice(1)) / BLOCK_BITS;
+  const places = Array.from({ length: blocks }, (_, block) => block);
+  const table = Array<number>(16).fill(0);
+  const nodes = places.map(() => [[], 0, [table]]);
+  return encodeJcs({ v: 1, kind: "radix", inputs: [], nodes, outputs: [{ t, w: places }] });
+}
+
+/** Seed of runs that make a zero: it has no input to re-randomise. */
+const ZERO_SEED = "0".repeat(64);
+
+/** What an account holds that nothing was written to: the outcome of a circuit of constants, the same bytes each time. */
+async function zeroOf(keyId: string, t: string, { engine }: ValueSources, options: EngineOptions): Promise<Uint8Array> {
+  const run = newRunId();
+  const made = await engine.run({ run, keyId, seed: ZERO_SEED, circuit: zeroCircuit(t), inputs: [] }, options);
+  const [value] = made.values;
+  if (value === undefined) throw fheError("FHE_PROTOCOL", "the engine made no zero");
+  return value;
+}
+
+/** The id of a run at the engine: 128 random bits, 32 hexadecimal digits. */
+export function newRunId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

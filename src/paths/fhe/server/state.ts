@@ -1,0 +1,201 @@
+/**
+ * The accounts while the gateway runs: taken by a run before it starts, written once its receipt is durable, given back
+ * otherwise. What is taken is in memory alone: one process owns a log, and with it everything that is taken ends.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import { fheError } from "../wire/codes.ts";
+import { parseValueFacts, type ValueFacts } from "./access.ts";
+import type { AccountRow, LogPort, OperatorNews, StateChange, StatePort, ValueRow } from "./ports.ts";
+import { changeOfAccount, changeOfLeaf, NO_FACTS } from "./state-change.ts";
+
+const RETRY_MS = 1000;
+/** Values that can have the same bytes: one that no program changed. */
+const MAX_SAME_BYTES = 16;
+
+/** Accounts that a run has taken. Exactly one of `commit` and `release` ends it; or neither, and it stays until the process ends. */
+export interface Taken {
+  /** Writes what the run's receipt says. Resolves when it is written, and after a first failure at once: it is repeated then, and the accounts stay taken until it is done. */
+  commit(change: StateChange): Promise<void>;
+  release(): void;
+}
+
+interface Holders {
+  writer: boolean;
+  readers: number;
+}
+
+/** The accounts of one gateway. */
+export class AccountStates {
+  private readonly tables: StatePort;
+  private readonly log: LogPort;
+  private readonly news: OperatorNews;
+  private readonly taken = new Map<string, Holders>();
+  /** For each change under way the size of the log before it: its leaf is none below that. */
+  private readonly underWay = new Set<{ readonly since: number }>();
+  private closed = false;
+
+  private constructor(tables: StatePort, log: LogPort, news: OperatorNews) {
+    this.tables = tables;
+    this.log = log;
+    this.news = news;
+  }
+
+  /**
+   * Opens the accounts of a log: what it has beyond the tables is made up for first.
+   * @throws TrisealError `LOG_CORRUPT` where the log contradicts itself; `STORE_UNAVAILABLE`.
+   */
+  static async open(tables: StatePort, log: LogPort, news: OperatorNews): Promise<AccountStates> {
+    const states = new AccountStates(tables, log, news);
+    const [from, size] = [await tables.mark(), log.size()];
+    if (from > size) throw new TrisealError("STORE_FOREIGN", "the store has state of leaves that are not this log's");
+    let changes = 0;
+    for (let index = from; index < size; index++) {
+      const leaf = await log.leafAt(index);
+      const change = leaf === null ? null : await changeOfLeaf(leaf, tables);
+      if (change === null) continue;
+      await tables.apply(change, index + 1);
+      changes++;
+    }
+    await tables.setMark(size);
+    if (changes > 0) news({ level: "info", event: "state", detail: "made up for what the log had", changes });
+    return states;
+  }
+
+  /** An account, or null. */
+  account(tenant: string, name: string): Promise<AccountRow | null> {
+    return this.tables.account(tenant, name);
+  }
+
+  /** Accounts of a tenant in the order of their names. */
+  accounts(tenant: string, after: string, limit: number): Promise<readonly AccountRow[]> {
+    return this.tables.accounts(tenant, after, limit);
+  }
+
+  /** A value by its id, or null. */
+  value(tenant: string, id: string): Promise<ValueRow | null> {
+    return this.tables.value(tenant, id);
+  }
+
+  /** Whether a tenant has a value of these bytes. @param digest 64 hexadecimal digits. */
+  async hasBytes(tenant: string, digest: string): Promise<boolean> {
+    return (await this.tables.valuesWith(tenant, digest, 1)).length > 0;
+  }
+
+  /** What is kept of a value of these bytes; null where the tenant has none. @param digest 64 hexadecimal digits. */
+  async factsOf(tenant: string, digest: string): Promise<ValueFacts | null> {
+    const rows = await this.tables.valuesWith(tenant, digest, MAX_SAME_BYTES);
+    // A fresh input's type stands nowhere: nobody asks for it but to run it again.
+    const row = rows.find(({ document }) => document !== NO_FACTS);
+    return row === undefined ? null : parseValueFacts(row.document);
+  }
+
+  /** The document of an account that begins a chain with this digest; null where the tenant has none. */
+  async documentWith(tenant: string, digest: string): Promise<string | null> {
+    return (await this.tables.accountWith(tenant, digest))?.document ?? null;
+  }
+
+  /** Whether an input list was used. @param digest 64 hexadecimal digits. */
+  isUsed(digest: string): Promise<boolean> {
+    return this.tables.isUsed(digest);
+  }
+
+  /** Number of accounts of a tenant. */
+  count(tenant: string): Promise<number> {
+    return this.tables.accountCount(tenant);
+  }
+
+  /**
+   * Makes an account: logged first, then written. The same document again changes nothing.
+   * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_STATE_CONFLICT` while the same name is being made, `LOG_UNAVAILABLE`.
+   */
+  async create(bytes: Uint8Array): Promise<AccountRow> {
+    const change = changeOfAccount(bytes);
+    const [account] = change.accounts;
+    if (account === undefined) throw new TrisealError("INTERNAL", "an account's document makes no account");
+    const { tenant, name, document } = account;
+    const taken = this.take(tenant, { reads: [], writes: [name] });
+    let keep = false;
+    try {
+      const existing = await this.tables.account(tenant, name);
+      if (existing?.document === document) return existing;
+      if (existing !== null) throw fheError("FHE_ACCOUNT_EXISTS", "this tenant has an account of that name");
+      // Where the append fails, the next start may find the leaf all the same: the name stays taken until then.
+      keep = true;
+      await this.log.logAccount(bytes);
+      await taken.commit(change);
+      return account;
+    } finally {
+      if (!keep) taken.release();
+    }
+  }
+
+  /**
+   * Takes accounts: one writer, or any number of readers. At once or not at all.
+   * @throws TrisealError `FHE_STATE_CONFLICT`.
+   */
+  take(tenant: string, wanted: { readonly reads: readonly string[]; readonly writes: readonly string[] }): Taken {
+    const key = (name: string) => `${tenant}\0${name}`;
+    const writes = [...new Set(wanted.writes)].map(key);
+    const reads = [...new Set(wanted.reads)].map(key).filter((name) => !writes.includes(name));
+    const isTaken = writes.some((name) => this.taken.has(name)) || reads.some((name) => this.taken.get(name)?.writer === true);
+    if (isTaken) throw fheError("FHE_STATE_CONFLICT", "another run has taken one of the accounts");
+    for (const name of writes) this.taken.set(name, { writer: true, readers: 0 });
+    for (const name of reads) this.taken.set(name, { writer: false, readers: (this.taken.get(name)?.readers ?? 0) + 1 });
+    const change = { since: this.log.size() };
+    this.underWay.add(change);
+    let open = true;
+    const end = () => {
+      if (!open) return;
+      open = false;
+      this.underWay.delete(change);
+      for (const name of writes) this.taken.delete(name);
+      for (const name of reads) this.giveRead(name);
+    };
+    return { commit: (made) => this.commit(made, change, end), release: end };
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  private giveRead(name: string): void {
+    const readers = (this.taken.get(name)?.readers ?? 1) - 1;
+    if (readers === 0) this.taken.delete(name);
+    else this.taken.set(name, { writer: false, readers });
+  }
+
+  /** What is logged has happened: it is written sooner or later, by this process or by the next. */
+  private async commit(made: StateChange, change: { readonly since: number }, end: () => void): Promise<void> {
+    const write = async () => {
+      await this.tables.apply(made, this.markWithout(change));
+      end();
+    };
+    await write().catch((error: unknown) => {
+      this.news({ level: "error", event: "state", detail: "not written yet", code: codeOf(error) });
+      void this.repeat(write);
+    });
+  }
+
+  private async repeat(write: () => Promise<void>): Promise<void> {
+    while (!this.closed) {
+      await delay(RETRY_MS, undefined, { ref: false });
+      try {
+        return await write();
+      } catch (error) {
+        // A contradiction stays one: the accounts stay taken, and the next start says so.
+        if (isTrisealError(error, "LOG_CORRUPT")) return;
+      }
+    }
+  }
+
+  /** Leaves below which everything is written once this change is. */
+  private markWithout(change: { readonly since: number }): number {
+    const others = [...this.underWay].filter((other) => other !== change).map(({ since }) => since);
+    return Math.min(this.log.size(), ...others);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isTrisealError(error) ? error.code : "INTERNAL";
+}
