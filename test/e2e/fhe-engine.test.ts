@@ -90,7 +90,7 @@ async function ask(program: string): Promise<Asked> {
 }
 
 let crsFile: string | null = null;
-let lists = 0;
+let provenLists = 0;
 
 /** A list that proves one amount, for a run on these accounts. */
 async function proven(
@@ -105,7 +105,7 @@ async function proven(
   }
   const metadata = encodeHex(listMetadata({ tenant: "dev", accounts, programDigest, nonce, exp }));
   // The program overwrites no file.
-  const out = join(folder, `list-${lists++}`);
+  const out = join(folder, `list-${provenLists++}`);
   const files = ["--public", join(folder, "keys", "public.key"), "--crs", crsFile, "--out", out];
   await native("prove", ...files, "--metadata", metadata, "--value", value);
   return encodeBase64(new Uint8Array(await readFile(out)));
