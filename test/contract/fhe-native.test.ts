@@ -8,8 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNodeCipher } from "../../src/client/node/index.ts";
 import { digestHex } from "../../src/core/digest.ts";
 import { readKeyFolder } from "../../src/main/fhe/key-folder.ts";
-import { isNativeBuilt, needNative } from "../../src/main/fhe/native-program.ts";
-import { ENGINE } from "../../src/main/start-fhe.ts";
+import { isNativeBuilt, nativeFile, needNative } from "../../src/main/fhe/native-program.ts";
 import type { FheCipher } from "../../src/paths/fhe/client/tfhe-cipher.ts";
 import { compileProgram } from "../../src/paths/fhe/compile/compile.ts";
 import type { Engine } from "../../src/paths/fhe/server/engine.ts";
@@ -49,8 +48,8 @@ describe.skipIf(!built)("a native key set", () => {
     const { clientKey } = await readKeyFolder(at("keys"));
     await writeFile(at("ours"), cipher.encrypt(t, v));
     expect(await needNative().decrypt(clientKey, t, at("ours"))).toBe(v);
-    await needNative().encrypt(clientKey, { t, v }, at("theirs"));
-    expect(cipher.decrypt(t, new Uint8Array(await readFile(at("theirs"))))).toBe(v);
+    await needNative().encrypt(clientKey, { t, v }, at(`theirs-${t}`));
+    expect(cipher.decrypt(t, new Uint8Array(await readFile(at(`theirs-${t}`))))).toBe(v);
   });
 
   it("computes in the engine on what node-tfhe encrypted, and node-tfhe reads the answer", { timeout: 300_000 }, async () => {
@@ -61,7 +60,7 @@ describe.skipIf(!built)("a native key set", () => {
     if (publicKey !== null && publicName !== null) await rename(publicKey, at("engine", publicName));
     await writeFile(at("signing.key"), `${"5a".repeat(32)}\n`, { mode: 0o600 });
     const sizes = { cacheBytes: 2 ** 30, threads: 2, memoryBytes: 8 * 2 ** 30 };
-    const program = { command: ENGINE, args: [], keysDir: at("engine"), signingKeyFile: at("signing.key"), ...sizes };
+    const program = { command: nativeFile(), args: [], keysDir: at("engine"), signingKeyFile: at("signing.key"), ...sizes };
     engine = createEngine(program, () => undefined);
     const { keyId } = key;
     await engine.checkKey({ keyId, publicKey: publicName }, options);

@@ -90,6 +90,7 @@ async function ask(program: string): Promise<Asked> {
 }
 
 let crsFile: string | null = null;
+let provenLists = 0;
 
 /** A list that proves one amount, for a run on these accounts. */
 async function proven(
@@ -103,7 +104,8 @@ async function proven(
     await writeFile(crsFile, (await get(service, `/v1/fhe/blobs/${digest.replace("sha256:", "")}`)).bytes);
   }
   const metadata = encodeHex(listMetadata({ tenant: "dev", accounts, programDigest, nonce, exp }));
-  const out = join(folder, `list-${nonce}`);
+  // The program overwrites no file.
+  const out = join(folder, `list-${provenLists++}`);
   const files = ["--public", join(folder, "keys", "public.key"), "--crs", crsFile, "--out", out];
   await native("prove", ...files, "--metadata", metadata, "--value", value);
   return encodeBase64(new Uint8Array(await readFile(out)));

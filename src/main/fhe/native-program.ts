@@ -47,18 +47,18 @@ export interface NativeProgram {
 }
 
 /** The native program's file: `TRISEAL_FHE` in the environment, or where `npm run build:engine` puts it. */
-function programFile(): string {
+export function nativeFile(): string {
   return process.env["TRISEAL_FHE"] ?? join(packageRoot, "src/paths/fhe/engine/target/release/triseal-fhe");
 }
 
 /** Whether the native program was built. */
 export function isNativeBuilt(): boolean {
-  return existsSync(programFile());
+  return existsSync(nativeFile());
 }
 
 /** @throws TrisealError `PATH_UNAVAILABLE` where the program is missing, saying what to do. */
 export function needNative(): NativeProgram {
-  if (isNativeBuilt()) return openNative(programFile());
+  if (isNativeBuilt()) return openNative(nativeFile());
   throw new TrisealError(
     "PATH_UNAVAILABLE",
     "this needs the native program of the fhe path, which is not built: install cargo 1.91 or newer and run `npm run build:engine` (about five minutes)",
