@@ -64,7 +64,6 @@ const DOCUMENTS: readonly Known[] = [
       ["an input of no kind", '{"clear":"100"}', "{}"],
       ["a number that is no text", '{"clear":"100"}', '{"clear":100}'],
       ["a second spelling of a number", '{"clear":"100"}', '{"clear":"0100"}'],
-      ["two outputs for one account", '"to":"bob"', '"to":"alice"'],
       ["an input's name in capitals", '"limit":', '"Limit":'],
       ["a nonce of another length", '"nonce":"00', '"nonce":"'],
       ["base64 of another spelling", '"lists":["YSBsaXN0"]', '"lists":["YSBsaXN0="]'],
@@ -161,6 +160,13 @@ describe("the names that are derived", () => {
     const { binding } = answers.seed;
     expect(seedOf({ ...binding, responseDigest: digestOfJson("another") } as typeof binding)).toBe(answers.seed.seed);
     expect(seedOf({ ...binding, nonce: "0".repeat(32) })).not.toBe(answers.seed.seed);
+  });
+});
+
+describe("a run", () => {
+  it("that writes two outputs to one account is refused as that", () => {
+    const same = utf8(answers.run.json.replace('"to":"bob"', '"to":"alice"'));
+    expect(() => parseRun(same)).toThrow(expect.objectContaining({ code: "FHE_SAME_ACCOUNT" }));
   });
 });
 
