@@ -154,7 +154,7 @@ module.exports = {
     {
       name: "a bench uses public entry points",
       severity: "error",
-      from: { path: "^bench/", pathNot: "^bench/(?:zk|evidence)/" },
+      from: { path: "^bench/", pathNot: "^bench/(?:zk|evidence|fhe)/" },
       to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|receipt|log|trust|verify|client|client/node)/index\\.ts$" },
     },
     {
@@ -162,6 +162,12 @@ module.exports = {
       severity: "error",
       from: { path: "^bench/zk/" },
       to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|model|paths/zk/(?:wire|compile|evidence|server))/" },
+    },
+    {
+      name: "the fhe bench measures compilers and engines, which have no public entry point, and nothing else",
+      severity: "error",
+      from: { path: "^bench/fhe/" },
+      to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|model|paths/fhe/(?:wire|compile|evidence|server))/" },
     },
     {
       name: "the evidence bench measures appraisals of case files, which have no public entry point, and nothing else",
