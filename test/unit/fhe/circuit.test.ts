@@ -8,7 +8,7 @@ const sixteen = Array<number>(16).fill(1);
 const eight = Array<number>(8).fill(1);
 const four = Array<number>(4).fill(1);
 
-function circuit(nodes: JsonValue, outputs: JsonValue = []): JsonValue {
+function circuit(nodes: JsonValue, outputs: JsonValue = [{ t: "u2", w: [0] }]): JsonValue {
   return { v: 1, kind: "radix", inputs: ["u4", "bool"], nodes, outputs };
 }
 
@@ -119,6 +119,7 @@ describe("a circuit", () => {
       ]),
     ],
     ["a coefficient of 6", circuit([[[[2, 6]], 0, [sixteen]]])],
+    ["no output", circuit([], [])],
     ["an output of too few blocks", circuit([], [{ t: "u8", w: [0, 1] }])],
     ["an output of a wire that is not there", circuit([], [{ t: "u2", w: [3] }])],
     ["an output block of a bool that holds 3", circuit([], [{ t: "bool", w: [0] }])],

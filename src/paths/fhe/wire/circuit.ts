@@ -14,7 +14,7 @@ export const SPACE = 16;
 export const MAX_NOISE = 25;
 const MAX_COEFFICIENT = 16;
 /** Longest document, in bytes. */
-const MAX_CIRCUIT_BYTES = 48 * 1024 * 1024;
+const MAX_CIRCUIT_BYTES = 16 * 1024 * 1024;
 const MAX_WIRES = MAX_NODES * 4 + MAX_VALUES * 32;
 /** Number of entries of a table, by the number of tables of its node. */
 const ENTRIES: ReadonlyMap<number, number> = new Map([
@@ -117,6 +117,7 @@ function assertNode(node: CircuitNode, ranges: readonly Range[], place: string):
  */
 export function assertCircuit({ inputs, nodes, outputs }: Circuit): void {
   if (nodes.length > MAX_NODES) refuse(`at most ${MAX_NODES} nodes`);
+  if (outputs.length === 0) refuse("a circuit has outputs");
   const ranges: Range[] = inputs.map(typed).flatMap((type) => Array<Range>(type.blocks).fill(blockRange(type)));
   for (const [index, node] of nodes.entries()) {
     assertNode(node, ranges, `node ${index}`);
