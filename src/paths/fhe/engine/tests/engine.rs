@@ -1,120 +1,24 @@
 //! The engine as a process: what a gateway may ask over the socket, and what it is refused.
 
 mod common;
+#[path = "common/gateway.rs"]
+mod gateway;
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use common::small_circuit;
 use ed25519_dalek::{Signature, VerifyingKey};
+use gateway::Gateway;
 use serde_json::{Value, json};
 use triseal_fhe::digest::{digest_text, hex, sha256, unhex_array};
-use triseal_fhe::frame::{read_frame, write_frame};
 use triseal_fhe::jcs::encode_jcs;
 use triseal_fhe::keygen::{KeySet, key_bytes};
 use triseal_fhe::keys::MAX_SERVER_KEY;
 use triseal_fhe::list::MAX_PUBLIC_KEY;
 use triseal_fhe::offline::{Proving, decrypt_file, encrypt, prove_file};
 use triseal_fhe::value_type::ValueType;
-
-struct Gateway {
-    engine: Child,
-    stream: UnixStream,
-    folder: PathBuf,
-    answers: HashMap<u64, (Value, Vec<Vec<u8>>)>,
-    next: u64,
-}
-
-type Answered = Result<(Value, Vec<Vec<u8>>), String>;
-
-impl Gateway {
-    fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("triseal-fhe-engine-{}", std::process::id()));
-        fs::create_dir_all(folder.join("keys")).expect("makes folders");
-        let socket = folder.join("socket");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_triseal-fhe"));
-        command.arg("engine").arg("--socket").arg(&socket).arg("--keys").arg(folder.join("keys"));
-        command.arg("--signing-key").arg(folder.join("seed")).args(["--threads", "2", "--cache-bytes", "900000000"]);
-        let engine = command.stderr(Stdio::inherit()).spawn().expect("starts");
-        let started = Instant::now();
-        let stream = loop {
-            match UnixStream::connect(&socket) {
-                Ok(stream) => break stream,
-                Err(_) if started.elapsed() < Duration::from_secs(60) => sleep(Duration::from_millis(20)),
-                Err(error) => panic!("{error}"),
-            }
-        };
-        Self { engine, stream, folder, answers: HashMap::new(), next: 0 }
-    }
-
-    fn send(&mut self, op: Value, parts: &[Vec<u8>]) -> u64 {
-        self.next += 1;
-        let Value::Object(mut message) = op else { panic!("an op is an object") };
-        message.insert("v".into(), 1.into());
-        message.insert("id".into(), self.next.into());
-        write_frame(&mut self.stream, message, parts).expect("writes");
-        self.next
-    }
-
-    fn wait(&mut self, id: u64) -> Answered {
-        while !self.answers.contains_key(&id) {
-            let frame = read_frame(&mut self.stream).expect("reads").expect("is there");
-            let message: Value = serde_json::from_slice(&frame.head).expect("is JSON");
-            if message.get("progress").is_some() {
-                continue;
-            }
-            let mut rest = frame.body.as_slice();
-            let lengths = message["parts"]
-                .as_array()
-                .expect("has parts")
-                .iter()
-                .map(|length| length.as_u64().expect("is a length") as usize);
-            let parts = lengths
-                .map(|length| {
-                    let (part, after) = rest.split_at(length);
-                    rest = after;
-                    part.to_vec()
-                })
-                .collect();
-            self.answers.insert(message["id"].as_u64().expect("has an id"), (message, parts));
-        }
-        let (message, parts) = self.answers.remove(&id).expect("is there");
-        match message["error"]["code"].as_str() {
-            Some(code) => Err(code.to_owned()),
-            None => Ok((message, parts)),
-        }
-    }
-
-    fn ask(&mut self, op: Value, parts: &[Vec<u8>]) -> Answered {
-        let id = self.send(op, parts);
-        self.wait(id)
-    }
-
-    fn refused(&mut self, op: Value, parts: &[Vec<u8>], code: &str) {
-        let shown = op.to_string();
-        assert_eq!(self.ask(op, parts).expect_err("is refused"), code, "{shown}");
-    }
-
-    /// Puts a file into the folder of keys.
-    fn keep(&self, bytes: &[u8]) -> String {
-        let name = hex(&sha256(bytes));
-        fs::write(self.folder.join("keys").join(&name), bytes).expect("writes");
-        name
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.engine.kill();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
 
 /// A key set in the folder of keys.
 struct Kept {
@@ -289,13 +193,13 @@ fn opens_lists(gateway: &mut Gateway, kept: &Kept, other: &Kept) {
     prove(&keys, kept, &crs, &file);
     let list = fs::read(&file).expect("is written");
     let open = |public: &str, metadata: &str| json!({ "op": "open-list", "keyId": kept.key, "publicKey": public, "crs": crs, "metadata": metadata });
-    gateway.refused(open(&kept.public, "00fe"), &[list.clone()], "FHE_INPUT_PROOF_INVALID");
-    gateway.refused(open(&kept.public, ""), &[list.clone()], "FHE_INPUT_PROOF_INVALID");
-    gateway.refused(open(&other.public, "00ff"), &[list.clone()], "FHE_INPUT_FOREIGN_KEY");
-    gateway.refused(open(&crs, "00ff"), &[list.clone()], "FHE_KEY_INVALID");
+    gateway.refused(open(&kept.public, "00fe"), std::slice::from_ref(&list), "FHE_INPUT_PROOF_INVALID");
+    gateway.refused(open(&kept.public, ""), std::slice::from_ref(&list), "FHE_INPUT_PROOF_INVALID");
+    gateway.refused(open(&other.public, "00ff"), std::slice::from_ref(&list), "FHE_INPUT_FOREIGN_KEY");
+    gateway.refused(open(&crs, "00ff"), std::slice::from_ref(&list), "FHE_KEY_INVALID");
     let mut foreign = open(&other.public, "00ff");
     foreign["keyId"] = json!(other.key);
-    gateway.refused(foreign, &[list.clone()], "FHE_INPUT_FOREIGN_KEY");
+    gateway.refused(foreign, std::slice::from_ref(&list), "FHE_INPUT_FOREIGN_KEY");
     let mut altered = list.clone();
     // Inside the ciphertexts, which the proof is about.
     altered[9000] ^= 1;
