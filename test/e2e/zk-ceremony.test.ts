@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasCargo, runCargo } from "../../scripts/cargo.ts";
+import { hasCargo, prover, runCargo } from "../../scripts/cargo.ts";
 import { testPowersOfTau } from "../fixtures/powers-of-tau.ts";
 import { draftOnnx } from "../unit/model/onnx-draft.ts";
 import { startService, temporaryFolder } from "./gateway-harness.ts";
@@ -22,7 +22,7 @@ describe.skipIf(!hasCargo())("a ceremony", () => {
   const prove = () => zk("prove", at("dense"), "--input", at("input.json"), "--out", at("proof.json"));
 
   beforeAll(async () => {
-    runCargo("build");
+    runCargo(prover, "build");
     folder = await temporaryFolder();
     await writeFile(at("dense.onnx"), draftOnnx(DENSE));
     const flags = ["--out", at("dense"), "--range", "-4,4", "--paths", "tee,zk"];

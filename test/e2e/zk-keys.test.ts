@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasCargo, proverProgram, runCargo } from "../../scripts/cargo.ts";
+import { hasCargo, prover, proverProgram, runCargo } from "../../scripts/cargo.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import type { CheckedModel, IntegerModel } from "../../src/model/integer/integer-model.ts";
 import { checkIntegerModel } from "../../src/model/integer/parse-model.ts";
@@ -133,7 +133,7 @@ describe.skipIf(!cargo)("keys of the Rust program", () => {
   }
 
   beforeAll(async () => {
-    runCargo("build");
+    runCargo(prover, "build");
     program = openKeyProgram(proverProgram, () => undefined);
     const powers = testPowersOfTau(9);
     [ptau, digest] = [put("test.ptau", powers), sha256(powers)];

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bn254 } from "@noble/curves/bn254.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasCargo, proverProgram, runCargo } from "../../scripts/cargo.ts";
+import { hasCargo, prover, proverProgram, runCargo } from "../../scripts/cargo.ts";
 import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
 import { openProverPool, type PoolLimits, type Prover } from "../../src/paths/zk/server/prover-pool.ts";
 import type { ProverProgram } from "../../src/paths/zk/server/prover-process.ts";
@@ -122,9 +122,9 @@ describe("the npm prover", () => {
 });
 
 describe.skipIf(!cargo)("the Rust prover", () => {
-  beforeAll(() => runCargo("build"), 600_000);
+  beforeAll(() => runCargo(prover, "build"), 600_000);
 
-  it("passes its own tests", () => runCargo("test", ["--quiet"]), 600_000);
+  it("passes its own tests", () => runCargo(prover, "test", ["--quiet"]), 600_000);
 
   it("was built", () => {
     expect(isBuilt(proverProgram)).toBe(true);
