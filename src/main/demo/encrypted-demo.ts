@@ -91,8 +91,8 @@ const CASES: readonly Case[] = [
 
 /** Decrypts, with the key that never left. */
 interface Reader {
-  balance(account: string): Promise<string>;
-  output(run: FinishedRun, name: string): Promise<string>;
+  readonly balance: (account: string) => Promise<string>;
+  readonly output: (run: FinishedRun, name: string) => Promise<string>;
 }
 
 class EncryptedDemo {
