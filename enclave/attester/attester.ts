@@ -10,3 +10,27 @@ export interface Attester {
    */
   evidence(reportData: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
 }
+
+/** Byte strings by the names that a kind of evidence gives to its roles: one, or several in order. */
+export type CollectedRoles = ReadonlyMap<string, Uint8Array | readonly Uint8Array[]>;
+
+/** What a platform gave, as its appraiser takes it. */
+export interface CollectedEvidence {
+  readonly evidence: CollectedRoles;
+  /** What the platform keeps beside its evidence. It may lack what an appraiser requires. */
+  readonly endorsements: CollectedRoles;
+}
+
+/** A part of a machine that signs reports: a CPU or a TPM. */
+export interface ReportSource {
+  /** Kind of its evidence. */
+  readonly type: string;
+  /**
+   * Fresh evidence that binds 64 bytes of report data.
+   * @throws TrisealError with a code of an attester, or the reason of `signal`.
+   */
+  collect(reportData: Uint8Array, signal: AbortSignal): Promise<CollectedEvidence>;
+}
+
+/** Bytes of report data. */
+export const REPORT_DATA_BYTES = 64;
