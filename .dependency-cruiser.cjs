@@ -65,7 +65,7 @@ const matrix = {
         "client",
         "client/node",
       ],
-      ...["paths/*/wire", "paths/*/evidence", "paths/*/client", "paths/*/compile", "paths/*/server", "enclave/image"],
+      ...["paths/*/wire", "paths/*/evidence", "paths/*/client", "paths/*/compile", "paths/*/server", "enclave/image", "enclave/attester"],
     ],
     packages: ["@hono/node-server", "commander", "hono", "yaml", "zod"],
     node: true,
