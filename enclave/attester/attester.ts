@@ -16,6 +16,8 @@ export interface Attester {
    * @throws where the platform gives none, or when `signal` aborts.
    */
   evidence(reportData: Uint8Array, devices: readonly DeviceEvidence[], signal: AbortSignal): Promise<Uint8Array>;
+  /** Gives back what it holds of the platform. */
+  close(): Promise<void>;
 }
 
 /** Byte strings by the names that a kind of evidence gives to its roles: one, or several in order. */
@@ -37,6 +39,8 @@ export interface ReportSource {
    * @throws TrisealError with a code of an attester, or the reason of `signal`.
    */
   collect(reportData: Uint8Array, signal: AbortSignal): Promise<CollectedEvidence>;
+  /** Gives back what it holds of the platform. */
+  close(): Promise<void>;
 }
 
 /** Bytes of report data. */

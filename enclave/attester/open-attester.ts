@@ -77,6 +77,7 @@ export function createHardwareAttester(config: HardwareConfig): Attester {
   const simulated = config.type === "tpm2-simulated";
   return {
     type: source.type,
+    close: async () => await source.close(),
     async devices(nonce, signal) {
       if (devices === null) return [];
       const files = simulated ? undefined : config.gpu?.endorsements;

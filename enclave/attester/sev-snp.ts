@@ -36,6 +36,7 @@ function endorsementsOf(report: Uint8Array, table: ReadonlyMap<CertificateName, 
 export function createSevSnpSource(options: Omit<TsmOptions, "provider"> = {}): ReportSource {
   return {
     type: "sev-snp",
+    close: async () => {},
     async collect(reportData, signal) {
       const { outblob, auxblob } = await readTsmReport(reportData, { ...options, provider: "sev_guest" }, signal);
       if (outblob.length !== REPORT_BYTES) throw attesterError("ATTESTER_MALFORMED", `a report of ${outblob.length} bytes`);

@@ -25,6 +25,7 @@ export async function createSimulatedAttester(seedFile: string, measurement: Sha
   return {
     type: SIMULATED_TYPE,
     devices: async () => [],
+    close: async () => {},
     async evidence(reportData, _devices, signal) {
       signal.throwIfAborted();
       return encodeSimulatedEvidence(reportData, measurement, platform);

@@ -23,6 +23,7 @@ function reportDataAt(quote: Uint8Array): number {
 export function createTdxSource(options: Omit<TsmOptions, "provider" | "privilegeLevel"> = {}): ReportSource {
   return {
     type: "tdx",
+    close: async () => {},
     async collect(reportData, signal) {
       const { outblob } = await readTsmReport(reportData, { ...options, provider: "tdx_guest" }, signal);
       const at = reportDataAt(outblob);

@@ -29,11 +29,6 @@ export interface TpmSourceOptions {
   readonly readEnrolment: (() => Promise<Uint8Array>) | null;
 }
 
-/** A source of quotes, which holds a connection to its TPM until it is closed. */
-export interface TpmSource extends ReportSource {
-  close(): Promise<void>;
-}
-
 interface OpenTpm {
   readonly channel: TpmChannel;
   readonly tpm: Tpm;
@@ -84,10 +79,10 @@ async function quoteWithRegisters({ tpm, attestationKey }: OpenTpm, nonce: Uint8
 }
 
 /**
- * A source of TPM quotes. The qualifying data is the first half of the report data, which is the digest of the statement: 64 bytes do
+ * A source of TPM quotes, which holds a connection to its TPM until it is closed. The qualifying data is the first half of the report data, which is the digest of the statement: 64 bytes do
  * not fit in it everywhere. @throws in `collect`: TrisealError of the attester's codes.
  */
-export function createTpmSource(options: TpmSourceOptions): TpmSource {
+export function createTpmSource(options: TpmSourceOptions): ReportSource {
   let open: OpenTpm | null = null;
   let queue: Promise<unknown> = Promise.resolve();
 

@@ -66,7 +66,12 @@ function attesterOf(flags: CollectFlags): Exclude<AttesterConfig, { readonly typ
 async function collect(flags: CollectFlags, reportData: Uint8Array): Promise<PlatformParts> {
   const signal = AbortSignal.timeout(Number(flags.timeout) * 1000);
   if (flags.attester !== "nvidia") {
-    return parsePlatformEvidence(await createHardwareAttester(attesterOf(flags)).evidence(reportData, [], signal));
+    const attester = createHardwareAttester(attesterOf(flags));
+    try {
+      return parsePlatformEvidence(await attester.evidence(reportData, [], signal));
+    } finally {
+      await attester.close();
+    }
   }
   const source = createNvidiaSource(flags.tool === undefined ? {} : { command: [flags.tool] });
   const devices = (await source.collect(reportData, signal)).map((part) => ({ kind: source.kind, ...part }));

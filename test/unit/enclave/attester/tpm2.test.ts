@@ -1,8 +1,8 @@
 /** Quotes of a real TPM in software (swtpm), over its own wire format, enrolled and appraised. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CollectedEvidence } from "../../../../enclave/attester/attester.ts";
+import type { CollectedEvidence, ReportSource } from "../../../../enclave/attester/attester.ts";
 import { answerEnrolment, challengeTpm, type EnrolmentRequest } from "../../../../enclave/attester/tpm2/enrol.ts";
-import { createTpmSource, type TpmSource, type TpmSourceOptions } from "../../../../enclave/attester/tpm2/tpm2.ts";
+import { createTpmSource, type TpmSourceOptions } from "../../../../enclave/attester/tpm2/tpm2.ts";
 import { openTpmSocket } from "../../../../enclave/attester/tpm2/tpm2-channel.ts";
 import { Tpm } from "../../../../enclave/attester/tpm2/tpm2-device.ts";
 import { parsePublicArea, spkiOf } from "../../../../enclave/attester/tpm2/tpm2-key.ts";
@@ -22,7 +22,7 @@ const stranger = createSigner("stranger", importSeed(new Uint8Array(32).fill(8))
 
 describe.skipIf(!hasSwtpm)("a TPM in software", () => {
   let swtpm: Swtpm;
-  let source: TpmSource;
+  let source: ReportSource;
   let collected: CollectedEvidence;
   let request: EnrolmentRequest;
   const enrolments = new Map<string, Uint8Array>();
