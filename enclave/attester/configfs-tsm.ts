@@ -44,12 +44,20 @@ const systemPause = async (ms: number, signal: AbortSignal): Promise<void> => {
 };
 
 /** Codes after which the same request may succeed: other users of the platform, and a reader that was overtaken. */
-const BUSY_CODES: ReadonlySet<unknown> = new Set(["EBUSY", "EAGAIN", "EINTR"]);
+const BUSY_CODES: ReadonlySet<string | null> = new Set(["EBUSY", "EAGAIN", "EINTR"]);
 /** Codes that say that the kernel has no such interface, or no platform behind it. */
-const ABSENT_CODES: ReadonlySet<unknown> = new Set(["ENOENT", "ENXIO", "ENODEV", "ENOTDIR", "EOPNOTSUPP", "EACCES", "EPERM"]);
+const ABSENT_CODES: ReadonlySet<string | null> = new Set([
+  "ENOENT",
+  "ENXIO",
+  "ENODEV",
+  "ENOTDIR",
+  "EOPNOTSUPP",
+  "EACCES",
+  "EPERM",
+]);
 
-function systemCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : null;
+function systemCode(error: unknown): string | null {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
 function isTemporary(error: unknown): boolean {
@@ -62,8 +70,8 @@ function asAttesterError(error: unknown): unknown {
   const code = systemCode(error);
   if (code === null) return error;
   if (BUSY_CODES.has(code)) return attesterError("ATTESTER_BUSY", "the platform stayed busy", { cause: error });
-  if (ABSENT_CODES.has(code)) return attesterError("ATTESTER_UNAVAILABLE", `configfs-tsm: ${String(code)}`, { cause: error });
-  return attesterError("ATTESTER_FAILED", `configfs-tsm: ${String(code)}`, { cause: error });
+  if (ABSENT_CODES.has(code)) return attesterError("ATTESTER_UNAVAILABLE", `configfs-tsm: ${code}`, { cause: error });
+  return attesterError("ATTESTER_FAILED", `configfs-tsm: ${code}`, { cause: error });
 }
 
 /** One request: a folder of its own, so that only a stranger who looks for it can write into it. */

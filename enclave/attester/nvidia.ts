@@ -68,7 +68,7 @@ function outputOf(command: readonly [string, ...string[]], deadlineMs: number, s
       clearTimeout(deadline);
       signal.removeEventListener("abort", abort);
       if (error === null) resolve(concatBytes(...chunks));
-      else reject(error);
+      else reject(error instanceof Error ? error : new Error("the request was given up", { cause: error }));
     };
     child.stdout.on("data", (chunk: Uint8Array) => {
       length += chunk.length;
@@ -148,7 +148,7 @@ function devicesOf(output: Uint8Array, nonce: Uint8Array): readonly CollectedEvi
   if (!Array.isArray(evidences)) return malformed("no list of evidence");
   if (evidences.length === 0) throw attesterError("ATTESTER_UNAVAILABLE", "NVIDIA's tool found no GPU");
   if (evidences.length > MAX_DEVICES) malformed(`more than ${MAX_DEVICES} devices`);
-  return evidences.map((device) => deviceOf(device, nonce));
+  return evidences.map((device: JsonValue) => deviceOf(device, nonce));
 }
 
 /** A source of GPU evidence. Manifests and revocation answers are NVIDIA's services' to give: the machine has none. */

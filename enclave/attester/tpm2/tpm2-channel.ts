@@ -40,6 +40,10 @@ export async function openTpmDevice(path: string): Promise<TpmChannel> {
   };
 }
 
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error("the request was given up", { cause: reason });
+}
+
 /** The bytes of one response off a stream that may cut them anywhere. */
 function receive(socket: Socket, signal: AbortSignal): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -50,7 +54,7 @@ function receive(socket: Socket, signal: AbortSignal): Promise<Uint8Array> {
       act();
     };
     const fail = () => settle(() => reject(attesterError("ATTESTER_UNAVAILABLE", "the TPM closed its connection")));
-    const abort = () => settle(() => reject(signal.reason));
+    const abort = () => settle(() => reject(asError(signal.reason)));
     const take = (chunk: Uint8Array) => {
       received = new Uint8Array(concatBytes(received, chunk));
       try {
@@ -59,7 +63,7 @@ function receive(socket: Socket, signal: AbortSignal): Promise<Uint8Array> {
         if (received.length > length) malformedResponse("bytes after its end");
         settle(() => resolve(received));
       } catch (error) {
-        settle(() => reject(error));
+        settle(() => reject(asError(error)));
       }
     };
     socket.on("data", take).on("error", fail).on("close", fail);
