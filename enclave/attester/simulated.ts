@@ -24,7 +24,9 @@ export async function createSimulatedAttester(seedFile: string, measurement: Sha
   const platform = createSigner("simulated-platform", importSeed(seed));
   return {
     type: SIMULATED_TYPE,
-    async evidence(reportData, signal) {
+    devices: async () => [],
+    close: async () => {},
+    async evidence(reportData, _devices, signal) {
       signal.throwIfAborted();
       return encodeSimulatedEvidence(reportData, measurement, platform);
     },

@@ -5,6 +5,7 @@ import { parseJson } from "../../src/core/json.ts";
 import { MAX_TENSOR_ELEMENTS } from "../../src/core/tensor.ts";
 import { MAX_SEALED_BYTES } from "../../src/paths/tee/wire/envelope.ts";
 import { SEAL_ALGORITHMS } from "../../src/paths/tee/wire/seal-suite.ts";
+import { decodeAttesterConfig } from "../attester/attester-config.ts";
 
 /** Longest configuration line, in bytes. */
 export const MAX_CONFIG_BYTES = 256 * 1024;
@@ -14,7 +15,7 @@ const decodeConfig = object(
     v: oneOf(1),
     /** Name of this worker; it stands in its keyset. */
     name: text(64),
-    attester: object({ type: oneOf("simulated"), seedFile: text(4096) }),
+    attester: decodeAttesterConfig,
   },
   {
     /** A folder of model packages. Exactly one of this and `packageFolders` stands. */

@@ -10,7 +10,7 @@ import { unixSeconds } from "../../src/core/time.ts";
 import { type LoadedPackage, readPackage, readPackages } from "../../src/model/read/read-package.ts";
 import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
-import { createSimulatedAttester } from "../attester/simulated.ts";
+import { openAttester } from "../attester/open-attester.ts";
 import { listReleasedFiles } from "../image/released-file.ts";
 import { warmCommitments } from "./commit-run.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -76,7 +76,7 @@ async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes
   const packages = await loadPackages(config);
   const files = await listReleasedFiles();
   const workerDigest = workerFilesDigest(files);
-  const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
+  const attester = await openAttester(config.attester, workerDigest);
   const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock, algorithms: config.sealAlgorithms });
   await keys.current();
   const models = packages.map(({ model }) => model);

@@ -1,11 +1,13 @@
-/** `triseal evidence`: appraises evidence offline. Reads files and nothing else; the clock and the roots are those of the case. */
+/** `triseal evidence`: appraises evidence offline, with the clock and the roots of the case, and collects it from this machine. */
 import type { Command } from "commander";
 import { isTrisealError } from "../core/errors.ts";
 import { formatTime } from "../core/time.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
+import { COLLECTED_TYPES, type CollectFlags, collectEvidence } from "./evidence/collect-evidence.ts";
 import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
 import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
+import { systemClock } from "./system-clock.ts";
 import { readNamed } from "./zk/refusing.ts";
 
 interface VerifyFlags {
@@ -60,6 +62,10 @@ async function show(file: string, flags: { readonly json?: true }): Promise<void
   }
 }
 
+async function collect(flags: CollectFlags): Promise<void> {
+  for (const file of await collectEvidence(flags, systemClock())) console.log(file);
+}
+
 /** Adds `evidence` to the command line. */
 export function addEvidenceCommand(program: Command): void {
   const evidence = program.command("evidence").description("hardware evidence: appraised offline");
@@ -76,4 +82,22 @@ export function addEvidenceCommand(program: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExit codes: 0 shown, 20 kind not known, 30 malformed, 1 anything else.")
     .action(show);
+  evidence
+    .command("collect")
+    .description("ask this machine's platform for evidence, as a worker would")
+    .requiredOption("--attester <type>", COLLECTED_TYPES.join(", "))
+    .requiredOption("--report-data <hex>", "64 bytes, or 32 before zeros; for GPUs the 32 bytes of the nonce")
+    .requiredOption("--out <file>", "file for the evidence; a case for `evidence verify` is written beside it")
+    .option("--vmpl <level>", "sev-snp: privilege level of the report")
+    .option("--device <path>", "tpm2: the TPM, instead of /dev/tpmrm0")
+    .option("--socket <path>", "tpm2-simulated: unix socket of the simulator")
+    .option("--boot-log <file>", "tpm2: the firmware's log, such as /sys/kernel/security/tpm0/binary_bios_measurements")
+    .option("--enrolment <file>", "tpm2: an enroller's statement about the attestation key")
+    .option("--tool <file>", "nvidia: NVIDIA's CLI, instead of nvattest from the path")
+    .option("--timeout <seconds>", "how long the platform may take", "60")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 written, 1 anything else. No attester but tpm2-simulated has been run on what it is for.",
+    )
+    .action(collect);
 }

@@ -202,6 +202,7 @@ async function open(config: WorkerConfig) {
   const models = packages.map(({ model }) => model);
   const files = await listReleasedFiles();
   const workerDigest = workerFilesDigest(files);
+  if (config.attester.type !== "simulated") throw new Error("a liar has no hardware");
   const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
   const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock });
   const load = {

@@ -61,12 +61,12 @@ describe("the simulated attester", () => {
   it("signs what it is given with the platform's seed, and calls itself simulated", async () => {
     await writeFile(join(folder, "seed"), `${encodeHex(new Uint8Array(32).fill(1))}\n`);
     const attester = await createSimulatedAttester(join(folder, "seed"), measurement);
-    const evidence = parseSimulatedEvidence(await attester.evidence(reportData, signal));
+    const evidence = parseSimulatedEvidence(await attester.evidence(reportData, [], signal));
     expect(attester.type).toBe("simulated");
     expect(verifySimulatedEvidence(evidence)).toBe(true);
     // RFC 8032 public key of the seed 0101…01.
     expect(evidence.platformKey).toBe("8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c");
-    await expect(attester.evidence(reportData, AbortSignal.abort())).rejects.toThrow();
+    await expect(attester.evidence(reportData, [], AbortSignal.abort())).rejects.toThrow();
   });
 
   it("does not start without a seed of 32 bytes", async () => {

@@ -6,7 +6,7 @@ import { nvidiaGpu } from "./nvidia-gpu/appraise.ts";
 import { nvidiaRim } from "./nvidia-rim/appraise.ts";
 import { sevSnp } from "./sev-snp/appraise.ts";
 import { tdx } from "./tdx/appraise.ts";
-import { tpm2 } from "./tpm2/appraise.ts";
+import { tpm2, tpm2Simulated } from "./tpm2/appraise.ts";
 
 /** Every kind of evidence that can be appraised on its own. A new kind is one line here. */
 export const evidenceKinds: readonly EvidenceKind[] = [
@@ -17,6 +17,7 @@ export const evidenceKinds: readonly EvidenceKind[] = [
   nras,
   nitro,
   tpm2,
+  tpm2Simulated,
   azureSnpVtpm,
   azureTdxVtpm,
 ];
