@@ -187,6 +187,7 @@ const kinds: readonly PlatformKind[] = [
     of: nvidiaGpu,
     part: "device",
     registers: null,
+    pins: () => ({}),
     floors: [],
     strict: { requireRim: true, requireRevocation: true, requireFwid: true },
     requirable: ["driverVersion", "vbiosVersion"],

@@ -1,11 +1,24 @@
 /** Entries of a trust file about hardware evidence: what is not named in one is refused (EVIDENCE.md section 7). */
-import { array, base64Bytes, type Decoded, type Decoder, digest, hexText, jsonObject, map, matching, object, oneOf, text } from "../../../../core/decode.ts";
+import {
+  array,
+  base64Bytes,
+  type Decoded,
+  type Decoder,
+  digest,
+  hexText,
+  jsonObject,
+  map,
+  matching,
+  object,
+  oneOf,
+  text,
+} from "../../../../core/decode.ts";
 import type { Sha256Digest } from "../../../../core/digest.ts";
 import { TrisealError } from "../../../../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { type PlatformKind, platformKinds, type RegisterSet } from "./platform-kinds.ts";
-import { decodeRegisters, decodeWithdrawn, deviceId, readReference, type VerifiedReference } from "./reference-values.ts";
+import { decodeRegisters, type decodeWithdrawn, deviceId, readReference, type VerifiedReference } from "./reference-values.ts";
 
 const because = text(500);
 const acceptAny = object({ accept: oneOf("any"), because });
@@ -38,8 +51,8 @@ const decodeEntry = object(
   },
 );
 
-/** Decodes a reference that a trust file cites. `file` is for the program that reads the trust file: it puts `document` in its place. */
-export const decodeCitation = object({ digest, publicKey: hexText(32) }, { because, file: text(1024), document: jsonObject });
+/** Decodes a reference that a trust file cites. The reference values themselves stand in `document`. */
+export const decodeCitation = object({ digest, publicKey: hexText(32), document: jsonObject }, { because });
 
 /** What one trust entry accepts of hardware evidence of one kind. */
 export interface AcceptedPlatform {
@@ -74,7 +87,6 @@ function readReferences(citations: readonly Decoded<typeof decodeCitation>[]): R
   const byDigest = new Map<Sha256Digest, VerifiedReference>();
   for (const [index, citation] of citations.entries()) {
     const place = `references[${index}]`;
-    if (citation.document === undefined) refuse(`${place}: the reference values themselves are not there`);
     const reference = readReference(citation.document, `${place}.document`);
     if (reference.digest !== citation.digest) refuse(`${place}: the reference values have another digest`);
     if (reference.publicKey !== citation.publicKey) refuse(`${place}: the reference values are signed by another key`);
@@ -96,11 +108,17 @@ function fromReference<M extends "measurements" | "tcb" | "devices">(
   return found ?? refuse(`evidence.${type}.${member}: no reference of that digest names any`);
 }
 
-function measurementsOf(entry: Decoded<typeof decodeEntry>, kind: PlatformKind, references: References): AcceptedPlatform["measurements"] {
+function measurementsOf(
+  entry: Decoded<typeof decodeEntry>,
+  kind: PlatformKind,
+  references: References,
+): AcceptedPlatform["measurements"] {
   const { measurements, type } = entry;
   const { registers } = kind;
   if (registers === null) {
-    return measurements === undefined ? null : refuse(`evidence.${type}.measurements: the vendor's manifests are the reference values`);
+    return measurements === undefined
+      ? null
+      : refuse(`evidence.${type}.measurements: the vendor's manifests are the reference values`);
   }
   if (measurements === undefined) return refuse(`evidence.${type}.measurements: name some, or accept any for a reason`);
   if ("accept" in measurements) return null;
@@ -113,7 +131,11 @@ function measurementsOf(entry: Decoded<typeof decodeEntry>, kind: PlatformKind, 
   return sets;
 }
 
-function devicesOf({ devices, type }: Decoded<typeof decodeEntry>, kind: PlatformKind, references: References): ReadonlySet<string> | null {
+function devicesOf(
+  { devices, type }: Decoded<typeof decodeEntry>,
+  kind: PlatformKind,
+  references: References,
+): ReadonlySet<string> | null {
   if ("accept" in devices) return kind.needsDevices ? refuse(`evidence.${type}.devices: this type needs their names`) : null;
   if ("reference" in devices) return new Set(fromReference(devices, type, "devices", references));
   return new Set(devices.map(({ id }) => id));

@@ -1,6 +1,17 @@
 /** Reference values as signed data (`triseal.dev/reference/v1`, EVIDENCE.md section 7): measurements, TCB floors and devices of hardware evidence, and what was withdrawn. */
 import { concatBytes, encodeHex, parseHex, utf8 } from "../../../../core/bytes.ts";
-import { array, type Decoded, hexText, jsonObject, map, matching, object, oneOf, seconds, text } from "../../../../core/decode.ts";
+import {
+  array,
+  type Decoded,
+  hexText,
+  jsonObject,
+  map,
+  matching,
+  object,
+  oneOf,
+  seconds,
+  text,
+} from "../../../../core/decode.ts";
 import { digestOfJson, type Sha256Digest } from "../../../../core/digest.ts";
 import { type Signer, verifyEd25519 } from "../../../../core/ed25519.ts";
 import { TrisealError } from "../../../../core/errors.ts";
