@@ -87,8 +87,8 @@ export const falseEvidence: readonly Attack[] = [
     code: "EVIDENCE_UNSUPPORTED",
     outcome: "unsupported",
     changes: (_scene) => ({
-      evidence: { type: "sev-snp" },
-      candidates: (candidates) => backendFact("simulated", false)(backendFact("evidence_type", "sev-snp")(candidates)),
+      evidence: { type: "sgx" },
+      candidates: (candidates) => backendFact("simulated", false)(backendFact("evidence_type", "sgx")(candidates)),
     }),
   },
   {

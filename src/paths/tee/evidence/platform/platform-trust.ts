@@ -163,6 +163,10 @@ function isCited(value: Named<JsonObject>): value is Decoded<typeof cited> {
   return value["reference" as keyof typeof value] !== undefined;
 }
 
+function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
 /** What accepted weaknesses change; lists of alternatives add up. */
 function weakened({ weaknesses = [], type }: Decoded<typeof decodeEntry>, kind: PlatformKind): JsonObject {
   const changes: Record<string, JsonValue> = {};
@@ -171,7 +175,7 @@ function weakened({ weaknesses = [], type }: Decoded<typeof decodeEntry>, kind: 
     if (change === undefined) refuse(`evidence.${type}.weaknesses: no such weakness: ${accept}`);
     for (const [name, value] of Object.entries(change)) {
       const before = changes[name];
-      changes[name] = Array.isArray(value) ? [...(Array.isArray(before) ? before : ["UpToDate"]), ...value] : value;
+      changes[name] = isList(value) ? [...(isList(before) ? before : ["UpToDate"]), ...value] : value;
     }
   }
   return changes;
