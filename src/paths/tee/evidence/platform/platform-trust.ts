@@ -215,7 +215,7 @@ function acceptedOf(value: JsonValue, place: string, references: References): Ac
   const policy = {
     ...kind.strict,
     ...requiredOf(entry, kind),
-    ...(floor ?? {}),
+    ...floor,
     ...kind.pins(alternativesOf(measurements)),
     ...weakened(entry, kind),
   };
