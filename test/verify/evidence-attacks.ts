@@ -3,7 +3,7 @@ import { utf8 } from "../../src/core/bytes.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { type Attack, editEvent, forger, type Scene, strangeKey } from "../fixtures/attack.ts";
 import type { Changes } from "../fixtures/bundle.ts";
-import { at, createTestWorker, START } from "../fixtures/world.ts";
+import { at, createTestWorker, POLICY_TEXT, START } from "../fixtures/world.ts";
 
 import { backendFact, other, withoutBlob } from "./attack-part.ts";
 
@@ -87,8 +87,10 @@ export const falseEvidence: readonly Attack[] = [
     code: "EVIDENCE_UNSUPPORTED",
     outcome: "unsupported",
     changes: (_scene) => ({
-      evidence: { type: "sev-snp" },
-      candidates: (candidates) => backendFact("simulated", false)(backendFact("evidence_type", "sev-snp")(candidates)),
+      evidence: { type: "sgx" },
+      // A policy that accepts it: the verifier is all that refuses.
+      policyText: utf8(new TextDecoder().decode(POLICY_TEXT).replaceAll("[simulated, sev-snp, tdx", "[simulated, sgx, tdx")),
+      candidates: (candidates) => backendFact("simulated", false)(backendFact("evidence_type", "sgx")(candidates)),
     }),
   },
   {

@@ -11,7 +11,7 @@ import { appraiseSessionClaims, appraiseWorker, teeChecklist } from "./appraise-
 export const appraiseSession: PathClient["appraiseSession"] = async (document, inputs): Promise<readonly Check[]> => {
   const checks = teeChecklist();
   const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(document));
-  const worker = session === null ? null : appraiseWorker(session.evidenceBytes, inputs, checks);
+  const worker = session === null ? null : await appraiseWorker(session.evidenceBytes, inputs, checks);
   if (session !== null && worker !== null) appraiseSessionClaims(session.document, worker, checks);
   return checks.all();
 };

@@ -1,6 +1,6 @@
 /** Appraises a worker's evidence package against a trust section: RATS Verifier of the tee path, without the leg. */
 import { encodeHex } from "../../../core/bytes.ts";
-import { Checklist } from "../../../core/check.ts";
+import { type Check, Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { canonicalJson } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
@@ -16,10 +16,23 @@ import {
 import { CLAIM_NAMES, sessionPartsOf } from "../wire/session-parts.ts";
 import { parseSimulatedEvidence, verifySimulatedEvidence } from "../wire/simulated.ts";
 import { teeChecks } from "./check-table.ts";
+import { appraisePlatform } from "./platform/appraise-platform.ts";
+import { platformKinds } from "./platform/platform-kinds.ts";
 import { parseTeeTrust, type TeeTrust } from "./trust-section.ts";
 
-/** Checks of the tee path. */
-export type TeeChecklist = Checklist<typeof teeChecks>;
+/** Checks of the tee path, with those of hardware evidence before them. */
+export class TeeChecklist extends Checklist<typeof teeChecks> {
+  private readonly hardware: Check[] = [];
+
+  /** Takes over the checks of hardware evidence. */
+  addHardware(checks: readonly Check[]): void {
+    this.hardware.push(...checks);
+  }
+
+  override all(): readonly Check[] {
+    return [...this.hardware, ...super.all()];
+  }
+}
 
 /** What an appraisal of a worker needs. All members are required. */
 export interface WorkerAppraisalInputs {
@@ -41,11 +54,11 @@ export interface AppraisedWorker {
  * Appraises one evidence package into `checks`. Returns null where it cannot be read.
  * Does not check freshness of the nonce: only who asked for the evidence can; does not look at any leg.
  */
-export function appraiseWorker(
+export async function appraiseWorker(
   packageBytes: Uint8Array,
   inputs: WorkerAppraisalInputs,
   checks: TeeChecklist,
-): AppraisedWorker | null {
+): Promise<AppraisedWorker | null> {
   const trust = checks.attempt("trust.section-readable", "assertion", () => parseTeeTrust(inputs.trust));
   const evidence = checks.attempt("evidence.readable", "assertion", () => parseWorkerEvidence(packageBytes));
   if (trust !== null) checks.expect("trust.section-readable", true, "assertion");
@@ -54,18 +67,35 @@ export function appraiseWorker(
   const keysetDigest = workerKeysetDigest(evidence.keyset);
   const { statement } = evidence;
   checks.expect("evidence.keyset-bound", statement.keysetDigest === keysetDigest, "signature");
-  const supported = evidence.type === "simulated";
+  const isSimulated = evidence.type === "simulated";
+  const supported = isSimulated || platformKinds.get(evidence.type)?.part === "cpu";
   checks.expect("evidence.supported", supported, "assertion", `evidence type ${evidence.type}`);
-  if (supported) appraiseSimulated(evidence, trust, inputs.revoked, checks);
+  if (isSimulated) appraiseSimulated(evidence, trust, inputs.revoked, checks);
+  const shown = supported && !isSimulated ? await appraiseHardware(evidence, trust, inputs, checks) : {};
   appraiseFiles(evidence, trust, inputs.revoked, checks);
   checks.expect("evidence.keyset-current", holdsUntil(evidence.keyset.notAfter, inputs.at.seconds), inputs.at.basis);
-  return { evidence, keysetDigest, trust, facts: { evidence_type: evidence.type, simulated: evidence.type === "simulated" } };
+  return { evidence, keysetDigest, trust, facts: { evidence_type: evidence.type, simulated: isSimulated, ...shown } };
+}
+
+/** Hardware evidence: judged by the appraisers of its kinds, as the trust file's entries for them say. Returns facts for policies. */
+async function appraiseHardware(
+  evidence: WorkerEvidence,
+  { platforms }: TeeTrust,
+  { at }: WorkerAppraisalInputs,
+  checks: TeeChecklist,
+): Promise<AppraisedWorker["facts"]> {
+  const { unnamed, unknownDevices, withdrawn, facts, ...found } = await appraisePlatform(evidence, platforms, at.seconds);
+  checks.addHardware(found.checks);
+  checks.expect("evidence.platform-trusted", unnamed.length === 0, "assertion", `types: ${unnamed.join(", ") || "named"}`);
+  checks.expect("evidence.platform-trusted", unknownDevices.length === 0, "assertion", unknownDevices.join(", "));
+  checks.expect("evidence.worker-not-revoked", withdrawn.length === 0, "assertion", "registers and devices");
+  return facts;
 }
 
 /** Simulated evidence: a key that the trust file names stands in for hardware. It proves who ran the simulation, no more. */
 function appraiseSimulated(evidence: WorkerEvidence, trust: TeeTrust, revoked: RevokedSet, checks: TeeChecklist): void {
   const simulated = checks.attempt("evidence.readable", "assertion", () => parseSimulatedEvidence(evidence.evidence));
-  const accepted = trust.evidence.filter((entry) => entry.type === "simulated");
+  const accepted = trust.simulated;
   checks.expect("evidence.type-accepted", accepted.length > 0, "assertion", "simulated evidence proves nothing about hardware");
   if (simulated === null) return;
   const known = accepted.some((entry) => entry.platformKeys.includes(simulated.platformKey));
@@ -123,7 +153,7 @@ export function appraiseModel(
 
 /** A new, empty list of tee checks. */
 export function teeChecklist(): TeeChecklist {
-  return new Checklist(teeChecks);
+  return new TeeChecklist(teeChecks);
 }
 
 /** The moment of an appraisal as the caller of a live service makes it: the caller's own clock. */

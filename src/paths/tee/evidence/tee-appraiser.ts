@@ -22,14 +22,14 @@ export const teeAppraiser: Appraiser = {
   appraise: async (leg, inputs) => appraiseTeeLeg(leg, inputs),
 };
 
-function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
+async function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Promise<Appraisal> {
   const checks = teeChecklist();
   const leg = checks.attempt("leg.readable", "assertion", () => parseTeeLeg(bytes));
   if (leg === null) return { checks: checks.all(), claims: null };
   checks.expect("leg.readable", true, "assertion");
   const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(inputs.session ?? undefined));
   if (session === null) return { checks: checks.all(), claims: null };
-  const worker = appraiseWorker(session.evidenceBytes, inputs, checks);
+  const worker = await appraiseWorker(session.evidenceBytes, inputs, checks);
   if (worker !== null) appraiseSessionClaims(session.document, worker, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
   const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
@@ -60,6 +60,8 @@ function appraiseLeg(leg: TeeLeg, worker: AppraisedWorker, inputs: AppraisalInpu
 function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker, basis: Basis): LegClaims {
   const { binding, factsDigest, wire, inputCommitment } = leg.statement;
   const { type } = worker.evidence;
+  // A TPM measures what booted; the host reads the memory all the same.
+  const isIsolated = basis === "attestation" && type !== "tpm2";
   const what =
     basis === "attestation"
       ? `an attested worker (${type})`
@@ -79,8 +81,8 @@ function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker
     backendFacts: { ...worker.facts, session_id: session.id },
     correctness: { text: `computed by ${what}`, basis },
     confidentiality: {
-      text: basis === "attestation" ? "by the isolation of the attested worker" : "by nothing that hardware enforces",
-      basis,
+      text: isIsolated ? "by the isolation of the attested worker" : "by nothing that hardware enforces",
+      basis: isIsolated ? basis : "assertion",
     },
   };
 }

@@ -20,7 +20,7 @@ export function createAdmissionAppraisal(trust: AdmissionTrust): AppraiseWorker 
     const checks = teeChecklist();
     const { section, revoked } = trust.trusted();
     const inputs = { trust: section, revoked, at: liveMoment(trust.clock()) };
-    const worker = appraiseWorker(packageBytes, inputs, checks);
+    const worker = await appraiseWorker(packageBytes, inputs, checks);
     const failed = checks.all().find((check) => check.status !== "pass");
     if (failed !== undefined || worker === null) {
       return {

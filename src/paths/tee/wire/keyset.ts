@@ -15,6 +15,7 @@ import {
 import { digestBytes, digestOfJson, type Sha256Digest } from "../../../core/digest.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
 import { parseJson } from "../../../core/json.ts";
+import { MAX_PLATFORM_BYTES } from "./platform-evidence.ts";
 
 /** HPKE suite of `X25519` seal keys: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (RFC 9180 section 7). */
 export const SEAL_X25519 = "hpke-x25519-sha256-aes256gcm";
@@ -88,7 +89,7 @@ export const decodeWorkerEvidence = object({
   v: oneOf(1),
   /** Kind of the evidence: `simulated`, `sev-snp`, `tdx` and so on; it selects the appraiser. */
   type: matching(/[a-z0-9][a-z0-9-]{0,31}/, "an evidence type"),
-  evidence: base64Bytes(1024 * 1024),
+  evidence: base64Bytes(MAX_PLATFORM_BYTES),
   statement: decodeWorkerStatement,
   keyset: decodeWorkerKeyset,
   files: releasedFiles,

@@ -1,5 +1,5 @@
 /**
- * Hardware evidence with all that its appraisal needs, frozen (receipt/SPEC.md section 3.11): what the `evidence` member of an
+ * Hardware evidence with all that its appraisal needs, frozen (EVIDENCE.md section 7): what the `evidence` member of an
  * evidence package holds where its type is not `simulated`. What stands here is signed by vendors and devices, not by us.
  */
 import { encodeBase64 } from "../../../core/bytes.ts";
