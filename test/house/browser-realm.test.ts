@@ -6,7 +6,8 @@ import { makeBundle } from "../fixtures/bundle.ts";
 import { bundleForBrowser, createWebRealm } from "../fixtures/web-realm.ts";
 
 const VERIFY_INDEX = fileURLToPath(new URL("../../src/verify/index.ts", import.meta.url));
-const MAX_GZIP_BYTES = 160_000;
+/** With every appraiser and the compiler that prices encrypted programs. The goal of 120,000 is missed: what grows this must be seen. */
+const MAX_GZIP_BYTES = 215_000;
 
 /** What the realm reports of one verification. */
 interface RealmVerdict {
