@@ -1,6 +1,6 @@
 /**
  * The native program of the fhe path, offline (SPEC 8): keys, encryption, input proofs, decryption and replay. Each call is one
- * process that ends. Values that it encrypts stand on its command line: whoever sees this machine's processes sees them.
+ * process that ends. Values that it encrypts go over standard input.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -82,9 +82,12 @@ function errorIn(line: string): { readonly code?: JsonValue; readonly message?: 
 }
 
 /** Runs one command, and returns what it printed. */
-function runOnce(program: string, args: readonly string[]): Promise<JsonValue> {
+function runOnce(program: string, args: readonly string[], secrets: readonly string[]): Promise<JsonValue> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args, "--json"], { stdio: ["ignore", "pipe", "pipe"], env: {} });
+    const child = spawn(program, [...args, "--json"], { stdio: ["pipe", "pipe", "pipe"], env: {} });
+    // A program that refuses its flags reads nothing.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(secrets.map((line) => `${line}\n`).join(""));
     let [output, errors] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       output = (output + chunk).slice(0, MAX_OUTPUT);
@@ -112,14 +115,17 @@ const decodeDecrypted = object({ type: text(8), value: text(32) });
 
 /** The program at `program`, which must have been built. */
 export function openNative(program: string): NativeProgram {
-  const run = (...args: readonly string[]) => runOnce(program, args);
+  const run = (...args: readonly string[]) => runOnce(program, args, []);
+  // Whoever may list processes sees command lines: what is secret goes over standard input.
+  const runWith = (secrets: readonly string[], ...args: readonly string[]) => runOnce(program, args, secrets);
   return {
     keygen: async (out, kind) => void (await run("keygen", "--out", out, ...(kind === "lwe" ? ["--kind", kind] : []))),
     encrypt: async (clientKey, { t, v }, out) =>
-      void (await run("encrypt", "--key", clientKey, "--type", t, "--value", v, "--out", out)),
+      void (await runWith([v], "encrypt", "--key", clientKey, "--type", t, "--value", "-", "--out", out)),
     prove: async (publicKey, crs, metadata, values, out) => {
-      const named = values.flatMap(({ t, v }) => ["--value", `${t}:${v}`]);
-      await run("prove", "--public", publicKey, "--crs", crs, "--metadata", encodeHex(metadata), ...named, "--out", out);
+      const lines = values.map(({ t, v }) => `${t}:${v}`);
+      const bound = ["--metadata", encodeHex(metadata), "--value", "-"];
+      await runWith(lines, "prove", "--public", publicKey, "--crs", crs, ...bound, "--out", out);
     },
     decrypt: async (clientKey, type, file) =>
       decodeDecrypted(await run("decrypt", "--key", clientKey, "--type", type, file), "decrypted").value,

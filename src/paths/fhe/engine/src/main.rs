@@ -29,7 +29,7 @@ const USAGE: &str = "usage: triseal-fhe COMMAND [--threads N] [--memory-mib N] [
   replay --server server.key --circuit FILE --seed HEX [--input FILE...] [--out DIR]
                                                    executes a run again; prints the digests of its outputs
   engine --socket PATH --keys DIR --signing-key FILE [--cache-bytes N]
-TYPE is bool, u2 to u64 or i2 to i64.";
+TYPE is bool, u2 to u64 or i2 to i64. A VALUE of - reads values from standard input, one a line.";
 
 /// What keys and values may take where nobody says: two keys and their values.
 const CACHE_BYTES: u64 = 1 << 30;
