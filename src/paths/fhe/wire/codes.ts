@@ -1,7 +1,9 @@
 import { type ErrorTable, pathErrors } from "../../../core/errors.ts";
+import { lweCodes } from "../compile/lwe-codes.ts";
 
 /** Error codes that only the fhe path can give. */
 export const codes = {
+  ...lweCodes,
   FHE_ACCOUNT_EXISTS: { status: 409, retryable: false, action: "choose another name: this tenant has an account of that name" },
   FHE_ACCOUNT_INVALID: {
     status: 400,
