@@ -54,7 +54,17 @@ function program({ name, inputs, outputs, nodes, wires }: Shape): RunProgram {
   };
   const zero = new Map(inputs.filter(({ clear }) => clear).map(({ n }) => [n, "0"] as const));
   const { pbs, depth } = circuit(zero);
-  return { name, digest: digestOf(bytes), kind: "integer", bytes, terms: { program: parseJson(bytes) }, inputs, outputs, price: { pbs, depth }, circuit };
+  return {
+    name,
+    digest: digestOf(bytes),
+    kind: "integer",
+    bytes,
+    terms: { program: parseJson(bytes) },
+    inputs,
+    outputs,
+    price: { pbs, depth },
+    circuit,
+  };
 }
 
 const sumTable = Array.from({ length: 16 }, (_, sum) => sum % 4);

@@ -29,7 +29,6 @@ import { readRun } from "./run-plan.ts";
 import { type RunOptions, RunService } from "./run-service.ts";
 import type { AccountStates } from "./state.ts";
 
-
 const MAX_ASKED_BYTES = 16 * 1024;
 
 /** What the path is made of once it can answer. */

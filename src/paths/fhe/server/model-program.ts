@@ -20,7 +20,14 @@ export function modelProgram(model: ModelPackage, checked: CheckedModel): RunPro
   const bytes = encodeLweCircuit(circuit);
   const { input, output } = checked.model;
   const { standardize = null, labels = [] } = model;
-  const terms: JsonObject = modelTermsOf({ input, output, frame: frameOf(circuit), circuitDigest: digestOf(bytes), labels, standardize });
+  const terms: JsonObject = modelTermsOf({
+    input,
+    output,
+    frame: frameOf(circuit),
+    circuitDigest: digestOf(bytes),
+    labels,
+    standardize,
+  });
   return {
     name: model.name,
     digest: checked.digest,

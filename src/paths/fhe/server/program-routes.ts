@@ -22,8 +22,7 @@ export function programRoute(programs: () => Promise<Programs>): ResourceRoute {
         assertJsonType(call);
         return jsonAnswer(shown(await known.register(call.tenant, call.body)), 201);
       }
-      if (call.name === null)
-        return jsonAnswer(listed(known, call.tenant));
+      if (call.name === null) return jsonAnswer(listed(known, call.tenant));
       const found = known.find(call.tenant, call.name);
       if (found?.bytes == null) throw new TrisealError("MODEL_UNKNOWN", "no such program");
       return bytesAnswer(found.bytes);

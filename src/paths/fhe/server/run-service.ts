@@ -77,7 +77,10 @@ export class RunService {
     const key = await keys.find(plan.tenant, plan.run.keyId);
     if (key === null) throw fheError("FHE_KEY_UNKNOWN", "this tenant has no key of that id");
     if (key.kind !== program.kind)
-      throw fheError("FHE_KEY_INVALID", `this runs under key sets of kind ${program.kind}, and the run names one of kind ${key.kind}`);
+      throw fheError(
+        "FHE_KEY_INVALID",
+        `this runs under key sets of kind ${program.kind}, and the run names one of kind ${key.kind}`,
+      );
     const deadline = AbortSignal.timeout(this.options.timeoutMs);
     const engineOptions: EngineOptions = {
       signal: AbortSignal.any([signal, deadline]),
