@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { encodeRecord, type FinishedInference, fheClient, type TrisealClient } from "../../client/index.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { frameCircuit, type ModelTerms } from "../../paths/fhe/wire/model-terms.ts";
 import { inTemporaryFolder } from "./blob-source.ts";
 import type { KeyFolder } from "./key-folder.ts";
@@ -44,6 +45,7 @@ export async function classifyEncrypted(
   { model, record, ...more }: AskedRecord,
 ): Promise<Classified> {
   const service = fheClient(client);
+  if (key.kind !== "lwe") throw fheError("FHE_KEY_INVALID", `models run under key sets of kind lwe, and this is one of kind ${key.kind}`);
   return inTemporaryFolder(async (folder) => {
     const [circuit, input, output] = [join(folder, "frame.json"), join(folder, "input"), join(folder, "output")];
     const encrypt = async (terms: ModelTerms) => {
