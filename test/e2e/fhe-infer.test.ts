@@ -75,31 +75,35 @@ function forged(tag: string, length = LWE_INPUT_BYTES, magic = "triseal-lwe-in-1
 }
 
 describe.skipIf(!built)("an integer model on encrypted inputs", () => {
-  it.each(MODELS)("%s gives the integers of the reference executor, and a receipt that verifies", async (name) => {
-    const [float, form] = await readPackage(join(repository, "models", name));
-    const checked = form?.integer?.checked;
-    if (checked === undefined) throw new Error("no integer form");
-    const { rows } = await heldBackRows(name);
-    let receiptId = "";
-    for (const { x } of rows.slice(0, 3)) {
-      const made = await classifyEncrypted(client, native, keys, { model: `${name}-int`, record: x });
-      const expected = runInteger(checked, encodeInput(checked.model.input, standardizeRow(float.model, x)));
-      expect(made.integers).toEqual([...expected]);
-      expect(float.model.labels).toContain(made.label);
-      receiptId = made.finished.receiptId;
-    }
-    const bundle = join(folder, `${name}.triseal.json`);
-    await writeFile(bundle, await bundleOf(service, receiptId));
-    const verified = async (model: string) => {
-      const files = ["--trust", service.trustFile, "--model", join(repository, "models", model)];
-      const { stdout } = await runCli(["verify", bundle, ...files, "--json"]);
-      return JSON.parse(stdout) as { outcome: string; checks: { id: string; status: string }[] };
-    };
-    const own = await verified(name);
-    expect([own.outcome, own.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status]).toEqual(["accepted", "pass"]);
-    const other = await verified("digits-mlp-fhe");
-    expect(other.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status).toBe("skipped");
-  }, 300_000);
+  it.each(MODELS)(
+    "%s gives the integers of the reference executor, and a receipt that verifies",
+    async (name) => {
+      const [float, form] = await readPackage(join(repository, "models", name));
+      const checked = form?.integer?.checked;
+      if (checked === undefined) throw new Error("no integer form");
+      const { rows } = await heldBackRows(name);
+      let receiptId = "";
+      for (const { x } of rows.slice(0, 3)) {
+        const made = await classifyEncrypted(client, native, keys, { model: `${name}-int`, record: x });
+        const expected = runInteger(checked, encodeInput(checked.model.input, standardizeRow(float.model, x)));
+        expect(made.integers).toEqual([...expected]);
+        expect(float.model.labels).toContain(made.label);
+        receiptId = made.finished.receiptId;
+      }
+      const bundle = join(folder, `${name}.triseal.json`);
+      await writeFile(bundle, await bundleOf(service, receiptId));
+      const verified = async (model: string) => {
+        const files = ["--trust", service.trustFile, "--model", join(repository, "models", model)];
+        const { stdout } = await runCli(["verify", bundle, ...files, "--json"]);
+        return JSON.parse(stdout) as { outcome: string; checks: { id: string; status: string }[] };
+      };
+      const own = await verified(name);
+      expect([own.outcome, own.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status]).toEqual(["accepted", "pass"]);
+      const other = await verified("digits-mlp-fhe");
+      expect(other.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status).toBe("skipped");
+    },
+    300_000,
+  );
 
   it("is refused with what is no input under the key set, or with an account", async () => {
     const { tag } = keys.key;
@@ -132,5 +136,7 @@ describe.skipIf(!built)("an integer model on encrypted inputs", () => {
 
 async function heldBackRows(model: string) {
   const file = join(repository, "models", model, "heldback.json");
-  return JSON.parse(await readFile(file, "utf8")) as { readonly rows: readonly { readonly x: number[]; readonly label: string }[] };
+  return JSON.parse(await readFile(file, "utf8")) as {
+    readonly rows: readonly { readonly x: number[]; readonly label: string }[];
+  };
 }

@@ -45,7 +45,8 @@ export async function classifyEncrypted(
   { model, record, ...more }: AskedRecord,
 ): Promise<Classified> {
   const service = fheClient(client);
-  if (key.kind !== "lwe") throw fheError("FHE_KEY_INVALID", `models run under key sets of kind lwe, and this is one of kind ${key.kind}`);
+  if (key.kind !== "lwe")
+    throw fheError("FHE_KEY_INVALID", `models run under key sets of kind lwe, and this is one of kind ${key.kind}`);
   return inTemporaryFolder(async (folder) => {
     const [circuit, input, output] = [join(folder, "frame.json"), join(folder, "input"), join(folder, "output")];
     const encrypt = async (terms: ModelTerms) => {
