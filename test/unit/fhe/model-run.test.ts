@@ -6,10 +6,10 @@ import { isTrisealError } from "../../../src/core/errors.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 import { type LoadedPackage, readPackage } from "../../../src/model/read/read-package.ts";
 import { encodeRecord, modelRunUnder } from "../../../src/paths/fhe/client/model-run.ts";
+import { frameCircuit, parseModelTerms } from "../../../src/paths/fhe/client/model-terms.ts";
 import { modelProgram } from "../../../src/paths/fhe/server/model-program.ts";
 import type { RunProgram } from "../../../src/paths/fhe/server/programs.ts";
 import { assertLweInput, LWE_INPUT_BYTES } from "../../../src/paths/fhe/wire/lwe-file.ts";
-import { frameCircuit, parseModelTerms } from "../../../src/paths/fhe/wire/model-terms.ts";
 import { encodeRunAnswer, parseRun } from "../../../src/paths/fhe/wire/run.ts";
 
 const NONCE = "0a".repeat(16);

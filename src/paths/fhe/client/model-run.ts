@@ -2,9 +2,10 @@
 import { TrisealError } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { encodeInput } from "../../../model/integer/encode-input.ts";
+import { MODEL_INPUT, MODEL_OUTPUT } from "../wire/document.ts";
 import { LWE_INPUT_BYTES } from "../wire/lwe-file.ts";
-import { MODEL_INPUT, MODEL_OUTPUT, type ModelTerms, parseModelTerms } from "../wire/model-terms.ts";
 import { encodeRun, parseRunAnswer, type RunAnswer } from "../wire/run.ts";
+import { type ModelTerms, parseModelTerms } from "./model-terms.ts";
 import type { RunPurpose } from "./run.ts";
 
 /** A run of a model that can be submitted. */

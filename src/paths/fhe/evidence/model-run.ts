@@ -1,16 +1,12 @@
 /** A run of an integer model. The model is its operator's: whoever has it, too, compiles it again. */
-import { type Decoded, digest, integer, object } from "../../../core/decode.ts";
+import { digest, integer, object } from "../../../core/decode.ts";
 import type { AppraisalInputs } from "../../path.ts";
 import type { Claim } from "../wire/claim.ts";
-import { LWE_TYPE } from "../wire/document.ts";
-import { MODEL_INPUT, MODEL_OUTPUT } from "../wire/model-terms.ts";
+import { LWE_TYPE, MODEL_INPUT, MODEL_OUTPUT } from "../wire/document.ts";
 import type { FheChecklist } from "./check-table.ts";
 
-/** Reads one entry of `AppraisalInputs.programs` about a model. */
+/** Reads one entry of `AppraisalInputs.programs` about a model: what an auditor who has it compiled. */
 const decodeCompiled = object({ circuitDigest: digest, pbs: integer(0, 2 ** 32 - 1) });
-
-/** What an auditor who has a model compiled. */
-export type CompiledModel = Decoded<typeof decodeCompiled>;
 
 /** Whether a claim is about a model. No program has an output of that type, and no engine signs it of a circuit of another kind. */
 export function isModelRun({ outputs }: Claim): boolean {

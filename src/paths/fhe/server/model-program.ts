@@ -3,10 +3,10 @@ import { digestOf } from "../../../core/digest.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { CheckedModel } from "../../../model/integer/integer-model.ts";
 import type { ModelPackage } from "../../../model/model-package.ts";
-import { encodeLweCircuit } from "../compile/lwe-circuit.ts";
+import { type LweFrame, modelTermsOf } from "../client/model-terms.ts";
+import { encodeLweCircuit, type LweCircuit } from "../compile/lwe-circuit.ts";
 import { compileLwe } from "../compile/lwe-compile.ts";
-import { LWE_TYPE } from "../wire/document.ts";
-import { frameOf, MODEL_INPUT, MODEL_OUTPUT, modelTermsOf } from "../wire/model-terms.ts";
+import { LWE_TYPE, MODEL_INPUT, MODEL_OUTPUT } from "../wire/document.ts";
 import type { RunProgram } from "./programs.ts";
 
 /**
@@ -39,4 +39,9 @@ export function modelProgram(model: ModelPackage, checked: CheckedModel): RunPro
     price: { pbs, depth },
     circuit: () => ({ bytes, pbs, depth }),
   };
+}
+
+/** The frame of a circuit. */
+function frameOf({ parameters, inputs, outputs }: LweCircuit): LweFrame {
+  return { parameters, inputs, outputs: outputs.map((parts) => parts.map(([, up, weight]) => [up, weight])) };
 }

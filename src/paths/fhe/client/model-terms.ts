@@ -6,14 +6,7 @@ import { array, type Decoded, digest, finite, integer, nullable, object, oneOf, 
 import { encodeJcs } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { decodeIntegerInput, decodeIntegerOutput } from "../../../model/integer/parse-model.ts";
-import type { LweCircuit } from "../compile/lwe-circuit.ts";
-import { decodePrice } from "./run.ts";
-
-/** Name of the one input of a model's run. */
-export const MODEL_INPUT = "input";
-
-/** Name of its one output. */
-export const MODEL_OUTPUT = "output";
+import { decodePrice } from "../wire/run.ts";
 
 const MAX_NAMES = 65_536;
 const MAX_OUTPUTS = 1024;
@@ -50,11 +43,6 @@ const decodeTerms = object({
 /** What a challenge says of a model. */
 export type ModelTerms = Decoded<typeof decodeTerms>;
 
-/** Whether terms are those of a model. They may be malformed all the same. */
-export function isModelTerms(terms: JsonObject): boolean {
-  return terms["kind"] === "lwe";
-}
-
 /** @throws TrisealError `FORMAT_INVALID`. */
 export function parseModelTerms(terms: JsonObject): ModelTerms {
   return decodeTerms(terms, "challenge.terms");
@@ -63,11 +51,6 @@ export function parseModelTerms(terms: JsonObject): ModelTerms {
 /** The terms as JSON, without digest and price of the model, which stand in the terms of every run. */
 export function modelTermsOf(terms: Omit<ModelTerms, "kind" | "programDigest" | "price">): JsonObject {
   return { kind: "lwe", ...(terms as unknown as JsonObject) };
-}
-
-/** The frame of a circuit. */
-export function frameOf({ parameters, inputs, outputs }: LweCircuit): LweFrame {
-  return { parameters, inputs, outputs: outputs.map((parts) => parts.map(([, up, weight]) => [up, weight])) };
 }
 
 /**
