@@ -8,9 +8,6 @@ import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
-import { readPackage } from "../model/read/read-package.ts";
-import { encodeLweCircuit } from "../paths/fhe/compile/lwe-circuit.ts";
-import { compileLwe } from "../paths/fhe/compile/lwe-compile.ts";
 import { compileThreshold } from "../paths/zk/compile/threshold.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
@@ -25,6 +22,7 @@ import {
   verifyBundle,
 } from "../verify/index.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
+import { encryptedCircuit, readIntegerModel } from "./fhe/own-model.ts";
 import { verdictLines } from "./print-verdict.ts";
 import { systemClock } from "./system-clock.ts";
 import { recompute } from "./zk/recompute.ts";
@@ -63,13 +61,6 @@ function parseSalt(bytes: Uint8Array): Uint8Array {
   return parseHex(text);
 }
 
-/** The integer model of a package folder. @throws TrisealError `MODEL_INVALID`, `FORMAT_INVALID`. */
-async function readIntegerModel(folder: string): Promise<CheckedModel> {
-  const [, form] = await readPackage(resolve(folder));
-  if (form?.integer == null) throw new TrisealError("FORMAT_INVALID", "--model: the package has no integer form");
-  return form.integer.checked;
-}
-
 /** What opens the commitments of an integer run, or null. Without the model only outputs can be compared. */
 async function readOpening(salt: string | undefined, checked: CheckedModel | null): Promise<Opening | null> {
   if (salt === undefined) return null;
@@ -94,8 +85,8 @@ async function compiledHere(
 function encryptedForm(checked: CheckedModel | null): ReadonlyMap<Sha256Digest, JsonObject> {
   if (checked === null) return new Map();
   try {
-    const { circuit, price } = compileLwe(checked);
-    return new Map([[checked.digest, { circuitDigest: digestOf(encodeLweCircuit(circuit)), pbs: price.pbs }]]);
+    const { circuitDigest, pbs } = encryptedCircuit(checked);
+    return new Map([[checked.digest, { circuitDigest, pbs }]]);
   } catch (error) {
     if (isTrisealError(error, "FHE_MODEL_UNSUPPORTED")) return new Map();
     throw error;

@@ -99,6 +99,10 @@ describe.skipIf(!built)("an integer model on encrypted inputs", () => {
       };
       const own = await verified(name);
       expect([own.outcome, own.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status]).toEqual(["accepted", "pass"]);
+      const at = ["--blobs", service.url, "--trust", service.trustFile, "--key", service.apiKey, "--json"];
+      const replay = async (...model: string[]) => JSON.parse((await runCli(["fhe", "replay", bundle, ...at, ...model])).stdout);
+      expect(await replay("--model", join(repository, "models", name))).toMatchObject({ ok: true, code: null });
+      expect(await replay()).toMatchObject({ ok: false, code: "NOT_FOUND" });
       const other = await verified("digits-mlp-fhe");
       expect(other.checks.find(({ id }) => id === "fhe.circuit-recompiled")?.status).toBe("skipped");
     },

@@ -1,7 +1,10 @@
 /** An honest receipt of a run of an integer model, by a verifier who has the model and by one who has not. */
 import { beforeAll, describe, expect, it } from "vitest";
+import type { JsonObject } from "../../src/core/json.ts";
+import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
+import { parseBundle } from "../../src/receipt/bundle.ts";
 import { buildBundle } from "../fixtures/bundle.ts";
-import { compiledModel, trustModel, withModelRun } from "../fixtures/fhe-model-leg.ts";
+import { CIRCUIT, compiledModel, MODEL, trustModel, withModelRun } from "../fixtures/fhe-model-leg.ts";
 import { failedChecks, judge } from "../fixtures/verdict.ts";
 import { createWorld, trustOf, type World } from "../fixtures/world.ts";
 
@@ -24,6 +27,25 @@ describe("a receipt of a run of a model", () => {
     const { recompiled, text } = await verdictWith({});
     expect(recompiled).toBe("skipped");
     expect(text).toContain("nobody compiled the model here");
+  });
+
+  it("is accepted with the model and what its circuit gave when it was executed again", async () => {
+    const { bundle } = await buildBundle(world, withModelRun());
+    const { claim } = claimOfBundle(parseBundle(bundle)) ?? { claim: null };
+    if (claim === null) throw new Error("the bundle has no claim");
+    const { seed, circuitDigest, inputs, outputs } = claim;
+    const made = {
+      seed,
+      circuitDigest,
+      inputs: inputs.flatMap((input) => ("clear" in input ? [] : [input.digest])),
+      outputs: outputs.map(({ digest }) => digest),
+    };
+    const judged = (replayed: JsonObject) => judge(bundle, trustOf(world, trustModel), compiledModel({ replayed }));
+    const verdict = await judged(made);
+    expect([verdict.outcome, verdict.checks.find(({ id }) => id === "fhe.re-executed")?.status]).toEqual(["accepted", "pass"]);
+    expect(JSON.stringify(verdict.claims)).toContain("executed again here, gave this ciphertext");
+    for (const change of [{ outputs: [CIRCUIT] }, { outputs: [] }, { inputs: [CIRCUIT] }, { circuitDigest: MODEL }])
+      expect((await judged({ ...made, ...change })).code).toBe("FHE_REPLAY_MISMATCH");
   });
 
   it("is accepted with the model that compiles to its circuit, and says so", async () => {

@@ -15,9 +15,9 @@ import {
 import { handleOf, type InputName, seedOf } from "../wire/handle.ts";
 import { SUBMITS_RUN } from "../wire/run.ts";
 import { type FheChecklist, fheChecks, optionalFheChecks } from "./check-table.ts";
-import { appraiseModel, isModelRun, statefulModel } from "./model-run.ts";
+import { appraiseModel, isModelRun, replayedModel, statefulModel } from "./model-run.ts";
 import { type CompiledRun, recompile } from "./recompile.ts";
-import { decodeReplayed } from "./replayed.ts";
+import { decodeReplayed, type Replayed } from "./replayed.ts";
 import { assertOpened, firstWrites, unlinkedState } from "./state-checks.ts";
 import { type FheTrust, holderOf, parseFheTrust } from "./trust-section.ts";
 
@@ -131,10 +131,14 @@ function appraiseState(claim: Claim, inputs: AppraisalInputs, checks: FheCheckli
   if (opened.every((holds) => holds !== null)) checks.expect("fhe.account-opened", true, "signature");
 }
 
+function replayedProgram({ programDigest }: Claim, { programs }: AppraisalInputs): Replayed | null {
+  const shown = programs.get(programDigest);
+  return shown === undefined ? null : decodeReplayed(shown, "programs");
+}
+
 /** Whether the auditor executed the run again, with the server key and the ciphertexts that the claim names. */
 function appraiseReplay(claim: Claim, inputs: AppraisalInputs, checks: FheChecklist): boolean {
-  const shown = isModelRun(claim) ? undefined : inputs.programs.get(claim.programDigest);
-  const replayed = shown === undefined ? null : decodeReplayed(shown, "programs");
+  const replayed = isModelRun(claim) ? replayedModel(claim, inputs) : replayedProgram(claim, inputs);
   if (replayed === null || replayed.seed !== claim.seed) {
     checks.skip("fhe.re-executed", "signature", "the run was not executed again: `triseal fhe replay` does");
     return false;
@@ -165,7 +169,7 @@ function claimsOf(claim: Claim, trust: FheTrust, { replayed, compiled }: Shown):
     submission: SUBMITS_RUN,
     backendFacts: { evidence_type: FHE_EVIDENCE_TYPE },
     correctness: {
-      text: isModelRun(claim) ? modelText(compiled) : programText(replayed),
+      text: isModelRun(claim) ? modelText({ replayed, compiled }) : programText(replayed),
       basis: replayed ? "proof" : "signature",
     },
     confidentiality: confidentialityOf(claim, trust),
@@ -179,7 +183,8 @@ function programText(replayed: boolean): string {
   return `arithmetic only; account history not shown: ${what}`;
 }
 
-function modelText(compiled: boolean): string {
+function modelText({ replayed, compiled }: Shown): string {
+  if (replayed && compiled) return "the circuit that the model compiles to here, executed again here, gave this ciphertext";
   const what = compiled ? "the circuit is the one that the model compiles to here" : "nobody compiled the model here";
   return `the engine signed that its circuit of the model gave this ciphertext; ${what}, and nobody executed it again`;
 }

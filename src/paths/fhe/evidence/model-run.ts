@@ -4,9 +4,16 @@ import type { AppraisalInputs } from "../../path.ts";
 import type { Claim } from "../wire/claim.ts";
 import { LWE_TYPE, MODEL_INPUT, MODEL_OUTPUT } from "../wire/document.ts";
 import type { FheChecklist } from "./check-table.ts";
+import { decodeReplayed, type Replayed } from "./replayed.ts";
 
 /** Reads one entry of `AppraisalInputs.programs` about a model: what an auditor who has it compiled. */
-const decodeCompiled = object({ circuitDigest: digest, pbs: integer(0, 2 ** 32 - 1) });
+const decodeCompiled = object(
+  { circuitDigest: digest, pbs: integer(0, 2 ** 32 - 1) },
+  {
+    /** Where the auditor executed the run again. */
+    replayed: decodeReplayed,
+  },
+);
 
 /** Whether a claim is about a model. No program has an output of that type, and no engine signs it of a circuit of another kind. */
 export function isModelRun({ outputs }: Claim): boolean {
@@ -23,6 +30,12 @@ function hasOneValueEach({ inputs, outputs }: Claim): boolean {
   const [output] = outputs;
   const isFresh = input !== undefined && "digest" in input && input.handle === null && input.n === MODEL_INPUT;
   return isFresh && inputs.length === 1 && outputs.length === 1 && output?.n === MODEL_OUTPUT && output.t === LWE_TYPE;
+}
+
+/** What an auditor who executed the run again got; null where none did. */
+export function replayedModel({ programDigest }: Claim, { programs }: AppraisalInputs): Replayed | null {
+  const shown = programs.get(programDigest);
+  return shown === undefined ? null : (decodeCompiled(shown, "programs").replayed ?? null);
 }
 
 /** Compares a claim with the model, where the auditor has it. @returns whether the circuit is the model's. */
