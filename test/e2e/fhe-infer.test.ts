@@ -22,7 +22,7 @@ import { repository, runCli } from "./gateway-process.ts";
 const built = isNativeBuilt();
 if (!built) console.log("skipped: the FHE engine is not built (`npm run build:engine`)");
 
-const MODELS = ["breast-cancer-logistic", "breast-cancer-tree"] as const;
+const MODELS = ["breast-cancer-logistic", "breast-cancer-tree", "breast-cancer-mlp-fhe"] as const;
 
 let service: Service;
 let folder: string;
