@@ -71,7 +71,7 @@ export class SubmissionService {
    */
   async challenge(path: InferencePath, route: ChallengeRoute, call: RouteCall): Promise<RouteResult> {
     const { modelName, facts: stated } = route.parse(call.body);
-    const facts = withWorkKind(route, stated);
+    const facts = withWorkKind(route.workKind?.(modelName, call.caller.tenant.id), stated);
     // The body names a model and facts, which anyone can guess.
     const received = receivedBy(call, modelName, true);
     let made: Decided | null = null;
@@ -211,7 +211,7 @@ export class SubmissionService {
 }
 
 /** What the caller stated, with the kind of work that the address stands for. */
-function withWorkKind({ workKind }: ChallengeRoute, facts: CallerFacts): CallerFacts {
+function withWorkKind(workKind: string | undefined, facts: CallerFacts): CallerFacts {
   if (workKind === undefined) return facts;
   if (facts.kind !== undefined && facts.kind !== workKind)
     throw new TrisealError("REQUEST_MALFORMED", `\`kind\` is \`${workKind}\` here`);

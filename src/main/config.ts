@@ -14,6 +14,11 @@ const mib = (most: number) => z.int().min(1).max(most);
 const fheForm = z
   .strictObject({
     enabled: z.boolean().default(true).describe("run programs on encrypted values, where the engine is built"),
+    models: z
+      .array(z.string().min(1).max(64))
+      .max(64)
+      .default([])
+      .describe("integer models that are run on encrypted inputs, by name, such as breast-cancer-logistic-int"),
     memoryMib: mib(1_048_576).default(8192).describe("memory of the engine's process; beyond it the process is ended"),
     cacheMib: mib(1_048_576).default(2048).describe("server keys and values that the engine keeps expanded"),
     threads: z.int().min(0).max(1024).default(0).describe("threads of the engine; 0 takes all cores"),

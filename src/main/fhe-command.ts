@@ -1,5 +1,6 @@
 /** `triseal fhe`: programs on encrypted values, what they cost, keys and runs, and what an auditor does with their receipts. */
 import type { Command } from "commander";
+import { addClassifyCommand } from "./fhe/classify-command.ts";
 import { addHistoryCommand } from "./fhe/history-command.ts";
 import { addKeyCommands } from "./fhe/key-commands.ts";
 import { addProgramsCommand } from "./fhe/program-commands.ts";
@@ -13,6 +14,7 @@ export function addFheCommand(program: Command): void {
   addProgramsCommand(fhe);
   addKeyCommands(fhe);
   addRunCommands(fhe);
+  addClassifyCommand(fhe);
   addHistoryCommand(fhe);
   addReplayCommands(fhe);
   addStatementCommands(fhe);

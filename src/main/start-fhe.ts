@@ -3,17 +3,21 @@ import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseHex } from "../core/bytes.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
 import type { Ledger } from "../gateway/ledger.ts";
 import type { OperatorLog } from "../gateway/options.ts";
 import { nodeFiles } from "../log/store/files.ts";
+import { readPackages } from "../model/read/read-package.ts";
+import { findShipped } from "../paths/fhe/compile/shipped.ts";
 import { createAbsentFhePath } from "../paths/fhe/server/absent-path.ts";
 import { readProgram, shippedPrograms } from "../paths/fhe/server/compiled-program.ts";
 import { createEngine } from "../paths/fhe/server/engine-client.ts";
 import { createFhePath } from "../paths/fhe/server/fhe-path.ts";
 import { KeyVault } from "../paths/fhe/server/key-vault.ts";
-import { Programs } from "../paths/fhe/server/programs.ts";
+import { modelProgram } from "../paths/fhe/server/model-program.ts";
+import { Programs, type RunProgram } from "../paths/fhe/server/programs.ts";
 import { AccountStates } from "../paths/fhe/server/state.ts";
 import type { InferencePath } from "../paths/path.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
@@ -33,6 +37,7 @@ export interface FheSetup {
   readonly config: TrisealConfig;
   readonly clock: Clock;
   readonly log: OperatorLog;
+  readonly modelsFolder: string;
   /** Another engine than the built one. */
   readonly fheEngine?: EngineCommand;
 }
@@ -82,12 +87,13 @@ export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promis
       engines: [{ publicKey, because }],
       keys: { accept: "any", because },
       programs: { accept: "any", because },
+      models: { accept: "any", because },
     }),
   };
 }
 
 async function openPath(
-  { config, clock, log, fheEngine = { command: ENGINE, args: [] } }: FheSetup,
+  { config, clock, log, modelsFolder, fheEngine = { command: ENGINE, args: [] } }: FheSetup,
   {
     ledger,
     database,
@@ -101,6 +107,7 @@ async function openPath(
   },
 ): Promise<InferencePath> {
   const { fhe, workers } = config;
+  const models = await modelPrograms(fhe.models, modelsFolder);
   const engine = createEngine(
     {
       ...fheEngine,
@@ -122,10 +129,28 @@ async function openPath(
     engine,
     keys,
     blobs: { put: (bytes) => ledger.store(bytes), get: (digest) => ledger.document(digest) },
-    programs: await Programs.open(shippedPrograms(), folder, limits, readProgram),
+    programs: await Programs.open([...shippedPrograms(), ...models], folder, limits, readProgram),
     states,
     limits: { ...limits, accountsPerTenant: fhe.accountsPerTenant, timeoutMs: fhe.timeoutMs },
     claims: jurisdiction === null ? [] : [{ name: "jurisdiction", origin: "claim", value: jurisdiction }],
+  });
+}
+
+/** @throws TrisealError `CONFIG_INVALID` for a model that is none, or that encrypted inference does not carry. */
+async function modelPrograms(names: readonly string[], folder: string): Promise<readonly RunProgram[]> {
+  const packages = names.length === 0 ? [] : await readPackages(folder);
+  return [...new Set(names)].map((name) => {
+    const found = packages.find(({ model }) => model.name === name);
+    if (found?.integer == null)
+      throw new TrisealError("CONFIG_INVALID", `fhe.models: \`${name}\` is no integer model of the models folder`);
+    // A shipped program moves units by its name.
+    if (findShipped(name) !== null) throw new TrisealError("CONFIG_INVALID", `fhe.models: \`${name}\` is the name of a program`);
+    try {
+      return modelProgram(found.model, found.integer.checked);
+    } catch (cause) {
+      if (!isTrisealError(cause, "FHE_MODEL_UNSUPPORTED")) throw cause;
+      throw new TrisealError("CONFIG_INVALID", `fhe.models: \`${name}\` cannot be run encrypted: ${cause.message}`, { cause });
+    }
   });
 }
 

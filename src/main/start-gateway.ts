@@ -29,7 +29,7 @@ import { packageRoot } from "./package-root.ts";
 import { followPolicy, type PolicySource, SERVED_PATHS } from "./policy-source.ts";
 import { ServiceTrust } from "./service-trust.ts";
 import { observeStages } from "./stage-log.ts";
-import { type EngineCommand, type StartedFhe, startFhe } from "./start-fhe.ts";
+import { type EngineCommand, type FheSetup, type StartedFhe, startFhe } from "./start-fhe.ts";
 import { type StartedProvers, startProvers } from "./start-provers.ts";
 import { startWorkers } from "./start-workers.ts";
 import { Started } from "./started.ts";
@@ -117,7 +117,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const catalog = await readCatalog(config);
   const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
   const provers = await openProvers(options, catalog, started);
-  const fhe = await openFhe(options, ledger, database, started);
+  const fhe = await openFhe({ ...options, modelsFolder: catalog.folder }, ledger, database, started);
   const shown = { catalog, provers, fhe, platformKey: platform?.publicKey ?? "" };
   const { trust, writeTrust } = await openTrust(options, store, active, shown);
   const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
@@ -175,7 +175,7 @@ async function openProvers(options: StartOptions, { folder }: Catalog, started: 
 
 /** The engine's path; it is closed before the database that it writes to. */
 async function openFhe(
-  options: StartOptions,
+  options: FheSetup,
   ledger: Ledger,
   database: Promise<StoreDatabase>,
   started: Started,

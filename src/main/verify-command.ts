@@ -4,11 +4,10 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseHex } from "../core/bytes.ts";
 import { digestOf, type Sha256Digest } from "../core/digest.ts";
-import { TrisealError } from "../core/errors.ts";
+import { isTrisealError, TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { parseTime } from "../core/time.ts";
 import type { CheckedModel } from "../model/integer/integer-model.ts";
-import { readPackage } from "../model/read/read-package.ts";
 import { compileThreshold } from "../paths/zk/compile/threshold.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
@@ -23,6 +22,7 @@ import {
   verifyBundle,
 } from "../verify/index.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
+import { encryptedCircuit, readIntegerModel } from "./fhe/own-model.ts";
 import { verdictLines } from "./print-verdict.ts";
 import { systemClock } from "./system-clock.ts";
 import { recompute } from "./zk/recompute.ts";
@@ -61,13 +61,6 @@ function parseSalt(bytes: Uint8Array): Uint8Array {
   return parseHex(text);
 }
 
-/** The integer model of a package folder. @throws TrisealError `MODEL_INVALID`, `FORMAT_INVALID`. */
-async function readIntegerModel(folder: string): Promise<CheckedModel> {
-  const [, form] = await readPackage(resolve(folder));
-  if (form?.integer == null) throw new TrisealError("FORMAT_INVALID", "--model: the package has no integer form");
-  return form.integer.checked;
-}
-
 /** What opens the commitments of an integer run, or null. Without the model only outputs can be compared. */
 async function readOpening(salt: string | undefined, checked: CheckedModel | null): Promise<Opening | null> {
   if (salt === undefined) return null;
@@ -82,7 +75,22 @@ async function compiledHere(
   const statement = { circuitDigest: digestOf(encodeR1cs(compileThreshold().system)), committed: null };
   const programs = new Map<Sha256Digest, JsonObject>([[THRESHOLD_STATEMENT.digest, statement]]);
   if (folder !== undefined && checked !== null) programs.set(checked.digest, await recompute(checked, resolve(folder)));
-  return new Map([["zk", programs]]);
+  return new Map([
+    ["zk", programs],
+    ["fhe", encryptedForm(checked)],
+  ]);
+}
+
+/** The circuit that the fhe path runs for a model; nothing of one that it does not carry. */
+function encryptedForm(checked: CheckedModel | null): ReadonlyMap<Sha256Digest, JsonObject> {
+  if (checked === null) return new Map();
+  try {
+    const { circuitDigest, pbs } = encryptedCircuit(checked);
+    return new Map([[checked.digest, { circuitDigest, pbs }]]);
+  } catch (error) {
+    if (isTrisealError(error, "FHE_MODEL_UNSUPPORTED")) return new Map();
+    throw error;
+  }
 }
 
 async function readTrust(path: string | undefined): Promise<Trust> {
@@ -161,7 +169,7 @@ export function addVerifyCommand(program: Command): void {
     .option("--salt <file>", "`triseal_salt` of the answer, in hexadecimal: opens the commitments of an integer run")
     .option(
       "--model <dir>",
-      "package of the integer model: compiles its circuit again, compares the commitment to its private weights where the salt is in it, and with --salt opens the commitment to the request",
+      "package of the integer model: compiles its circuits again, compares the commitment to its private weights where the salt is in it, and with --salt opens the commitment to the request",
     )
     .option("--at <time>", "judge evidence as of this time, such as 2026-11-21T08:00:00Z, instead of the witnessed one")
     .option("--allow-pending", "accept a leg that is still pending before its deadline")

@@ -176,7 +176,7 @@ export interface ChallengeRoute {
    * The kind of work that whoever asks here asks for: policies read it as `request.kind`. A caller that states another kind is
    * refused with `REQUEST_MALFORMED`. Absent: whatever the caller states.
    */
-  readonly workKind?: string;
+  readonly workKind?: (modelName: string, tenant: string) => string;
   /** What a body asks for. @throws TrisealError where it asks for nothing; then there is no receipt. */
   parse(body: Uint8Array): { readonly modelName: string; readonly facts: CallerFacts };
   /** What that caller may submit about that model. @throws TrisealError with a code of core or of the path. */

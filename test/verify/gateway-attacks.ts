@@ -4,6 +4,7 @@ import { callerProofAttacks } from "./caller-proof-attacks.ts";
 import { falseBackends, falseDecisions, oldPolicies } from "./decision-attacks.ts";
 import { falseEvidence, falseGateways } from "./evidence-attacks.ts";
 import { fheAttacks } from "./fhe-attacks.ts";
+import { fheModelAttacks } from "./fhe-model-attacks.ts";
 import { integerAttacks } from "./integer-attacks.ts";
 import { pendingLegs, splicedLegs } from "./leg-attacks.ts";
 import { falseLogs, falseStories, strayParts } from "./record-attacks.ts";
@@ -33,4 +34,5 @@ export const gatewayAttacks: Readonly<Record<string, readonly Attack[]>> = {
   "a false proof of a caller": callerProofAttacks,
   "a false statement": statementAttacks,
   "a false claim of an engine": fheAttacks,
+  "a false claim of an engine about a model": fheModelAttacks,
 };

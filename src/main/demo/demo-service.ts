@@ -15,6 +15,9 @@ const WITNESS_NAME = "triseal.local/test-witness";
 /** Models that are answered with a proof: those whose development keys are made fastest, also without the Rust program. */
 const PROVEN_MODELS = ["breast-cancer-logistic-int", "digits-mlp-int"];
 
+/** Models that score encrypted records: one dot product, and no bootstrap. */
+const ENCRYPTED_MODELS = ["breast-cancer-logistic-int"];
+
 /** The running demo service. */
 export interface DemoService {
   readonly url: string;
@@ -59,6 +62,7 @@ export async function startDemoService(now: UnixSeconds, proves: boolean): Promi
     const config = {
       log: { origin: LOG_ORIGIN },
       workers: { jurisdiction: "EU" },
+      fhe: { models: ENCRYPTED_MODELS },
       ...(proves ? { zk: { models: PROVEN_MODELS } } : {}),
       witnesses: {
         quorum: 1,

@@ -1,5 +1,5 @@
 /**
- * The fhe part of the demo: a ledger and an auction that the service computes without reading a number. The key set is made here,
+ * The fhe part of the demo: a ledger, an auction and a score that the service computes without reading a number. The key set is made here,
  * its client key stays here, and everything is decrypted here.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -12,9 +12,11 @@ import { TrisealError } from "../../core/errors.ts";
 import type { AccountDocument } from "../../paths/fhe/wire/account.ts";
 import type { RunInput, RunTerms } from "../../paths/fhe/wire/run.ts";
 import type { Trust } from "../../verify/index.ts";
+import { classifyEncrypted } from "../fhe/classify.ts";
 import { type KeyFolder, readKeyFolder, uploadFiles } from "../fhe/key-folder.ts";
 import { type NativeProgram, needNative, type TypedValue } from "../fhe/native-program.ts";
 import { systemClock } from "../system-clock.ts";
+import { readHeldBack } from "./held-back.ts";
 import { decisionOf, verifies } from "./judge.ts";
 
 /** Largest compressed value that the demo reads. */
@@ -65,6 +67,9 @@ function transfer(amount: string, expected: string, words: string): Case {
     read: balancesOf,
   };
 }
+
+/** The record that is scored without being read. */
+const SCORED = { model: "breast-cancer-logistic", row: 7 };
 
 const BIDS = ["120", "450", "300"];
 
@@ -172,33 +177,43 @@ export interface DemoPlace {
   readonly trust: Trust;
 }
 
-async function runCase(demo: EncryptedDemo, demoCase: Case, number: number, { out, trust }: DemoPlace): Promise<EncryptedAnswer> {
-  const begun = performance.now();
-  const run = await demo.run(demoCase);
-  const ms = Math.round(performance.now() - begun);
-  const file = join(out, `${String(number).padStart(2, "0")}-${demoCase.program}.triseal.json`);
+/** What one case gave, before its bundle is judged. */
+interface Outcome extends Pick<EncryptedAnswer, "program" | "input" | "answer" | "expected"> {
+  readonly run: FinishedRun;
+  readonly ms: number;
+}
+
+/** Leaves the bundle of a case, and judges it as it stands there. */
+async function leave({ run, ...outcome }: Outcome, number: number, { out, trust }: DemoPlace): Promise<EncryptedAnswer> {
+  const file = join(out, `${String(number).padStart(2, "0")}-${outcome.program}.triseal.json`);
   await writeFile(file, run.bundle);
   const verified = await verifies(new Uint8Array(await readFile(file)), trust);
   const { rule, why } = decisionOf(run.bundle);
-  const { program, input, expected } = demoCase;
-  const answer = await demoCase.read(run, demo.reader);
+  const { receiptId, body } = run;
   const { price } = run.answer;
-  const bytes = run.body.length;
-  return {
-    path: "fhe",
-    program,
-    input,
-    answer,
-    expected,
-    price,
-    bytes,
-    rule,
-    why,
-    ms,
-    receiptId: run.receiptId,
-    bundle: file,
-    verified,
-  };
+  return { path: "fhe", ...outcome, price, bytes: body.length, rule, why, receiptId, bundle: file, verified };
+}
+
+async function outcomeOf(demo: EncryptedDemo, demoCase: Case): Promise<Outcome> {
+  const begun = performance.now();
+  const run = await demo.run(demoCase);
+  const ms = Math.round(performance.now() - begun);
+  const { program, input, expected } = demoCase;
+  return { program, input, expected, run, ms, answer: await demoCase.read(run, demo.reader) };
+}
+
+/** A held-back record, scored by a model that never sees it; under a key set of its own kind. */
+async function scoreOf(client: TrisealClient, native: NativeProgram, folder: string): Promise<Outcome> {
+  const { raw: record, expected } = await readHeldBack(SCORED.model, SCORED.row, false);
+  await native.keygen(join(folder, "lwe"), "lwe");
+  const keys = await readKeyFolder(join(folder, "lwe"));
+  await fheClient(client).uploadKey(keys.key, uploadFiles(keys));
+  const begun = performance.now();
+  const asked = { model: `${SCORED.model}-int`, record, parameters: { classification: "personal" } };
+  const { integers, label, finished } = await classifyEncrypted(client, native, keys, asked);
+  const ms = Math.round(performance.now() - begun);
+  const input = `held-back row ${SCORED.row}, ${record.length} values, encrypted here; score ${integers.join(", ")}`;
+  return { program: asked.model, input, answer: label ?? "no label", expected, run: finished, ms };
 }
 
 function print(answer: EncryptedAnswer): void {
@@ -225,13 +240,14 @@ export async function runEncrypted(
   const native = needNative();
   const folder = await mkdtemp(join(tmpdir(), "triseal-demo-keys-"));
   try {
-    if (!flags.json) console.log("making a key set for encrypted values; the client key stays in a temporary folder\n");
+    if (!flags.json) console.log("making key sets for encrypted values; the client keys stay in a temporary folder\n");
     await native.keygen(join(folder, "keys"), "integer");
     const demo = new EncryptedDemo(client, native, await readKeyFolder(join(folder, "keys")), folder);
     await demo.open(apiKey);
     const answers: EncryptedAnswer[] = [];
-    for (const [index, demoCase] of CASES.entries()) {
-      const answer = await runCase(demo, demoCase, place.first + index, place);
+    const steps = [...CASES.map((demoCase) => () => outcomeOf(demo, demoCase)), () => scoreOf(client, native, folder)];
+    for (const [index, step] of steps.entries()) {
+      const answer = await leave(await step(), place.first + index, place);
       answers.push(answer);
       if (flags.json) console.log(JSON.stringify(answer));
       else print(answer);

@@ -17,6 +17,8 @@ const decodeHeldBack = object({
 export interface HeldBackRecord {
   readonly model: ModelPackage;
   readonly row: number;
+  /** Values as they were measured. */
+  readonly raw: readonly number[];
   /** Values as the model takes them. */
   readonly input: readonly number[];
   readonly expected: string;
@@ -30,5 +32,5 @@ export async function readHeldBack(name: string, row: number, asInteger: boolean
   const set = decodeHeldBack(parseJson(new Uint8Array(await readFile(join(folder, "heldback.json")))), name);
   const record = set.rows[row];
   if (record === undefined) throw new RangeError(`${name} has no held-back row ${row}`);
-  return { model, row, input: [...standardizeRow(model, record.x)], expected: record.label };
+  return { model, row, raw: record.x, input: [...standardizeRow(model, record.x)], expected: record.label };
 }

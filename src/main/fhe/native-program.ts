@@ -42,6 +42,10 @@ export interface NativeProgram {
   prove(publicKey: string, crs: string, metadata: Uint8Array, values: readonly TypedValue[], out: string): Promise<void>;
   /** Decrypts a compressed value or a `FheUint…`. */
   decrypt(clientKey: string, type: string, file: string): Promise<string>;
+  /** Encrypts the integers of a model's input, by a circuit of kind `lwe` or its frame. */
+  encryptVector(clientKey: string, circuit: string, values: ArrayLike<number>, out: string): Promise<void>;
+  /** The integers of a model's output, by the same. */
+  decryptVector(clientKey: string, circuit: string, file: string): Promise<readonly number[]>;
   /** Executes a circuit over compressed values; what came out is written nowhere. */
   replay(serverKey: string, circuit: string, seed: string, inputs: readonly string[]): Promise<ReplayOutcome>;
 }
@@ -111,6 +115,7 @@ function jsonOf(line: string): JsonValue {
   }
 }
 
+const decodeVector = object({ value: array(integer(Number.MIN_SAFE_INTEGER), 1024) });
 const decodeDecrypted = object({ type: text(8), value: text(32) });
 
 /** The program at `program`, which must have been built. */
@@ -129,6 +134,12 @@ export function openNative(program: string): NativeProgram {
     },
     decrypt: async (clientKey, type, file) =>
       decodeDecrypted(await run("decrypt", "--key", clientKey, "--type", type, file), "decrypted").value,
+    encryptVector: async (clientKey, circuit, values, out) => {
+      const lines = [Array.from(values).join(",")];
+      await runWith(lines, "encrypt-vector", "--key", clientKey, "--circuit", circuit, "--values", "-", "--out", out);
+    },
+    decryptVector: async (clientKey, circuit, file) =>
+      decodeVector(await run("decrypt-vector", "--key", clientKey, "--circuit", circuit, file), "decrypted").value,
     replay: async (serverKey, circuit, seed, inputs) => {
       const named = inputs.flatMap((file) => ["--input", file]);
       return decodeReplay(await run("replay", "--server", serverKey, "--circuit", circuit, "--seed", seed, ...named), "replay");

@@ -5,10 +5,11 @@ import type { Command } from "commander";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
-import { type CompiledRun, recompile } from "../../paths/fhe/evidence/recompile.ts";
+import { recompile } from "../../paths/fhe/evidence/recompile.ts";
 import type { Replayed } from "../../paths/fhe/evidence/replayed.ts";
 import { type Claim, type SignedClaim, verifyClaim } from "../../paths/fhe/wire/claim.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
+import { LWE_TYPE } from "../../paths/fhe/wire/document.ts";
 import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust, verifyBundle } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
@@ -18,6 +19,7 @@ import { readNamed } from "../zk/refusing.ts";
 import { blobFile, fetchInto, inTemporaryFolder, namedBy } from "./blob-source.ts";
 import { offlineOptions } from "./history-command.ts";
 import { needNative } from "./native-program.ts";
+import { encryptedCircuit, type OwnCircuit, readIntegerModel } from "./own-model.ts";
 import { refusing } from "./refusing.ts";
 
 interface ExportFlags extends GatewayFlags {
@@ -28,6 +30,7 @@ interface ExportFlags extends GatewayFlags {
 
 interface ReplayFlags extends GatewayFlags {
   readonly blobs: string;
+  readonly model?: string;
   readonly json?: true;
   readonly verbose?: true;
 }
@@ -40,18 +43,29 @@ function claimIn(bundle: Bundle): SignedClaim {
   return found;
 }
 
-/** What the claim's program compiles to here. @throws TrisealError `FORMAT_INVALID`, `FHE_CIRCUIT_MISMATCH`. */
-function compiledHere({ programDigest, inputs, circuitDigest, pbs }: Claim, bundle: Bundle): CompiledRun {
+/** What the claim's program compiles to here; that of a model is in no bundle. @throws TrisealError `FORMAT_INVALID`, `NOT_FOUND`. */
+async function circuitOf({ programDigest, inputs, outputs }: Claim, bundle: Bundle, model?: string): Promise<OwnCircuit> {
+  if (outputs.some(({ t }) => t === LWE_TYPE)) {
+    const checked = model === undefined ? null : await readIntegerModel(model);
+    if (checked?.digest === programDigest) return encryptedCircuit(checked);
+    throw new TrisealError("NOT_FOUND", `the run is one of a model, and --model shows no model of digest ${programDigest}`);
+  }
   const document = bundle.blobs.get(programDigest);
   if (document === undefined) throw new TrisealError("FORMAT_INVALID", "the program is not in the bundle");
   const clear = new Map(inputs.flatMap((input) => ("clear" in input ? [[input.n, input.clear] as const] : [])));
-  const compiled = recompile(document, programDigest, clear);
+  return recompile(document, programDigest, clear);
+}
+
+/** The circuit of a claim, compiled here. @throws TrisealError as `circuitOf`; `FHE_CIRCUIT_MISMATCH`. */
+async function compiledHere(claim: Claim, bundle: Bundle, model?: string): Promise<OwnCircuit> {
+  const { circuitDigest, pbs } = claim;
+  const compiled = await circuitOf(claim, bundle, model);
   if (compiled.circuitDigest !== circuitDigest || compiled.pbs !== pbs)
     throw fheError("FHE_CIRCUIT_MISMATCH", "the program compiles to another circuit than was claimed");
   return compiled;
 }
 
-async function replayed(claim: Claim, compiled: CompiledRun, blobs: string): Promise<Replayed> {
+async function replayed(claim: Claim, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
   const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
   const files: string[] = [];
@@ -90,7 +104,7 @@ function replay(file: string, flags: ReplayFlags): Promise<void> {
     const bytes = await readNamed(file);
     const bundle = parseBundle(bytes);
     const { claim } = claimIn(bundle);
-    const compiled = compiledHere(claim, bundle);
+    const compiled = await compiledHere(claim, bundle, flags.model);
     const made = await withBlobs(claim, flags, (folder) => replayed(claim, compiled, folder));
     assertSame(claim, made);
     const same = { ok: true, code: null, pbs: claim.pbs, outputs: claim.outputs, engine: claim.engine };
@@ -99,7 +113,9 @@ function replay(file: string, flags: ReplayFlags): Promise<void> {
       else console.log(`${sameLine(claim)}\nwho signed and logged it was not checked: name a trust file with --trust`);
       return;
     }
-    const programs = new Map([["fhe", new Map([[claim.programDigest, { ...made }]])]]);
+    const { circuitDigest, pbs } = compiled;
+    const shown = claim.outputs.every(({ t }) => t !== LWE_TYPE) ? { ...made } : { circuitDigest, pbs, replayed: { ...made } };
+    const programs = new Map([["fhe", new Map([[claim.programDigest, shown]])]]);
     const verdict = await verifyBundle(bytes, parseTrust(await readNamed(flags.trust)), { ...offlineOptions(), programs });
     if (flags.json) console.log(JSON.stringify({ ...same, ok: verdict.outcome === "accepted", code: verdict.code, verdict }));
     else console.log([sameLine(claim), ...verdictLines(verdict, flags.verbose === true)].join("\n"));
@@ -146,6 +162,7 @@ export function addReplayCommands(fhe: Command): void {
       .command("replay <bundle>")
       .description("execute a run again with server key and ciphertexts, and compare byte for byte")
       .requiredOption("--blobs <dir|url>", "folder of `fhe export`, or a gateway")
+      .option("--model <dir>", "of a run of a model: package of the integer model, which no bundle holds")
       .option("--trust <file>", "trust file: verifies the bundle, too")
       .option("--verbose", "print the checks that passed, too"),
   )

@@ -71,7 +71,8 @@ async function provenList(
   });
 }
 
-async function parametersOf(file: string | undefined): Promise<JsonObject> {
+/** The caller's facts in a file; none without one. @throws TrisealError `FORMAT_INVALID`. */
+export async function parametersOf(file: string | undefined): Promise<JsonObject> {
   const parameters = file === undefined ? {} : parseJson(await readNamed(file));
   if (isJsonObject(parameters)) return parameters;
   throw new TrisealError("FORMAT_INVALID", "--parameters: expected a JSON object");

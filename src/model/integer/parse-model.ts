@@ -96,11 +96,26 @@ const bins = object({ kind: oneOf("bins"), edges: array(array(finite, MAX_EDGES)
 const decodeEncoding: Decoder<IntegerModel["input"]["encoding"]> = (value, place) =>
   jsonObject(value, place)["kind"] === "bins" ? bins(value, place) : affine(value, place);
 
+/** Decodes how a real input becomes value 0. Whether the encoding fits the shape is not checked. */
+export const decodeIntegerInput: Decoder<IntegerModel["input"]> = object({
+  name: decodeTensorName,
+  shape: decodeShape,
+  encoding: decodeEncoding,
+});
+
+/** Decodes what the last value means. */
+export const decodeIntegerOutput: Decoder<IntegerModel["output"]> = object({
+  name: decodeTensorName,
+  meaning: oneOf("logits", "scores", "class"),
+  scale: finite,
+  offset: finite,
+});
+
 const decodeModel: Decoder<IntegerModel> = object({
   v: oneOf(1),
-  input: object({ name: decodeTensorName, shape: decodeShape, encoding: decodeEncoding }),
+  input: decodeIntegerInput,
   ops: array(decodeOp, MAX_OPS),
-  output: object({ name: decodeTensorName, meaning: oneOf("logits", "scores", "class"), scale: finite, offset: finite }),
+  output: decodeIntegerOutput,
 });
 
 /** The canonical bytes of an integer model (SPEC section 1). Checks nothing. */

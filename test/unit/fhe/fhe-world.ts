@@ -54,7 +54,17 @@ function program({ name, inputs, outputs, nodes, wires }: Shape): RunProgram {
   };
   const zero = new Map(inputs.filter(({ clear }) => clear).map(({ n }) => [n, "0"] as const));
   const { pbs, depth } = circuit(zero);
-  return { name, digest: digestOf(bytes), bytes, inputs, outputs, price: { pbs, depth }, circuit };
+  return {
+    name,
+    digest: digestOf(bytes),
+    kind: "integer",
+    bytes,
+    terms: { program: parseJson(bytes) },
+    inputs,
+    outputs,
+    price: { pbs, depth },
+    circuit,
+  };
 }
 
 const sumTable = Array.from({ length: 16 }, (_, sum) => sum % 4);
@@ -106,6 +116,18 @@ export const COPY = program({
   wires: [0],
 });
 
+/** Runs under key sets of kind `lwe`, which the engine of clear values has none of. */
+export const MODEL: RunProgram = {
+  ...COPY,
+  name: "a-model-int",
+  digest: digestOf(utf8("the integer model")),
+  kind: "lwe",
+  bytes: null,
+  terms: { kind: "lwe" },
+  inputs: [{ n: "input", t: "lwe", clear: false }],
+  outputs: [{ n: "output", t: "lwe" }],
+};
+
 /** An answer that was read. */
 export interface Answer {
   readonly status: number;
@@ -155,7 +177,7 @@ export interface Wish {
   readonly change?: JsonObject;
 }
 
-const RULES = `  - { id: state, when: 'request.kind == "state"', require: { all: [fhe] } }\n`;
+const RULES = `  - { id: state, when: 'request.kind in ["state", "inference"]', require: { all: [fhe] } }\n`;
 
 export async function startWorld(
   options: { readonly fault?: string; readonly wrap?: (table: StatePort) => StatePort } = {},
@@ -179,7 +201,7 @@ export async function startWorld(
   const keys = new KeyVault(folder, limits, engine);
   await keys.open(Date.now());
   const priced = { pbs: 100, depth: 100, programsPerTenant: 2, accountsPerTenant: 8, timeoutMs: 20_000 };
-  const shipped = [TRANSFER, MINT, COPY];
+  const shipped = [TRANSFER, MINT, COPY, MODEL];
   const programs = await Programs.open(shipped, folder, priced, (bytes) => ({
     ...COPY,
     bytes,

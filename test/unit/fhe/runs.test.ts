@@ -10,6 +10,7 @@ import {
   digestIn,
   handleIn,
   MINT,
+  MODEL,
   OTHER,
   OWNER,
   runDocument,
@@ -220,6 +221,34 @@ describe("a run on accounts", () => {
     ).toBe("REQUEST_MALFORMED");
     expect((await world.call("POST", "/v1/fhe/challenges", `{"model":"none"}`)).code).toBe("MODEL_UNKNOWN");
     expect([await world.version("alice"), await world.version("bob")]).toEqual([1, 0]);
+  });
+});
+
+describe("a run of a model", () => {
+  it("is refused under a key set of another kind, and where it names accounts, lists or handles", async () => {
+    const world = await startWorld();
+    await ledger(world);
+    const own = { input: bare(world.keyId, 1) };
+    expect((await world.run(MODEL, { inputs: own })).code).toBe("FHE_KEY_INVALID");
+    expect((await world.run(MODEL, { inputs: own, writes: { output: "alice" } })).code).toBe("FHE_RUN_INVALID");
+    expect((await world.run(MODEL, { inputs: { input: { account: "alice" } } })).code).toBe("FHE_RUN_INVALID");
+    expect((await world.run(MODEL, { inputs: { input: { handle: "77".repeat(32) } } })).code).toBe("FHE_RUN_INVALID");
+    expect((await world.run(MODEL, { inputs: { input: 1 } })).code).toBe("FHE_RUN_INVALID");
+    expect((await world.run(MODEL, { inputs: { x: bare(world.keyId, 1) } })).code).toBe("FHE_RUN_INVALID");
+    expect(await world.version("alice")).toBe(1);
+  });
+
+  it("is inference and no work on state, and its model is given to nobody", async () => {
+    const world = await startWorld();
+    const asked = (kind: string) =>
+      world.call("POST", "/v1/fhe/challenges", JSON.stringify({ model: MODEL.name, parameters: { kind } }));
+    expect((await asked("state")).code).toBe("REQUEST_MALFORMED");
+    expect((await asked("inference")).json["terms"]).toMatchObject({ kind: "lwe", programDigest: MODEL.digest });
+    expect((await world.call("GET", `/v1/fhe/programs/${MODEL.name}`)).code).toBe("MODEL_UNKNOWN");
+    expect((await world.call("GET", `/v1/fhe/blobs/${MODEL.digest.slice(7)}`)).code).toBe("FHE_FORBIDDEN_HANDLE");
+    const { json } = await world.call("GET", "/v1/fhe/programs");
+    expect(json["models"]).toMatchObject([{ name: MODEL.name, digest: MODEL.digest }]);
+    expect(JSON.stringify(json["shipped"])).not.toContain(MODEL.name);
   });
 });
 

@@ -16,6 +16,8 @@ import {
   type RunTerms,
 } from "../wire/run.ts";
 
+export { INFERENCE_WORK, STATE_WORK } from "../wire/run.ts";
+
 /** What a challenge says that a run is bound to. */
 export interface RunPurpose {
   readonly tenant: string;

@@ -1,6 +1,7 @@
 /** A circuit under construction, with the noise of every wire and the chance that any lookup decides wrongly. SPEC section 9.3. */
+
+import { fheError } from "../wire/codes.ts";
 import type { LweCircuit, LweNode, LweTable, OutputPart, TorusNumber } from "./lwe-circuit.ts";
-import { lweError } from "./lwe-codes.ts";
 import {
   addLog2,
   DECISION_VARIANCE,
@@ -31,7 +32,7 @@ type Noise = ReadonlyMap<number, number>;
 
 /** @throws TrisealError `FHE_MODEL_UNSUPPORTED`. */
 export function unsupported(place: string, reason: string): never {
-  throw lweError("FHE_MODEL_UNSUPPORTED", `${place}: ${reason}`, { details: { node: place } });
+  throw fheError("FHE_MODEL_UNSUPPORTED", `${place}: ${reason}`, { details: { node: place } });
 }
 
 /** Collects nodes. */

@@ -1,4 +1,4 @@
-import type { CheckTable } from "../../../core/check.ts";
+import type { Checklist, CheckTable } from "../../../core/check.ts";
 
 /** Checks of the fhe path, in the order in which a failure is reported. */
 export const fheChecks = {
@@ -53,7 +53,9 @@ export const fheChecks = {
   "fhe.circuit-recompiled": {
     code: "FHE_CIRCUIT_MISMATCH",
     spec: "SPEC 3.11",
-    states: "the circuit is the one that the program compiles to",
+    states: "the circuit is the one that the program or model compiles to",
+    // Of a program it is never skipped: it is in the bundle. A model is its operator's.
+    optional: true,
   },
   "fhe.price-recomputed": {
     code: "FHE_PRICE_MISMATCH",
@@ -87,6 +89,9 @@ export const fheChecks = {
     optional: true,
   },
 } as const satisfies CheckTable;
+
+/** Checks of one claim, as they are made. */
+export type FheChecklist = Checklist<typeof fheChecks>;
 
 /** Ids of the checks that may be skipped without a waiver (SPEC section 5.4). */
 export const optionalFheChecks: ReadonlySet<string> = new Set(

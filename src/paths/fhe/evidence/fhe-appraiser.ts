@@ -3,16 +3,23 @@ import { Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import { type Claim, FHE_CLAIM_TYPE, FHE_EVIDENCE_TYPE, FHE_PROGRAM_TYPE, parseClaim, verifyClaim } from "../wire/claim.ts";
+import {
+  type Claim,
+  FHE_CLAIM_TYPE,
+  FHE_EVIDENCE_TYPE,
+  FHE_MODEL_TYPE,
+  FHE_PROGRAM_TYPE,
+  parseClaim,
+  verifyClaim,
+} from "../wire/claim.ts";
 import { handleOf, type InputName, seedOf } from "../wire/handle.ts";
 import { SUBMITS_RUN } from "../wire/run.ts";
-import { fheChecks, optionalFheChecks } from "./check-table.ts";
+import { type FheChecklist, fheChecks, optionalFheChecks } from "./check-table.ts";
+import { appraiseModel, isModelRun, replayedModel, statefulModel } from "./model-run.ts";
 import { type CompiledRun, recompile } from "./recompile.ts";
-import { decodeReplayed } from "./replayed.ts";
+import { decodeReplayed, type Replayed } from "./replayed.ts";
 import { assertOpened, firstWrites, unlinkedState } from "./state-checks.ts";
 import { type FheTrust, holderOf, parseFheTrust } from "./trust-section.ts";
-
-type FheChecklist = Checklist<typeof fheChecks>;
 
 /** The fhe path's appraiser. Offline. */
 export const fheAppraiser: Appraiser = {
@@ -32,12 +39,12 @@ function appraiseClaim(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   checks.expect("fhe.leg-readable", true, "assertion");
   checks.expect("fhe.claim-signed", verifyClaim(signed), "signature");
   const { claim } = signed;
-  appraiseProgram(claim, inputs, checks);
+  const compiled = isModelRun(claim) ? appraiseModel(claim, inputs, checks) : appraiseProgram(claim, inputs, checks);
   appraiseDerived(claim, checks);
   appraiseState(claim, inputs, checks);
   const replayed = appraiseReplay(claim, inputs, checks);
   if (trust !== null) appraiseTrust(claim, trust, inputs, checks);
-  return { checks: checks.all(), claims: trust === null ? null : claimsOf(claim, trust, replayed) };
+  return { checks: checks.all(), claims: trust === null ? null : claimsOf(claim, trust, { replayed, compiled }) };
 }
 
 /** Who signed, who can decrypt, and whether both and the program are accepted. */
@@ -53,13 +60,14 @@ function appraiseTrust(claim: Claim, trust: FheTrust, inputs: AppraisalInputs, c
   checks.expect("fhe.not-revoked", !cited.some((digest) => measurements.has(digest)), "assertion");
   const holder = holderOf(trust, keyId);
   checks.expect("fhe.key-holder-named", holder !== undefined, "assertion", holder ?? `key ${keyId.slice(0, 16)}…`);
-  const { programs } = trust;
-  const known = "accept" in programs || programs.some(({ name, digest }) => name === inputs.model && digest === programDigest);
-  checks.expect("fhe.program-accepted", known, "assertion", "accept" in programs ? "any, by the trust file" : programDigest);
+  const { programs, models = [] } = trust;
+  const entries = isModelRun(claim) ? models : programs;
+  const known = "accept" in entries || entries.some(({ name, digest }) => name === inputs.model && digest === programDigest);
+  checks.expect("fhe.program-accepted", known, "assertion", "accept" in entries ? "any, by the trust file" : programDigest);
 }
 
 /** The chain from the program to the circuit that was run. */
-function appraiseProgram(claim: Claim, inputs: AppraisalInputs, checks: FheChecklist): void {
+function appraiseProgram(claim: Claim, inputs: AppraisalInputs, checks: FheChecklist): boolean {
   const { programDigest, circuitDigest, pbs, binding } = claim;
   const compiled = checks.attempt("fhe.program-readable", "assertion", () => {
     const document = inputs.blob(programDigest);
@@ -67,12 +75,19 @@ function appraiseProgram(claim: Claim, inputs: AppraisalInputs, checks: FheCheck
     return recompile(document, programDigest, clearOf(claim));
   });
   checks.expect("fhe.program-bound", binding.modelDigest === programDigest, "signature");
-  if (compiled === null) return;
+  if (compiled === null) return false;
   checks.expect("fhe.program-readable", true, "signature");
   checks.expect("fhe.values-fit", hasValuesOf(claim, compiled), "signature");
   const same = compiled.circuitDigest === circuitDigest;
   checks.expect("fhe.circuit-recompiled", same, "signature", `compiled ${compiled.circuitDigest}`);
   checks.expect("fhe.price-recomputed", compiled.pbs === pbs, "signature", `${pbs} of ${compiled.pbs}`);
+  return same;
+}
+
+/** What the auditor did beside reading. */
+interface Shown {
+  readonly replayed: boolean;
+  readonly compiled: boolean;
 }
 
 /** The clear values that went in, by name. */
@@ -103,7 +118,7 @@ function appraiseDerived(claim: Claim, checks: FheChecklist): void {
 }
 
 function appraiseState(claim: Claim, inputs: AppraisalInputs, checks: FheChecklist): void {
-  const unlinked = unlinkedState(claim);
+  const unlinked = isModelRun(claim) ? statefulModel(claim) : unlinkedState(claim);
   checks.expect("fhe.state-linked", unlinked === null, "signature", unlinked ?? "");
   const opened = firstWrites(claim).map((write) => {
     // Asked for, whatever can be made of it: it is no unused part.
@@ -116,10 +131,14 @@ function appraiseState(claim: Claim, inputs: AppraisalInputs, checks: FheCheckli
   if (opened.every((holds) => holds !== null)) checks.expect("fhe.account-opened", true, "signature");
 }
 
+function replayedProgram({ programDigest }: Claim, { programs }: AppraisalInputs): Replayed | null {
+  const shown = programs.get(programDigest);
+  return shown === undefined ? null : decodeReplayed(shown, "programs");
+}
+
 /** Whether the auditor executed the run again, with the server key and the ciphertexts that the claim names. */
 function appraiseReplay(claim: Claim, inputs: AppraisalInputs, checks: FheChecklist): boolean {
-  const shown = inputs.programs.get(claim.programDigest);
-  const replayed = shown === undefined ? null : decodeReplayed(shown, "programs");
+  const replayed = isModelRun(claim) ? replayedModel(claim, inputs) : replayedProgram(claim, inputs);
   if (replayed === null || replayed.seed !== claim.seed) {
     checks.skip("fhe.re-executed", "signature", "the run was not executed again: `triseal fhe replay` does");
     return false;
@@ -133,7 +152,7 @@ function appraiseReplay(claim: Claim, inputs: AppraisalInputs, checks: FheCheckl
   return checks.expect("fhe.re-executed", same, "proof");
 }
 
-function claimsOf(claim: Claim, trust: FheTrust, replayed: boolean): LegClaims {
+function claimsOf(claim: Claim, trust: FheTrust, { replayed, compiled }: Shown): LegClaims {
   const { requestDigest, responseDigest, modelDigest, decisionDigest, nonce } = claim.binding;
   return {
     requestDigest,
@@ -142,7 +161,7 @@ function claimsOf(claim: Claim, trust: FheTrust, replayed: boolean): LegClaims {
     decisionDigest,
     nonce,
     factsDigest: claim.factsDigest,
-    evidence: { digest: claim.programDigest, mediaType: FHE_PROGRAM_TYPE },
+    evidence: { digest: claim.programDigest, mediaType: isModelRun(claim) ? FHE_MODEL_TYPE : FHE_PROGRAM_TYPE },
     wire: null,
     inputCommitment: null,
     outputs: null,
@@ -150,11 +169,24 @@ function claimsOf(claim: Claim, trust: FheTrust, replayed: boolean): LegClaims {
     submission: SUBMITS_RUN,
     backendFacts: { evidence_type: FHE_EVIDENCE_TYPE },
     correctness: {
-      text: `arithmetic only; account history not shown: ${replayed ? "the run, executed again here, gave these ciphertexts" : "the engine signed that the circuit of the program gave these ciphertexts, and nobody executed it again here"}`,
+      text: isModelRun(claim) ? modelText({ replayed, compiled }) : programText(replayed),
       basis: replayed ? "proof" : "signature",
     },
     confidentiality: confidentialityOf(claim, trust),
   };
+}
+
+function programText(replayed: boolean): string {
+  const what = replayed
+    ? "the run, executed again here, gave these ciphertexts"
+    : "the engine signed that the circuit of the program gave these ciphertexts, and nobody executed it again here";
+  return `arithmetic only; account history not shown: ${what}`;
+}
+
+function modelText({ replayed, compiled }: Shown): string {
+  if (replayed && compiled) return "the circuit that the model compiles to here, executed again here, gave this ciphertext";
+  const what = compiled ? "the circuit is the one that the model compiles to here" : "nobody compiled the model here";
+  return `the engine signed that its circuit of the model gave this ciphertext; ${what}, and nobody executed it again`;
 }
 
 function confidentialityOf(claim: Claim, trust: FheTrust): LegClaims["confidentiality"] {

@@ -19,12 +19,19 @@ export type TrustedEngine = Decoded<typeof decodeBuilt> | Decoded<typeof decodeU
 const decodeEngine: Decoder<TrustedEngine> = (value, place) =>
   isJsonObject(value) && Object.hasOwn(value, "builds") ? decodeBuilt(value, place) : decodeUnbuilt(value, place);
 
-const decodeSection = object({
+const named = anyOr(array(object({ name: text(128), digest }, { because }), 1024));
+
+const decodeFields = {
   engines: array(decodeEngine, 64),
   /** Who holds the key that decrypts, by key id. */
   keys: anyOr(array(object({ keyId: hexText(32), holder: text(128) }, { because }), 1024)),
   /** Programs by name and digest, as receipts name their model. */
-  programs: anyOr(array(object({ name: text(128), digest }, { because }), 1024)),
+  programs: named,
+};
+
+const decodeSection = object(decodeFields, {
+  /** Integer models by name and digest; none where it is left out. A program that is named is not accepted as a model, or the other way round. */
+  models: named,
 });
 
 /** What a relying party accepts on the fhe path. */

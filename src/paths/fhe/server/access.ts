@@ -5,7 +5,7 @@ import { canonicalJson } from "../../../core/jcs.ts";
 import { parseJson } from "../../../core/json.ts";
 import type { AccountDocument } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
-import { typeName } from "../wire/document.ts";
+import { outputType } from "../wire/document.ts";
 
 /** What a run does to an account. */
 export type Permission = "read" | "debit" | "credit";
@@ -23,7 +23,7 @@ const programsDecoder: Decoder<"any" | readonly string[]> = (value, place) =>
   value === "any" ? "any" : array(digest, MAX_READERS)(value, place);
 
 const decodeFacts = object({
-  t: typeName,
+  t: outputType,
   keyId: hexText(32),
   /** Principals that may give the value to a run, and read what comes of it. */
   readers: array(hexText(32), MAX_READERS),

@@ -4,7 +4,7 @@ import { utf8 } from "../../../core/bytes.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
-import { typeName } from "../wire/document.ts";
+import { LWE_TYPE, typeName } from "../wire/document.ts";
 import { forbidden } from "./access.ts";
 import type { Engine } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
@@ -51,7 +51,7 @@ async function find(options: BlobRouteOptions, tenant: string, name: string): Pr
   const { states, programs, keys, blobs, crsName } = options;
   if (await (await states()).hasBytes(tenant, name)) return blobs.get(`sha256:${name}` as Sha256Digest);
   const program = (await programs()).find(tenant, `sha256:${name}`);
-  if (program !== null) return program.bytes;
+  if (program?.bytes != null) return program.bytes;
   const key = await keys.bytes(tenant, name);
   if (key !== null) return key;
   const document = await (await states()).documentWith(tenant, name);
@@ -66,6 +66,7 @@ async function expanded(options: BlobRouteOptions, call: ResourceCall, name: str
   const facts = await (await states()).factsOf(call.tenant, name);
   const bytes = facts === null ? null : await blobs.get(`sha256:${name}` as Sha256Digest);
   if (facts === null || bytes === null) throw forbidden();
+  if (facts.t === LWE_TYPE) throw new TrisealError("REQUEST_MALFORMED", "the output of a model has one form only");
   const stated = call.query["type"];
   if (stated !== undefined && typeName(stated, "type") !== facts.t)
     throw new TrisealError("REQUEST_MALFORMED", "`type` is not the type of that value");

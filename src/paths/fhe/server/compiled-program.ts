@@ -1,4 +1,5 @@
 /** Programs through the compiler: what runs need of a document, and the shipped ones. */
+import { parseJson } from "../../../core/json.ts";
 import { compileProgram } from "../compile/compile.ts";
 import { shippedPrograms as shipped } from "../compile/shipped.ts";
 import { type Program, parseProgram } from "../wire/program.ts";
@@ -25,7 +26,9 @@ function runProgram(program: Program, name: string): RunProgram {
   return {
     name,
     digest,
+    kind: "integer",
     bytes,
+    terms: { program: parseJson(bytes) },
     inputs: inputs.map(({ n, t, clear }) => ({ n, t, clear })),
     outputs: outputs.map(({ n, t }) => ({ n, t })),
     get price() {

@@ -16,7 +16,7 @@ import type {
   SubmissionRoute,
 } from "../../path.ts";
 import { FHE_EVIDENCE_TYPE } from "../wire/claim.ts";
-import { MAX_RUN_BYTES, SUBMITS_RUN } from "../wire/run.ts";
+import { INFERENCE_WORK, MAX_RUN_BYTES, STATE_WORK, SUBMITS_RUN } from "../wire/run.ts";
 import { accountRoute } from "./account-routes.ts";
 import { blobRoute } from "./blob-routes.ts";
 import type { CrsInfo, Engine } from "./engine.ts";
@@ -28,9 +28,6 @@ import type { Programs, RunProgram } from "./programs.ts";
 import { readRun } from "./run-plan.ts";
 import { type RunOptions, RunService } from "./run-service.ts";
 import type { AccountStates } from "./state.ts";
-
-/** What policies read as `request.kind` of a run. */
-export const STATE_WORK = "state";
 
 const MAX_ASKED_BYTES = 16 * 1024;
 
@@ -112,7 +109,7 @@ class FheInference implements InferencePath {
       address: "challenges",
       maxBodyBytes: MAX_ASKED_BYTES,
       submits: SUBMITS_RUN,
-      workKind: STATE_WORK,
+      workKind: (modelName, tenant) => workOf(this.open().programs.find(tenant, modelName)),
       parse: (body) => {
         const { model, parameters } = asked(body);
         return { modelName: model, facts: callerFacts(parameters) };
@@ -120,14 +117,9 @@ class FheInference implements InferencePath {
       offer: async (modelName, tenant) => {
         const program = this.open().programs.find(tenant, modelName);
         if (program === null) throw new TrisealError("MODEL_UNKNOWN", "no program of that name or digest");
-        const { digest, bytes } = await this.crs(AbortSignal.timeout(this.parts.limits.timeoutMs));
         const evidence = { name: "evidence_type", origin: "evidence", value: FHE_EVIDENCE_TYPE } as const;
-        const terms = {
-          program: parseJson(program.bytes),
-          programDigest: program.digest,
-          price: { ...program.price },
-          crs: { digest: `sha256:${digest}`, bytes },
-        };
+        const priced = { ...program.terms, programDigest: program.digest, price: { ...program.price } };
+        const terms = program.kind === "lwe" ? priced : { ...priced, crs: await this.crsTerms() };
         const facts = [evidence, ...this.parts.claims];
         return { model: modelOf(program), backend: { id: "fhe:engine", path: this.id, facts }, terms };
       },
@@ -169,10 +161,20 @@ class FheInference implements InferencePath {
     }
   }
 
+  private async crsTerms(): Promise<JsonObject> {
+    const { digest, bytes } = await this.crs(AbortSignal.timeout(this.parts.limits.timeoutMs));
+    return { digest: `sha256:${digest}`, bytes };
+  }
+
   private async crs(signal: AbortSignal): Promise<CrsInfo> {
     this.crsFound ??= await this.open().engine.crs({ signal });
     return this.crsFound;
   }
+}
+
+/** A model's run changes no state, and a program's may. */
+function workOf(program: RunProgram | null): string {
+  return program?.kind === "lwe" ? INFERENCE_WORK : STATE_WORK;
 }
 
 /** A program as the gateway knows a model. */

@@ -22,10 +22,9 @@ export function programRoute(programs: () => Promise<Programs>): ResourceRoute {
         assertJsonType(call);
         return jsonAnswer(shown(await known.register(call.tenant, call.body)), 201);
       }
-      if (call.name === null)
-        return jsonAnswer({ shipped: known.all().map(shown), registered: known.of(call.tenant).map(shown) });
+      if (call.name === null) return jsonAnswer(listed(known, call.tenant));
       const found = known.find(call.tenant, call.name);
-      if (found === null) throw new TrisealError("MODEL_UNKNOWN", "no such program");
+      if (found?.bytes == null) throw new TrisealError("MODEL_UNKNOWN", "no such program");
       return bytesAnswer(found.bytes);
     },
   };
@@ -45,6 +44,11 @@ export function crsRoute(crs: (signal: AbortSignal) => Promise<CrsInfo>): Resour
       return jsonAnswer({ digest: `sha256:${digest}`, bytes });
     },
   };
+}
+
+function listed(known: Programs, tenant: string): JsonObject {
+  const own = (kind: RunProgram["kind"]) => known.all().filter((program) => program.kind === kind);
+  return { shipped: own("integer").map(shown), models: own("lwe").map(shown), registered: known.of(tenant).map(shown) };
 }
 
 function shown({ name, digest, price, inputs, outputs }: RunProgram): JsonObject {

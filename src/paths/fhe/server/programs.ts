@@ -1,7 +1,9 @@
 /** Programs that can be run: the shipped ones, by name, and those that a tenant registered, by digest. */
 import { join } from "node:path";
-import { digestHex, digestOf, isDigest, type Sha256Digest } from "../../../core/digest.ts";
+import { digestHex, isDigest, type Sha256Digest } from "../../../core/digest.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { fheError } from "../wire/codes.ts";
+import type { KeyDocument } from "../wire/key-document.ts";
 import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
 
 /** A program as runs need it. */
@@ -9,8 +11,12 @@ export interface RunProgram {
   /** Name of a shipped program; the digest of a registered one. */
   readonly name: string;
   readonly digest: Sha256Digest;
-  /** The document, in JCS form. */
-  readonly bytes: Uint8Array;
+  /** Kind of the key sets that it runs under: an integer model runs under `lwe`. */
+  readonly kind: KeyDocument["kind"];
+  /** The document, in JCS form. Null of a model, which its operator gives to nobody. */
+  readonly bytes: Uint8Array | null;
+  /** What a challenge says of it. */
+  readonly terms: JsonObject;
   readonly inputs: readonly { readonly n: string; readonly t: string; readonly clear: boolean }[];
   readonly outputs: readonly { readonly n: string; readonly t: string }[];
   /** Programmable bootstraps, and the longest chain of them. */
@@ -71,7 +77,7 @@ export class Programs {
     return programs;
   }
 
-  /** Shipped programs. */
+  /** Shipped programs and models. */
   all(): readonly RunProgram[] {
     return this.shipped;
   }
@@ -107,15 +113,16 @@ export class Programs {
     if (this.of(tenant).length >= this.limits.programsPerTenant)
       throw fheError("FHE_PROGRAM_QUOTA", "this tenant has as many programs as it may");
     await makeFolder(join(this.folder, tenant));
-    await writeDurably(join(this.folder, tenant, digestHex(program.digest)), program.bytes);
-    return this.keep(tenant, program.bytes) ?? program;
+    const document = program.bytes ?? bytes;
+    await writeDurably(join(this.folder, tenant, digestHex(program.digest)), document);
+    return this.keep(tenant, document) ?? program;
   }
 
   private keep(tenant: string, bytes: Uint8Array): RunProgram | null {
     try {
       const program = this.read(bytes);
       const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
-      own.set(digestOf(program.bytes), program);
+      own.set(program.digest, program);
       this.registered.set(tenant, own);
       return program;
     } catch {

@@ -46,6 +46,7 @@ export async function planRun(submission: Submission, program: RunProgram, state
   if (run.nonce !== context.nonce || run.programDigest !== program.digest)
     throw fheError("FHE_RUN_INVALID", "the run is not the one that the challenge is for");
   assertInputs(run, program);
+  if (program.kind === "lwe") assertStateless(run);
   assertWrites(program, run);
   const permissions = permissionsOf(program, run);
   const isState = permissions.size > 0;
@@ -79,6 +80,13 @@ function assertInputs({ inputs }: RunDocument, program: RunProgram): void {
   });
   if (!given || inputs.size !== program.inputs.length)
     throw fheError("FHE_RUN_INVALID", "the inputs are not exactly those of the program, clear where it takes them so");
+}
+
+/** A model takes its input from the key's holder, and what comes of it is nobody's state. */
+function assertStateless({ inputs, lists, writes }: RunDocument): void {
+  const own = [...inputs.values()].every((input) => "ciphertext" in input);
+  if (!own || lists.length > 0 || writes.size > 0)
+    throw fheError("FHE_RUN_INVALID", "a run of a model takes one ciphertext, and touches no account");
 }
 
 /**

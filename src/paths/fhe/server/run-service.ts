@@ -16,6 +16,7 @@ import {
   type ClaimedRead,
   type ClaimedWrite,
   FHE_CLAIM_TYPE,
+  FHE_MODEL_TYPE,
   FHE_PROGRAM_TYPE,
   parseClaim,
   verifyClaim,
@@ -67,14 +68,19 @@ export class RunService {
 
   /**
    * Does a run. Nothing has changed where it throws.
-   * @throws TrisealError as `planRun`, `resolveInputs` and the engine; `FHE_KEY_UNKNOWN`, `FHE_STATE_CONFLICT`,
+   * @throws TrisealError as `planRun`, `resolveInputs` and the engine; `FHE_KEY_UNKNOWN`, `FHE_KEY_INVALID`, `FHE_STATE_CONFLICT`,
    *   `FHE_SUPPLY_EXCEEDED`, `FHE_PRICE_EXCEEDED`, `DEADLINE_EXCEEDED`, `CLIENT_ABORTED`.
    */
   async accept(submission: Submission, program: RunProgram, { signal, progress }: InferOptions): Promise<PathAnswer> {
     const { states, keys } = this.options;
     const plan = await planRun(submission, program, states);
-    if ((await keys.find(plan.tenant, plan.run.keyId)) === null)
-      throw fheError("FHE_KEY_UNKNOWN", "this tenant has no key of that id");
+    const key = await keys.find(plan.tenant, plan.run.keyId);
+    if (key === null) throw fheError("FHE_KEY_UNKNOWN", "this tenant has no key of that id");
+    if (key.kind !== program.kind)
+      throw fheError(
+        "FHE_KEY_INVALID",
+        `this runs under key sets of kind ${program.kind}, and the run names one of kind ${key.kind}`,
+      );
     const deadline = AbortSignal.timeout(this.options.timeoutMs);
     const engineOptions: EngineOptions = {
       signal: AbortSignal.any([signal, deadline]),
@@ -138,8 +144,8 @@ export class RunService {
         mediaType: FHE_CLAIM_TYPE,
         sessionId: null,
         evidenceDigest: program.digest,
-        evidenceMediaType: FHE_PROGRAM_TYPE,
-        blobs: [program.bytes, ...openedBy(claim, done)],
+        evidenceMediaType: program.kind === "lwe" ? FHE_MODEL_TYPE : FHE_PROGRAM_TYPE,
+        blobs: [...(program.bytes === null ? [] : [program.bytes]), ...openedBy(claim, done)],
         // The nonce of the challenge stands in the document.
         requestGuessable: false,
         states: NOTHING_STATED,

@@ -7,6 +7,7 @@ import type { ClaimedInput } from "../wire/claim.ts";
 import { fheError } from "../wire/codes.ts";
 import type { InputName } from "../wire/handle.ts";
 import { listMetadata } from "../wire/list-metadata.ts";
+import { assertLweInput } from "../wire/lwe-file.ts";
 import { accountsOf, type RunInput } from "../wire/run.ts";
 import { allowsProgram, forbidden, parseValueFacts } from "./access.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -56,10 +57,12 @@ export async function resolveInputs(
 ): Promise<readonly ResolvedInput[]> {
   const lists = await openLists(plan, exp, sources, options);
   const resolved: ResolvedInput[] = [];
+  const { kind } = plan.program;
   for (const { n, t } of plan.program.inputs) {
     const input = plan.run.inputs.get(n);
     if (input === undefined) throw fheError("FHE_RUN_INVALID", "an input is missing");
-    resolved.push(await resolve(plan, { n, t, input }, rows, lists, sources, options));
+    if (kind === "lwe") resolved.push(fresh(n, await modelInput(plan, input, sources)));
+    else resolved.push(await resolve(plan, { n, t, input }, rows, lists, sources, options));
   }
   return resolved;
 }
@@ -108,6 +111,14 @@ async function resolve(
   if (value === undefined || list?.types[input.index] !== t)
     throw fheError("FHE_INPUT_INVALID", "a list has no value of that type at that place");
   return fresh(n, value);
+}
+
+/** The input of a model, which the engine takes as it is: what is no such file is not even kept. */
+async function modelInput({ tenant, run }: RunPlan, input: RunInput, { keys }: ValueSources): Promise<Uint8Array> {
+  const key = await keys.find(tenant, run.keyId);
+  if (!("ciphertext" in input) || key === null) throw fheError("FHE_RUN_INVALID", "a model takes one ciphertext");
+  assertLweInput(input.ciphertext, key.tag);
+  return input.ciphertext;
 }
 
 function fresh(n: string, value: Uint8Array): ResolvedInput {

@@ -23,8 +23,8 @@ import {
   assertDistinct,
   clearValue,
   MAX_VALUES,
+  outputType,
   readDocument,
-  typeName,
   unsignedDecimal,
   valueName,
 } from "./document.ts";
@@ -35,6 +35,9 @@ export const FHE_CLAIM_TYPE = "application/vnd.triseal.fhe-claim+json";
 
 /** Media type of a program, which is the evidence behind the leg: a blob of the bundle. */
 export const FHE_PROGRAM_TYPE = "application/vnd.triseal.fhe-program+json";
+
+/** Media type of the integer model behind the leg of a model's run. The model is its operator's: no bundle holds it. */
+export const FHE_MODEL_TYPE = "application/vnd.triseal.integer-model+json";
 
 /** Type of evidence as policies read it in `backend.evidence_type`: the engine's signature, and nothing about the machine. */
 export const FHE_EVIDENCE_TYPE = "fhe-engine";
@@ -105,7 +108,7 @@ const decodeClaim = object({
   inputs: array(decodeInput, MAX_VALUES),
   lists: array(digest, MAX_LISTS),
   /** In the program's order. */
-  outputs: array(object({ n: valueName, t: typeName, digest, handle: hexText(32) }), MAX_VALUES),
+  outputs: array(object({ n: valueName, t: outputType, digest, handle: hexText(32) }), MAX_VALUES),
   /** What the inputs were re-randomised from. */
   seed: hexText(32),
   /** Programmable bootstraps that were run. */

@@ -57,6 +57,11 @@ export const codes = {
   FHE_KEY_INVALID: { status: 400, retryable: false, action: "make the key set with `triseal fhe keygen`" },
   FHE_KEY_QUOTA: { status: 409, retryable: false, action: "ask the operator for room: this tenant has as many keys as it may" },
   FHE_KEY_UNKNOWN: { status: 404, retryable: false, action: "upload the key set first: `POST /v1/fhe/keys`" },
+  FHE_MODEL_UNSUPPORTED: {
+    status: 400,
+    retryable: false,
+    action: "build the model with fewer bits (`--weight-bits`, `--activation-bits 3`), or take another path",
+  },
   FHE_OUT_OF_RANGE: { status: 400, retryable: false, action: "send clear values that their types can hold" },
   FHE_PRICE_EXCEEDED: {
     status: 422,

@@ -22,6 +22,18 @@ export const valueName: Decoder<string> = matching(
 /** Name of a type (SPEC 1). */
 export const typeName: Decoder<string> = matching(/bool|[ui](?:2|4|6|8|10|12|14|16|32|64)/, "the name of a type");
 
+/** The output of a model's run: one file that holds all of its integers (SPEC 9.1). */
+export const LWE_TYPE = "lwe";
+
+/** Name of the one input of a model's run. */
+export const MODEL_INPUT = "input";
+
+/** Name of its one output. */
+export const MODEL_OUTPUT = "output";
+
+/** What a run's output can be: a value of a type, or the output of a model. */
+export const outputType: Decoder<string> = (value, place) => (value === LWE_TYPE ? LWE_TYPE : typeName(value, place));
+
 /** Name of an account or an asset (SPEC 5). */
 export const accountName: Decoder<string> = matching(/[a-z0-9][a-z0-9._-]{0,63}/, "an account's name");
 

@@ -17,10 +17,16 @@ import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
 import { fheError } from "./codes.ts";
-import { accountName, assertDistinct, clearValue, MAX_VALUES, readDocument, typeName, valueName } from "./document.ts";
+import { accountName, assertDistinct, clearValue, MAX_VALUES, outputType, readDocument, valueName } from "./document.ts";
 
 /** Media type of the leg of a run, and what policies read in `request.submits`. */
 export const SUBMITS_RUN = "fhe-run";
+
+/** What policies read as `request.kind` of a program's run. */
+export const STATE_WORK = "state";
+
+/** What policies read as `request.kind` of a model's run. */
+export const INFERENCE_WORK = "inference";
 
 /** Largest run document, in bytes. */
 export const MAX_RUN_BYTES = 16 * 1024 * 1024;
@@ -132,12 +138,12 @@ export function accountsOf({ inputs, writes }: Pick<RunDocument, "inputs" | "wri
 }
 
 /** What a run costs: programmable bootstraps, and the longest chain of them. */
-const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
+export const decodePrice = object({ pbs: integer(0, MAX_PBS), depth: integer(0, MAX_PBS) });
 
 const decodeAnswer = object({
   v: oneOf(1),
   /** In the program's order. `bytes` is the length of the compressed value that `digest` is of. */
-  outputs: array(object({ n: valueName, t: typeName, handle: hexText(32), digest, bytes: integer(1) }), MAX_VALUES),
+  outputs: array(object({ n: valueName, t: outputType, handle: hexText(32), digest, bytes: integer(1) }), MAX_VALUES),
   price: decodePrice,
 });
 
