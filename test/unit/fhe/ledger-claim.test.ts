@@ -80,7 +80,11 @@ describe("a claim about a program of the ledger", () => {
       { writes: [...transfer.writes, written("carol", 1, "3")] },
       "more was written than the program is made for",
     ],
-    ["an asset is written beside", { writes: [...transfer.writes, supply] }, "what was minted stands in one asset, and nothing else does"],
+    [
+      "an asset is written beside",
+      { writes: [...transfer.writes, supply] },
+      "what was minted stands in one asset, and nothing else does",
+    ],
   ] as const)("of a transfer is refused where %s", (_, change, why) => {
     expect(unlinkedState({ ...transfer, ...change })).toBe(why);
   });

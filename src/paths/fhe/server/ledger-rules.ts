@@ -102,11 +102,7 @@ export function permissionsOf(program: RunProgram, run: RunDocument): ReadonlyMa
  * those of the ledger, which the asset may permit for other uses: its outputs would be units that nobody minted.
  * @throws TrisealError `FHE_FORBIDDEN_HANDLE`, `FHE_RUN_INVALID`.
  */
-export function assertOneAsset(
-  { name }: RunProgram,
-  run: RunDocument,
-  documents: ReadonlyMap<string, AccountDocument>,
-): void {
+export function assertOneAsset({ name }: RunProgram, run: RunDocument, documents: ReadonlyMap<string, AccountDocument>): void {
   const written = [...run.writes].map(([output, account]) => ({ output, document: documents.get(account) }));
   const assets = new Set<string | null>();
   for (const { output, document } of written) {
