@@ -1,6 +1,6 @@
 /** Programs that can be run: the shipped ones, by name, and those that a tenant registered, by digest. */
 import { join } from "node:path";
-import { digestHex, digestOf, isDigest, type Sha256Digest } from "../../../core/digest.ts";
+import { digestHex, isDigest, type Sha256Digest } from "../../../core/digest.ts";
 import { fheError } from "../wire/codes.ts";
 import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
 
@@ -65,7 +65,8 @@ export class Programs {
       for (const name of await namesIn(join(programs.folder, tenant))) {
         if (!/^[0-9a-f]{64}$/.test(name)) continue;
         const bytes = await readOrNull(join(programs.folder, tenant, name));
-        if (bytes !== null) programs.keep(tenant, bytes);
+        const program = bytes === null ? null : programs.readable(bytes);
+        if (program !== null) programs.keep(tenant, program);
       }
     }
     return programs;
@@ -108,19 +109,22 @@ export class Programs {
       throw fheError("FHE_PROGRAM_QUOTA", "this tenant has as many programs as it may");
     await makeFolder(join(this.folder, tenant));
     await writeDurably(join(this.folder, tenant, digestHex(program.digest)), program.bytes);
-    return this.keep(tenant, program.bytes) ?? program;
+    this.keep(tenant, program);
+    return program;
   }
 
-  private keep(tenant: string, bytes: Uint8Array): RunProgram | null {
+  private readable(bytes: Uint8Array): RunProgram | null {
     try {
-      const program = this.read(bytes);
-      const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
-      own.set(digestOf(program.bytes), program);
-      this.registered.set(tenant, own);
-      return program;
+      return this.read(bytes);
     } catch {
       return null;
     }
+  }
+
+  private keep(tenant: string, program: RunProgram): void {
+    const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
+    own.set(program.digest, program);
+    this.registered.set(tenant, own);
   }
 }
 
