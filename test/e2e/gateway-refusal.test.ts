@@ -92,7 +92,8 @@ describe("a request that policy forbids", () => {
       [{ classification: "top" }, "unknown-classification"],
       [{ assurance: "zk" }, "assurance-not-offered"],
       [{ value_usd: 10_000 }, "value-needs-classification"],
-      [{ kind: "state" }, "kind-not-offered"],
+      [{ kind: "state" }, "state-is-encrypted"],
+      [{ kind: "training" }, "kind-not-offered"],
     ];
     for (const [parameters, rule] of cases) {
       const answer = await infer(service, { ...digitsBody(), parameters });

@@ -126,7 +126,6 @@ describe("a claim", () => {
       "claim.parameters",
       "claim.reads",
       "claim.reads[0].account",
-      "claim.reads[0].handle",
       "claim.reads[1].account",
       "claim.writes",
       "claim.writes[0].account",

@@ -62,6 +62,14 @@ describe("the history of an account", () => {
     expect(historyOf("alice", [...chain, honest]).forks).toEqual([]);
   });
 
+  it("names two reads of one version that no bundle shows written", () => {
+    const read = (receiptId: string, handle: string) => claim(receiptId, [], [{ account: "alice", version: 5, handle }]);
+    const { forks } = historyOf("alice", [...chain, read("rcpt-x", "7".repeat(64)), read("rcpt-y", "8".repeat(64))]);
+    expect(forks).toEqual([{ version: 5, receiptIds: ["rcpt-x", "rcpt-y"], what: "another state was read" }]);
+    const same = [read("rcpt-x", "7".repeat(64)), read("rcpt-y", "7".repeat(64))];
+    expect(historyOf("alice", [...chain, ...same]).forks).toEqual([]);
+  });
+
   it("names what is missing, also at the beginning", () => {
     const eighth = state(8, "b".repeat(64), "8");
     const { gaps, opened, forks } = historyOf("alice", [claim("rcpt-3", [third]), claim("rcpt-8", [eighth])]);

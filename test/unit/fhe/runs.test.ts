@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { TrisealError } from "../../../src/core/errors.ts";
+import { permissionsOf } from "../../../src/paths/fhe/server/ledger-rules.ts";
 import type { StatePort } from "../../../src/paths/fhe/server/ports.ts";
 import { FHE_CLAIM_TYPE, parseClaim, verifyClaim } from "../../../src/paths/fhe/wire/claim.ts";
 import { parseBundle } from "../../../src/receipt/index.ts";
@@ -125,6 +126,35 @@ describe("a run on accounts", () => {
     // Whoever chose the programs of an account of the asset could make units of it.
     expect((await world.makeAccount("mine", { asset: "usd" })).code).toBe("FHE_ACCOUNT_INVALID");
     expect((await world.makeAccount("mine", { asset: "gbp" })).code).toBe("FHE_FORBIDDEN_HANDLE");
+  });
+
+  it("makes no units by a program that the asset permits for something else", async () => {
+    const world = await startWorld();
+    const acl = { read: [], debit: [], credit: [], programs: [TRANSFER.digest, MINT.digest, COPY.digest] };
+    await world.makeAccount("usd", { kind: "asset", cap: "1", acl });
+    await world.makeAccount("alice", { asset: "usd", acl });
+    await world.makeAccount("bob", { asset: "usd", acl });
+    // The sum of whatever was encrypted would be alice's.
+    expect((await world.run(COPY, { inputs: { x: 3 }, writes: { y: "alice" } })).code).toBe("FHE_RUN_INVALID");
+    const doubled = await world.run(COPY, { inputs: { x: { account: "alice" } }, writes: { y: "bob" } });
+    expect(doubled.code).toBe("FHE_RUN_INVALID");
+    expect([await world.version("alice"), await world.version("bob")]).toEqual([0, 0]);
+    expect((await world.run(COPY, { inputs: { x: { account: "alice" } } })).status).toBe(200);
+  });
+
+  it("needs the right to read of whom a program of somebody's own takes from", () => {
+    const run = (writes: Record<string, string>) => ({
+      inputs: new Map([["x", { account: "theirs" }] as const]),
+      writes: new Map(Object.entries(writes)),
+    });
+    const needed = (program: typeof COPY, writes: Record<string, string>) => [...permissionsOf(program, run(writes) as never)];
+    expect(needed(COPY, { y: "mine", x_after: "theirs" })).toEqual([
+      ["theirs", ["read", "debit"]],
+      ["mine", ["debit"]],
+    ]);
+    expect(needed(COPY, {})).toEqual([["theirs", ["read"]]]);
+    expect(needed(TRANSFER, { from_after: "theirs" })).toEqual([["theirs", ["debit"]]]);
+    expect(needed(TRANSFER, { to_after: "theirs" })).toEqual([["theirs", ["credit"]]]);
   });
 
   it("answers alike for what is not there, what is not permitted, and a program that may not", async () => {

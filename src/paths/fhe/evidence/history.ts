@@ -60,7 +60,7 @@ export function historyOf(account: string, claims: readonly ReceiptedClaim[]): A
       forks.push({ ...forkOf(before, state, "the next version follows another state"), version: before.version });
     }
   }
-  forks.push(...claims.flatMap((given) => misread(account, given, first)));
+  forks.push(...misread(account, claims, first));
   const gaps = versions.flatMap(({ version }, at) => {
     const before = versions[at - 1]?.version ?? 0;
     return version > before + 1 ? [{ from: before + 1, to: version - 1 }] : [];
@@ -84,11 +84,16 @@ function writtenBy(account: string, { receiptId, claim }: ReceiptedClaim): reado
   });
 }
 
-/** Reads of a state that another claim wrote otherwise. */
-function misread(account: string, { receiptId, claim }: ReceiptedClaim, first: ReadonlyMap<number, Written>): readonly Fork[] {
-  return claim.reads.flatMap(({ account: name, version, handle }) => {
-    const state = name === account ? first.get(version) : undefined;
-    if (state === undefined || state.handle === handle) return [];
-    return [{ version, receiptIds: [state.receiptId, receiptId] as const, what: "another state was read" }];
-  });
+/** Reads of a state that another claim wrote otherwise or, where no claim shows it written, that another claim read otherwise. */
+function misread(account: string, claims: readonly ReceiptedClaim[], first: ReadonlyMap<number, Written>): readonly Fork[] {
+  const seen = new Map<number, Pick<Written, "handle" | "receiptId">>(first);
+  return claims.flatMap(({ receiptId, claim }) =>
+    claim.reads.flatMap(({ account: name, version, handle }): Fork[] => {
+      if (name !== account) return [];
+      const state = seen.get(version);
+      if (state === undefined) seen.set(version, { handle, receiptId });
+      if (state === undefined || state.handle === handle) return [];
+      return [{ version, receiptIds: [state.receiptId, receiptId], what: "another state was read" }];
+    }),
+  );
 }

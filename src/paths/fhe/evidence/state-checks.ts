@@ -3,12 +3,18 @@ import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { type AccountDocument, parseAccount } from "../wire/account.ts";
 import type { Claim, ClaimedWrite } from "../wire/claim.ts";
+import { unbalancedLedger } from "./ledger-checks.ts";
 
 /** What is wrong about reads and writes, in words; null where nothing is. */
-export function unlinkedState({ inputs, outputs, reads, writes }: Claim): string | null {
+export function unlinkedState(claim: Claim): string | null {
+  const { inputs, outputs, reads, writes } = claim;
   const given = new Set(inputs.flatMap((input) => ("handle" in input ? [input.handle] : [])));
   const stray = reads.find(({ handle }) => handle !== null && !given.has(handle));
   if (stray !== undefined) return `the state of ${stray.account} was read and is no input`;
+  // Only an asset has no handle after version 0, and none is read but to be written.
+  const assets = new Set(writes.flatMap(({ account, clear }) => (clear === null ? [] : [account])));
+  const hidden = reads.find(({ account, version, handle }) => handle === null && version > 0 && !assets.has(account));
+  if (hidden !== undefined) return `the state of ${hidden.account} was read, and nothing says which`;
   for (const { account, version, handle, digest } of writes) {
     const made = handle === null || outputs.some((output) => output.handle === handle && output.digest === digest);
     if (!made) return `the state of ${account} is no output`;
@@ -16,7 +22,8 @@ export function unlinkedState({ inputs, outputs, reads, writes }: Claim): string
     if (read !== undefined && version !== read.version + 1) return `version ${version} of ${account} after ${read.version}`;
   }
   const written = writes.flatMap(({ handle }) => (handle === null ? [] : [handle]));
-  return new Set(written).size === written.length ? null : "one output became the state of two accounts";
+  if (new Set(written).size !== written.length) return "one output became the state of two accounts";
+  return unbalancedLedger(claim);
 }
 
 /** The writes that are first versions: their accounts' documents must be in the bundle. */

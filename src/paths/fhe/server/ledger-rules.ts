@@ -82,21 +82,27 @@ function assertLedger({ writes, mints }: LedgerProgram, run: RunDocument): void 
     throw fheError("FHE_RUN_INVALID", `this program takes and writes exactly these accounts: ${wanted.join(", ")}`);
 }
 
-/** What a run does to each account that it names. Whoever writes a program of its own can do anything: that is a debit. */
-export function permissionsOf(program: RunProgram, run: RunDocument): ReadonlyMap<string, Permission> {
+/**
+ * What a run does to each account that it names. Whoever writes a program of its own can do anything with what it takes: that is a
+ * debit, and a read too, as the state could go into an account of the caller's. A shipped program tells nobody what it moves.
+ */
+export function permissionsOf(program: RunProgram, run: RunDocument): ReadonlyMap<string, readonly Permission[]> {
   const rules = LEDGER.get(program.name);
-  const needed = new Map<string, Permission>();
-  for (const input of run.inputs.values()) if ("account" in input) needed.set(input.account, "read");
-  for (const [output, account] of run.writes)
-    needed.set(account, output === SUPPLY && rules?.mints != null ? "credit" : (rules?.writes[output]?.is ?? "debit"));
+  const needed = new Map<string, readonly Permission[]>();
+  for (const input of run.inputs.values()) if ("account" in input) needed.set(input.account, ["read"]);
+  for (const [output, account] of run.writes) {
+    const is = output === SUPPLY && rules?.mints != null ? "credit" : rules?.writes[output]?.is;
+    needed.set(account, is === undefined ? [...(needed.get(account) ?? []), "debit"] : [is]);
+  }
   return needed;
 }
 
 /**
- * Accounts that are written together hold units of one asset, and what mints is that asset.
+ * Accounts that are written together hold units of one asset, and what mints is that asset. No other program writes to them than
+ * those of the ledger, which the asset may permit for other uses: its outputs would be units that nobody minted.
  * @throws TrisealError `FHE_FORBIDDEN_HANDLE`, `FHE_RUN_INVALID`.
  */
-export function assertOneAsset(run: RunDocument, documents: ReadonlyMap<string, AccountDocument>): void {
+export function assertOneAsset({ name }: RunProgram, run: RunDocument, documents: ReadonlyMap<string, AccountDocument>): void {
   const written = [...run.writes].map(([output, account]) => ({ output, document: documents.get(account) }));
   const assets = new Set<string | null>();
   for (const { output, document } of written) {
@@ -105,6 +111,8 @@ export function assertOneAsset(run: RunDocument, documents: ReadonlyMap<string, 
       throw fheError("FHE_RUN_INVALID", "an asset is written as `supply` alone, and nothing else is");
     assets.add(document.kind === "asset" ? document.account : (document.asset ?? null));
   }
+  if (!LEDGER.has(name) && [...assets].some((asset) => asset !== null))
+    throw fheError("FHE_RUN_INVALID", "units of an asset are written by the ledger's programs alone");
   if (assets.size > 1) throw fheError("FHE_RUN_INVALID", "the accounts hold units of different assets");
 }
 

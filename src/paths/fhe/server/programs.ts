@@ -71,7 +71,8 @@ export class Programs {
       for (const name of await namesIn(join(programs.folder, tenant))) {
         if (!/^[0-9a-f]{64}$/.test(name)) continue;
         const bytes = await readOrNull(join(programs.folder, tenant, name));
-        if (bytes !== null) programs.keep(tenant, bytes);
+        const program = bytes === null ? null : programs.readable(bytes);
+        if (program !== null) programs.keep(tenant, program);
       }
     }
     return programs;
@@ -113,21 +114,23 @@ export class Programs {
     if (this.of(tenant).length >= this.limits.programsPerTenant)
       throw fheError("FHE_PROGRAM_QUOTA", "this tenant has as many programs as it may");
     await makeFolder(join(this.folder, tenant));
-    const document = program.bytes ?? bytes;
-    await writeDurably(join(this.folder, tenant, digestHex(program.digest)), document);
-    return this.keep(tenant, document) ?? program;
+    await writeDurably(join(this.folder, tenant, digestHex(program.digest)), program.bytes ?? bytes);
+    this.keep(tenant, program);
+    return program;
   }
 
-  private keep(tenant: string, bytes: Uint8Array): RunProgram | null {
+  private readable(bytes: Uint8Array): RunProgram | null {
     try {
-      const program = this.read(bytes);
-      const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
-      own.set(program.digest, program);
-      this.registered.set(tenant, own);
-      return program;
+      return this.read(bytes);
     } catch {
       return null;
     }
+  }
+
+  private keep(tenant: string, program: RunProgram): void {
+    const own = this.registered.get(tenant) ?? new Map<Sha256Digest, RunProgram>();
+    own.set(program.digest, program);
+    this.registered.set(tenant, own);
   }
 }
 

@@ -20,7 +20,7 @@ export interface RunPlan {
   readonly principal: string;
   /** Of every account that it names; what an account holds is read once it is taken. */
   readonly documents: ReadonlyMap<string, AccountDocument>;
-  readonly permissions: ReadonlyMap<string, Permission>;
+  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
   /** Whether it reads or writes an account. */
   readonly isState: boolean;
 }
@@ -53,13 +53,14 @@ export async function planRun(submission: Submission, program: RunProgram, state
   assertProven(run, isState);
   await assertUnused(run, states);
   const documents = new Map<string, AccountDocument>();
-  for (const [name, permission] of permissions) {
+  for (const [name, needed] of permissions) {
     const row = await states.account(tenant, name);
     const document = row === null ? null : documentOf(row);
-    if (document === null || !permits(document, permission, { principal, programDigest: program.digest })) throw forbidden();
+    const asking = { principal, programDigest: program.digest };
+    if (document === null || !needed.every((permission) => permits(document, permission, asking))) throw forbidden();
     documents.set(name, document);
   }
-  assertOneAsset(run, documents);
+  assertOneAsset(program, run, documents);
   assertTypes(run, program, documents);
   return { run, program, tenant, principal, documents, permissions, isState };
 }
