@@ -10,7 +10,7 @@ const EVIDENCE = {
 };
 const CLIENT = { own: [...EVIDENCE.own, "paths/$1/evidence"], packages: EVIDENCE.packages };
 const SERVER = {
-  own: [...CLIENT.own, "paths/$1/client", "paths/$1/compile", "paths/$1/sealing", "model/read"],
+  own: [...CLIENT.own, "paths/$1/client", "paths/$1/compile", "paths/$1/sealing", "model/read", "process"],
   packages: [...CLIENT.packages, "hono", "hpke"],
   node: true,
 };
@@ -21,6 +21,7 @@ const matrix = {
   log: { own: ["core"], packages: NOBLE },
   "log/store": { own: ["core", "log"], packages: [...NOBLE, "hono"], node: true },
   store: { own: ["core"], packages: ["@electric-sql/pglite", "kysely", "pg", "pg-boss"], node: true },
+  process: { own: [], packages: [], node: true },
   signing: { own: ["core"], packages: [], node: true },
   keys: { own: ["core", "log/store", "signing"], packages: [], node: true },
   trust: { own: ["core"], packages: ["yaml", "zod"] },
@@ -105,7 +106,7 @@ const NESTED = { log: ["store"], model: ["read"], client: ["node"] };
 
 /** The regular expression of a row's files. A star is one path's name: captured where it stands in `from`. */
 function filesOf(row, star) {
-  if (row === "path") return "^src/paths/(?:path|leg|appraiser)\\.ts$";
+  if (row === "path") return "^src/paths/(?:path|appraiser|backend|leg|route)\\.ts$";
   const folder = row.startsWith("enclave/") ? row : `src/${row}`;
   const nested = NESTED[row] === undefined ? "" : `(?!(?:${NESTED[row].join("|")})/)`;
   return `^${folder.replace("*", star)}/${nested}`;

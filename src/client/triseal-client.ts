@@ -12,11 +12,12 @@ import { holdsUntil } from "../core/time.ts";
 import type { PathClient } from "../paths/path.ts";
 import { receiptDigest } from "../receipt/index.ts";
 import type { VerifyOptions } from "../verify/index.ts";
-import { type AppraisedService, appraiseService, assertVerified } from "./appraise-service.ts";
+import { appraiseService, assertVerified } from "./appraise-service.ts";
 import { awaitLegs } from "./await-legs.ts";
 import type { Challenge, ChallengeCall } from "./challenge.ts";
 import { channelTo, type Fetch, parseBaseUrl } from "./channel.ts";
 import type { TrisealClientOptions } from "./client-options.ts";
+import type { EstablishedService, Received } from "./established-service.ts";
 import {
   type Exchange,
   type InferenceCall,
@@ -48,24 +49,6 @@ import { completeAnswer, type JudgedReceipt, type VerifiedAnswer } from "./verif
 
 export type { TrisealClientOptions } from "./client-options.ts";
 export type { VerifiedAnswer } from "./verified-answer.ts";
-
-/** The appraised service, and the only way to it. */
-interface EstablishedService extends AppraisedService {
-  readonly connection: ServiceConnection;
-  readonly sessions: SessionSource;
-  /** Whether a request in the clear can be read by nobody else on the way. */
-  readonly bound: boolean;
-  /** Seconds since the epoch from which on it has to be appraised anew. */
-  readonly usableUntil: number;
-}
-
-/** An answer with all that it must fit. */
-interface Received {
-  readonly exchange: Exchange;
-  readonly service: EstablishedService;
-  readonly wire: WireRequest;
-  readonly answer: ServiceAnswer;
-}
 
 /** A caller of one Triseal gateway. */
 export class TrisealClient {

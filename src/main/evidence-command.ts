@@ -7,8 +7,8 @@ import { COLLECTED_TYPES, type CollectFlags, collectEvidence } from "./evidence/
 import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
 import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
 import { OUTCOME_EXIT } from "./exit-code.ts";
+import { readNamed } from "./refusing.ts";
 import { systemClock } from "./system-clock.ts";
-import { readNamed } from "./zk/refusing.ts";
 
 interface VerifyFlags {
   readonly case: string;

@@ -1,49 +1,9 @@
 /** State that a path keeps: accounts with versioned values. What changed it stands in the log; this is what it is now. */
 import { type Kysely, type Selectable, sql } from "kysely";
 import { TrisealError } from "../core/errors.ts";
+import type { StateAccount, StateChange, StateValue, StateWrite } from "../core/kept-state.ts";
 import { answered, unavailable } from "./answered.ts";
 import type { StateAccountTable, Tables } from "./schema.ts";
-
-/** An account as it is now. */
-export interface StateAccount {
-  readonly tenant: string;
-  readonly name: string;
-  /** The logged document, in JCS form. */
-  readonly document: string;
-  /** Writes so far. */
-  readonly version: number;
-  /** End of the chain of writes, 64 hexadecimal digits. */
-  readonly head: string;
-  /** 64 hexadecimal digits each; null before the first write. */
-  readonly handle: string | null;
-  readonly digest: string | null;
-  readonly clear: string | null;
-}
-
-/** A write of an account. */
-export interface StateWrite extends Omit<StateAccount, "document"> {
-  /** The head that it follows: version `version - 1`. */
-  readonly prevHead: string;
-}
-
-/** A value that an answer made, or was made from. */
-export interface StateValue {
-  readonly tenant: string;
-  readonly id: string;
-  /** SHA-256 of its bytes, 64 hexadecimal digits. */
-  readonly digest: string;
-  /** What the path keeps of it, in JCS form. */
-  readonly document: string;
-}
-
-/** What one leaf changes. */
-export interface StateChange {
-  readonly accounts: readonly StateAccount[];
-  readonly writes: readonly StateWrite[];
-  readonly values: readonly StateValue[];
-  /** Digests of inputs that are used up. */
-  readonly inputs: readonly string[];
-}
 
 /** The state of one log. Every method throws TrisealError `STORE_UNAVAILABLE` where the database does not answer. */
 export class StateTable {

@@ -7,7 +7,7 @@ import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { Claim } from "../../paths/fhe/wire/claim.ts";
 import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
-import { type GatewayFlags, withClient } from "../zk/gateway-client.ts";
+import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { digestOfFile } from "./key-folder.ts";
 
 /** Largest compressed ciphertext, in bytes. */

@@ -9,8 +9,8 @@ import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust, type Trust, verifyBundle } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
+import { readNamed } from "../refusing.ts";
 import { systemClock } from "../system-clock.ts";
-import { readNamed } from "../zk/refusing.ts";
 import { refusing } from "./refusing.ts";
 
 const BUNDLE_SUFFIX = ".triseal.json";

@@ -7,7 +7,7 @@ import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import type { KeyFiles, ReadPart } from "../../paths/fhe/client/fhe-service.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { type KeyDocument, parseKeyDocument } from "../../paths/fhe/wire/key-document.ts";
-import { readNamed } from "../zk/refusing.ts";
+import { readNamed } from "../refusing.ts";
 
 /** The client key, which stays here. */
 export const CLIENT_KEY = "client.key";

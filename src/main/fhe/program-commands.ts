@@ -4,7 +4,8 @@ import { parseUtf8 } from "../../core/bytes.ts";
 import { type CompiledProgram, compileProgram } from "../../paths/fhe/compile/compile.ts";
 import { findShipped, shippedPrograms } from "../../paths/fhe/compile/shipped.ts";
 import { type Program, parseProgram } from "../../paths/fhe/wire/program.ts";
-import { readNamed, refusing } from "../zk/refusing.ts";
+import { readNamed } from "../refusing.ts";
+import { refusing } from "./refusing.ts";
 
 interface Flags {
   readonly json?: true;

@@ -1,9 +1,9 @@
-/** Exit codes of the `fhe` commands: 0 done or accepted, 10 rejected, 20 not to be had here, 30 malformed, 1 anything else. */
-import { isTrisealError } from "../../core/errors.ts";
-import { FAILURE_EXIT, OUTCOME_EXIT } from "../exit-code.ts";
+/** Exit codes of the `fhe` commands. */
+import { OUTCOME_EXIT } from "../exit-code.ts";
+import { type Refusing, refusingWith } from "../refusing.ts";
 
-/** Exit codes by error code; what stands nowhere is a failure of another kind. */
-const EXITS: Readonly<Record<string, number>> = {
+/** Runs the work of an `fhe` command: 10 for what does not verify, 20 for what is not to be had here, 30 for what cannot be read, 1 else. */
+export const refusing: Refusing = refusingWith({
   FHE_CIRCUIT_MISMATCH: OUTCOME_EXIT.rejected,
   FHE_CLAIM_INVALID: OUTCOME_EXIT.rejected,
   FHE_REPLAY_MISMATCH: OUTCOME_EXIT.rejected,
@@ -16,17 +16,4 @@ const EXITS: Readonly<Record<string, number>> = {
   FHE_PROGRAM_INVALID: OUTCOME_EXIT.malformed,
   FORMAT_INVALID: OUTCOME_EXIT.malformed,
   TRUST_FILE_INVALID: OUTCOME_EXIT.malformed,
-};
-
-/** Runs `work`; a refusal is one line on standard error, or one JSON object, and its exit code. */
-export async function refusing(json: true | undefined, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isTrisealError(error)) throw error;
-    const { code, message } = error;
-    if (json) console.log(JSON.stringify({ ok: false, code, message }));
-    else console.error(`triseal: ${code}: ${message}`);
-    process.exitCode = EXITS[code] ?? FAILURE_EXIT;
-  }
-}
+});

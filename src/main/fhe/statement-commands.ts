@@ -11,8 +11,8 @@ import type { BalanceStatement } from "../../paths/fhe/wire/balance-statement.ts
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust, verifyBundle } from "../../verify/index.ts";
+import { readNamed } from "../refusing.ts";
 import { systemClock } from "../system-clock.ts";
-import { readNamed } from "../zk/refusing.ts";
 import { readSeedFile } from "../zk/seed-file.ts";
 import { blobFile } from "./blob-source.ts";
 import { offlineOptions } from "./history-command.ts";

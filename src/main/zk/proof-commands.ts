@@ -13,12 +13,13 @@ import { zkError } from "../../paths/zk/wire/codes.ts";
 import { SETUP_STATES, type SetupState } from "../../paths/zk/wire/setup.ts";
 import { parseStandalone, standaloneDocument } from "../../paths/zk/wire/standalone.ts";
 import { parseTrust, pathSection, revokedBy } from "../../trust/trust-file.ts";
-import { type GatewayFlags, withClient } from "./gateway-client.ts";
+import { type GatewayFlags, withClient } from "../gateway-client.ts";
+import { readNamed } from "../refusing.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
 import { proveForGateway } from "./prove-for-gateway.ts";
 import { proveStandalone } from "./prove-standalone.ts";
 import { recompute } from "./recompute.ts";
-import { readNamed, refusing } from "./refusing.ts";
+import { refusing } from "./refusing.ts";
 import { compileModel, readIntegerForm, readProvingPackage } from "./zk-package.ts";
 
 interface ProveFlags extends GatewayFlags {

@@ -6,8 +6,9 @@ import { verifySetup } from "../../paths/zk/evidence/setup.ts";
 import { solidityVerifier } from "../../paths/zk/evidence/solidity.ts";
 import { parseVerificationKey, verificationKeyDigest } from "../../paths/zk/wire/documents.ts";
 import { parseSetup, type Setup } from "../../paths/zk/wire/setup.ts";
+import { readNamed } from "../refusing.ts";
 import { ZK_FILES } from "./make-key.ts";
-import { readNamed, refusing } from "./refusing.ts";
+import { refusing } from "./refusing.ts";
 
 interface Flags {
   readonly out: string;

@@ -8,10 +8,11 @@ import { formatTime, unixSeconds } from "../../core/time.ts";
 import { commitmentText } from "../../model/commitment/leg-commitment.ts";
 import { balanceCommitment } from "../../paths/zk/compile/threshold.ts";
 import { encodeCredential, MAX_THRESHOLD, parseCredential, signCredential } from "../../paths/zk/wire/statement.ts";
+import { type GatewayFlags, withClient } from "../gateway-client.ts";
+import { readNamed } from "../refusing.ts";
 import { systemClock } from "../system-clock.ts";
-import { type GatewayFlags, withClient } from "./gateway-client.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
-import { readNamed, refusing } from "./refusing.ts";
+import { refusing } from "./refusing.ts";
 import { readSeedFile } from "./seed-file.ts";
 import { parseOpening, stateThreshold } from "./state-threshold.ts";
 

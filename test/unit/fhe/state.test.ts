@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import type { StateChange } from "../../../src/core/kept-state.ts";
 import { parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
-import type { StateChange } from "../../../src/paths/fhe/server/ports.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { changeOfAccount, changeOfClaim, changeOfLeaf } from "../../../src/paths/fhe/server/state-change.ts";
 import type { StateTable } from "../../../src/store/state-table.ts";

@@ -11,7 +11,7 @@ import { type DeviceEvidence, deviceEvidenceDigest } from "../../../src/paths/te
 import { defaultAppraisers } from "../../../src/verify/appraisers.ts";
 import { createBundleVerifier } from "../../../src/verify/index.ts";
 import { buildBundle } from "../../fixtures/bundle.ts";
-import { snpEntry, snpHardware } from "../../fixtures/evidence/worker-hardware.ts";
+import { SNP_FLOOR, snpEntry, snpHardware } from "../../fixtures/evidence/worker-hardware.ts";
 import { testSigner } from "../../fixtures/signer.ts";
 import { PLAIN } from "../../fixtures/verdict.ts";
 import { at, createWorld, type EvidenceChange, serviceEntry, trustIn, type World } from "../../fixtures/world.ts";
@@ -56,7 +56,7 @@ describe("hardware evidence of a worker", () => {
     ["of a type that the trust file does not name", SNP, null, ["EVIDENCE_CHAIN_UNTRUSTED"]],
     ["of a debug guest", hardware({ set: { [0x0a]: [0x0b] } }), snpEntry(), ["EVIDENCE_DEBUG_ENABLED"]],
     ["at another privilege level", hardware({ set: { [0x30]: [2] } }), snpEntry(), ["EVIDENCE_VMPL_MISMATCH"]],
-    ["with a TCB below the floor", SNP, snpEntry({ tcb: { snp: 25 } }), ["EVIDENCE_TCB_OUT_OF_DATE"]],
+    ["with a TCB below the floor", SNP, snpEntry({ tcb: { ...SNP_FLOOR, snp: 25 } }), ["EVIDENCE_TCB_OUT_OF_DATE"]],
     ["without its list of revoked certificates", hardware({}, [], ["crl"]), snpEntry(), ["EVIDENCE_COLLATERAL_MISSING"]],
     ["of a chip that is not named", SNP, snpEntry({ devices: [{ id: "00".repeat(64) }] }), ["EVIDENCE_CHAIN_UNTRUSTED"]],
     ["that is no frozen evidence", { type: "sev-snp" }, snpEntry(), ["EVIDENCE_MALFORMED"]],
@@ -128,7 +128,8 @@ describe("a trust entry about hardware", () => {
     ["without measurements", { measurements: undefined }],
     ["without a floor", { tcb: undefined }],
     ["with an empty floor", { tcb: {} }],
-    ["with a permission in the floor", { tcb: { snp: 1, allowDebug: true } }],
+    ["with a permission in the floor", { tcb: { ...SNP_FLOOR, allowDebug: true } }],
+    ["with the floor of one part alone", { tcb: { snp: SNP_FLOOR["snp"] ?? 0 } }],
     ["with an empty set", { measurements: [{ registers: {} }] }],
     ["with a register of another type", { measurements: [{ registers: { mrtd: "00" } }] }],
     ["with any measurement and no reason", { measurements: { accept: "any" } }],
@@ -178,7 +179,7 @@ describe("admission and bundle", () => {
       ["simulated", false],
       ["tcb", "up-to-date"],
     ]);
-    const old = await admit(snpEntry({ tcb: { snp: 25 } }))(world.worker.evidence(SNP), nonce);
+    const old = await admit(snpEntry({ tcb: { ...SNP_FLOOR, snp: 25 } }))(world.worker.evidence(SNP), nonce);
     expect(old).toMatchObject({ ok: false, code: "EVIDENCE_TCB_OUT_OF_DATE" });
     expect(await admit(snpEntry())(world.worker.evidence(SNP), "00".repeat(32))).toMatchObject({
       code: "EVIDENCE_NONCE_MISMATCH",
@@ -197,6 +198,6 @@ describe("admission and bundle", () => {
     expect([accepted.outcome, accepted.code]).toEqual(["accepted", null]);
     const { roots: _, ...builtIn } = snpEntry();
     expect(await verdict(builtIn)).toMatchObject({ outcome: "rejected", code: "EVIDENCE_CHAIN_UNTRUSTED" });
-    expect(await verdict(snpEntry({ tcb: { snp: 25 } }))).toMatchObject({ code: "EVIDENCE_TCB_OUT_OF_DATE" });
+    expect(await verdict(snpEntry({ tcb: { ...SNP_FLOOR, snp: 25 } }))).toMatchObject({ code: "EVIDENCE_TCB_OUT_OF_DATE" });
   });
 });

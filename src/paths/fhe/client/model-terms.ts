@@ -50,7 +50,8 @@ export function parseModelTerms(terms: JsonObject): ModelTerms {
 
 /** The terms as JSON, without digest and price of the model, which stand in the terms of every run. */
 export function modelTermsOf(terms: Omit<ModelTerms, "kind" | "programDigest" | "price">): JsonObject {
-  return { kind: "lwe", ...(terms as unknown as JsonObject) };
+  const { input, output, ...rest } = terms;
+  return { kind: "lwe", ...rest, input: { ...input, encoding: { ...input.encoding } }, output: { ...output } };
 }
 
 /**

@@ -4,12 +4,12 @@ import { utf8 } from "../../../core/bytes.ts";
 import { digestOf } from "../../../core/digest.ts";
 import { isTrisealError } from "../../../core/errors.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
+import type { StateAccount } from "../../../core/kept-state.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
 import { type AccountDocument, MAX_ACCOUNT_BYTES, parseAccount } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import { forbidden, readersOf } from "./access.ts";
 import type { KeyVault } from "./key-vault.ts";
-import type { AccountRow } from "./ports.ts";
 import { assertJsonType, assertNoName, jsonAnswer } from "./resources.ts";
 import type { AccountStates } from "./state.ts";
 import { documentOf } from "./state-change.ts";
@@ -89,7 +89,7 @@ async function list(states: AccountStates, { tenant, principal, query }: Resourc
   return jsonAnswer({ accounts: mine.map(shown), next });
 }
 
-function shown({ document, version, head, handle, digest, clear }: AccountRow): JsonObject {
+function shown({ document, version, head, handle, digest, clear }: StateAccount): JsonObject {
   const stated = digest === null ? null : `sha256:${digest}`;
   return {
     document: parseJson(document),

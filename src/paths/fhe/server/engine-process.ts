@@ -1,6 +1,6 @@
 /** One engine as a child process with its socket: started, watched and ended here. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrisealError } from "../../../core/errors.ts";
+import { residentBytes } from "../../../process/resident-bytes.ts";
 import { fheError } from "../wire/codes.ts";
 import { EngineConnection, lostError } from "./engine-connection.ts";
 
@@ -27,21 +28,10 @@ export interface EngineProgram {
 }
 
 const MEMORY_POLL_MS = 100;
-const PAGE_BYTES = 4096;
 const STARTUP_MS = 60_000;
 const CONNECT_EVERY_MS = 50;
 
 type Child = ChildProcessByStdio<null, null, Readable>;
-
-/** Resident memory of a process in bytes; null where the system does not tell, as outside Linux. */
-async function residentBytes(pid: number): Promise<number | null> {
-  try {
-    const pages = Number((await readFile(`/proc/${pid}/statm`, "utf8")).split(" ")[1]);
-    return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
-  } catch {
-    return null;
-  }
-}
 
 /** A running engine. It is ended for good by `end`, by its own death, or where it breaks the protocol. */
 export class EngineProcess {

@@ -1,6 +1,7 @@
 /** What the path is given: the blobs, the log and the tables of its gateway. The log is the truth; the tables follow it. */
 import type { Sha256Digest } from "../../../core/digest.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import type { StateAccount, StateChange, StateValue } from "../../../core/kept-state.ts";
 
 /** Blobs by digest, durable once `put` resolved. */
 export interface BlobPort {
@@ -26,50 +27,17 @@ export interface LogPort {
   logAccount(document: Uint8Array): Promise<void>;
 }
 
-/** An account as it is now: the row of the store. */
-export interface AccountRow {
-  readonly tenant: string;
-  readonly name: string;
-  readonly document: string;
-  readonly version: number;
-  readonly head: string;
-  readonly handle: string | null;
-  readonly digest: string | null;
-  readonly clear: string | null;
-}
-
-/** A write of an account. */
-export interface AccountWrite extends Omit<AccountRow, "document"> {
-  readonly prevHead: string;
-}
-
-/** A value: the row of the store. */
-export interface ValueRow {
-  readonly tenant: string;
-  readonly id: string;
-  readonly digest: string;
-  readonly document: string;
-}
-
-/** What one leaf changes. */
-export interface StateChange {
-  readonly accounts: readonly AccountRow[];
-  readonly writes: readonly AccountWrite[];
-  readonly values: readonly ValueRow[];
-  readonly inputs: readonly string[];
-}
-
 /** The tables. Each method throws TrisealError `STORE_UNAVAILABLE`. */
 export interface StatePort {
   mark(): Promise<number>;
   setMark(size: number): Promise<void>;
-  account(tenant: string, name: string): Promise<AccountRow | null>;
-  accounts(tenant: string, after: string, limit: number): Promise<readonly AccountRow[]>;
+  account(tenant: string, name: string): Promise<StateAccount | null>;
+  accounts(tenant: string, after: string, limit: number): Promise<readonly StateAccount[]>;
   /** The account whose document has this digest, or null. */
-  accountWith(tenant: string, documentDigest: string): Promise<AccountRow | null>;
+  accountWith(tenant: string, documentDigest: string): Promise<StateAccount | null>;
   accountCount(tenant: string): Promise<number>;
-  value(tenant: string, id: string): Promise<ValueRow | null>;
-  valuesWith(tenant: string, digest: string, limit: number): Promise<readonly ValueRow[]>;
+  value(tenant: string, id: string): Promise<StateValue | null>;
+  valuesWith(tenant: string, digest: string, limit: number): Promise<readonly StateValue[]>;
   isUsed(digest: string): Promise<boolean>;
   /** @throws TrisealError `LOG_CORRUPT` for a write that follows no version that the account had. */
   apply(change: StateChange, mark: number): Promise<void>;

@@ -1,13 +1,13 @@
 /** What a run asks for, checked against its program, its caller and the accounts that it names, before anything is taken or run. */
 import { digestHex, digestOf } from "../../../core/digest.ts";
 import { isTrisealError } from "../../../core/errors.ts";
+import type { StateAccount } from "../../../core/kept-state.ts";
 import type { Submission } from "../../path.ts";
 import type { AccountDocument } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import { parseRun, type RunDocument } from "../wire/run.ts";
 import { forbidden, type Permission, permits } from "./access.ts";
 import { assertOneAsset, assertWrites, permissionsOf } from "./ledger-rules.ts";
-import type { AccountRow } from "./ports.ts";
 import type { RunProgram } from "./programs.ts";
 import type { AccountStates } from "./state.ts";
 import { documentOf } from "./state-change.ts";
@@ -66,7 +66,7 @@ export async function planRun(submission: Submission, program: RunProgram, state
 }
 
 /** What an account holds must be what the run says it found. @throws TrisealError `FHE_STATE_CONFLICT`. */
-export function assertVersions({ run }: RunPlan, rows: ReadonlyMap<string, AccountRow>): void {
+export function assertVersions({ run }: RunPlan, rows: ReadonlyMap<string, StateAccount>): void {
   for (const input of run.inputs.values()) {
     if (!("account" in input) || input.version === undefined) continue;
     if (rows.get(input.account)?.version !== input.version)

@@ -8,6 +8,7 @@ import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts"
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import { canonicalJson } from "../../../core/jcs.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import type { StateAccount } from "../../../core/kept-state.ts";
 import { factsDigest } from "../../../core/oip.ts";
 import { JSON_TYPE } from "../../../core/oip-body.ts";
 import { type InferOptions, NOTHING_STATED, type PathAnswer, type Submission } from "../../path.ts";
@@ -26,7 +27,6 @@ import { handleOf, seedOf } from "../wire/handle.ts";
 import { encodeRunAnswer } from "../wire/run.ts";
 import type { EngineOptions, EngineResult } from "./engine.ts";
 import { grown, mintedBy, SUPPLY } from "./ledger-rules.ts";
-import type { AccountRow } from "./ports.ts";
 import { assertPrice, type ProgramLimits, type RunProgram } from "./programs.ts";
 import { assertVersions, planRun, type RunPlan } from "./run-plan.ts";
 import { newRunId, type ResolvedInput, resolveInputs, type ValueSources } from "./run-values.ts";
@@ -52,7 +52,7 @@ interface Output {
 interface DoneRun {
   readonly id: string;
   readonly plan: RunPlan;
-  readonly rows: ReadonlyMap<string, AccountRow>;
+  readonly rows: ReadonlyMap<string, StateAccount>;
   readonly inputs: readonly ResolvedInput[];
   readonly outputs: readonly Output[];
   readonly pbs: number;
@@ -100,7 +100,7 @@ export class RunService {
   private async run(plan: RunPlan, submission: Submission, options: EngineOptions): Promise<DoneRun> {
     const { states, engine, blobs } = this.options;
     const { program, run } = plan;
-    const rows = new Map<string, AccountRow>();
+    const rows = new Map<string, StateAccount>();
     for (const name of plan.documents.keys()) {
       const row = await states.account(plan.tenant, name);
       if (row !== null) rows.set(name, row);
@@ -131,7 +131,7 @@ export class RunService {
     const requestDigest = digestOf(submission.body);
     const binding = makeBinding(submission.context, requestDigest, digestOf(body));
     const asked = claimOf(done, { binding, factsDigest: factsDigest(submission.facts) });
-    const bytes = await this.options.engine.claim(done.id, asked as unknown as JsonObject, options);
+    const bytes = await this.options.engine.claim(done.id, asked, options);
     const claim = this.checked(bytes, asked);
     const { tenant, principal } = plan;
     const change = await changeOfClaim(claim, { tenant, principal }, this.options.states);
@@ -162,7 +162,7 @@ export class RunService {
     const signed = parseClaim(bytes);
     const { claim } = signed;
     const isOurs = claim.engine.key === this.options.engine.identity?.publicKey;
-    const same = canonicalJson({ ...claim, ...asked } as unknown as JsonObject) === canonicalJson(claim as unknown as JsonObject);
+    const same = canonicalJson({ ...claim, ...asked }) === canonicalJson(claim as unknown as JsonObject);
     if (!isOurs || !same || !verifyClaim(signed)) throw fheError("FHE_PROTOCOL", "the engine signed another claim");
     return claim;
   }

@@ -2,6 +2,7 @@
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
+import type { StateAccount } from "../../../core/kept-state.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
 import type { ClaimedInput } from "../wire/claim.ts";
 import { fheError } from "../wire/codes.ts";
@@ -12,7 +13,7 @@ import { accountsOf, type RunInput } from "../wire/run.ts";
 import { allowsProgram, forbidden, parseValueFacts } from "./access.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
-import type { AccountRow, BlobPort } from "./ports.ts";
+import type { BlobPort } from "./ports.ts";
 import type { RunPlan } from "./run-plan.ts";
 import type { AccountStates } from "./state.ts";
 
@@ -50,7 +51,7 @@ const BLOCK_BITS = 2;
  */
 export async function resolveInputs(
   plan: RunPlan,
-  rows: ReadonlyMap<string, AccountRow>,
+  rows: ReadonlyMap<string, StateAccount>,
   exp: UnixSeconds,
   sources: ValueSources,
   options: EngineOptions,
@@ -88,7 +89,7 @@ async function openLists(
 async function resolve(
   plan: RunPlan,
   { n, t, input }: { readonly n: string; readonly t: string; readonly input: RunInput },
-  rows: ReadonlyMap<string, AccountRow>,
+  rows: ReadonlyMap<string, StateAccount>,
   lists: readonly Opened[],
   sources: ValueSources,
   options: EngineOptions,

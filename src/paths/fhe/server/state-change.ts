@@ -3,11 +3,12 @@
 import { parseUtf8, utf8 } from "../../../core/bytes.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
+import type { StateAccount, StateChange, StateValue, StateWrite } from "../../../core/kept-state.ts";
 import { type AccountDocument, firstHead, parseAccount } from "../wire/account.ts";
 import { type Claim, FHE_CLAIM_TYPE, parseClaim } from "../wire/claim.ts";
 import { headOf } from "../wire/handle.ts";
 import { encodeValueFacts, intersection, parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
-import type { AccountRow, AccountWrite, LoggedLeaf, StateChange, StatePort, ValueRow } from "./ports.ts";
+import type { LoggedLeaf, StatePort } from "./ports.ts";
 
 /** Who made a run. */
 export interface Holder {
@@ -58,14 +59,14 @@ export async function changeOfClaim(claim: Claim, holder: Holder, lookup: Lookup
     documents.set(account, documentOf(await known(lookup.account(tenant, account))));
   const inherited = await inheritedFacts(claim, holder, documents, lookup);
   const writtenTo = new Map(claim.writes.map(({ handle, account }) => [handle, documents.get(account)]));
-  const outputs = claim.outputs.map(({ t, digest, handle }): ValueRow => {
+  const outputs = claim.outputs.map(({ t, digest, handle }): StateValue => {
     const account = writtenTo.get(handle);
     const own = account === undefined ? inherited : { ...factsOf(account), proven: true };
     return { tenant, id: handle, digest: digestHex(digest), document: encodeValueFacts({ t, keyId: claim.keyId, ...own }) };
   });
   return {
     accounts: [],
-    writes: claim.writes.map((write): AccountWrite => {
+    writes: claim.writes.map((write): StateWrite => {
       const { account: name, version, handle, clear, prevHead } = write;
       const digest = write.digest === null ? null : digestHex(write.digest);
       return { tenant, name, version, head: headOf(write), handle, digest, clear, prevHead };
@@ -76,7 +77,7 @@ export async function changeOfClaim(claim: Claim, holder: Holder, lookup: Lookup
 }
 
 /** Fresh inputs: whoever re-runs the program needs their bytes. No run takes one by this id, which is no handle. */
-function freshRows({ inputs }: Claim, { tenant }: Holder): readonly ValueRow[] {
+function freshRows({ inputs }: Claim, { tenant }: Holder): readonly StateValue[] {
   return inputs.flatMap((input) =>
     "clear" in input || input.handle !== null
       ? []
@@ -129,6 +130,6 @@ async function known<T>(found: Promise<T | null>): Promise<T> {
 }
 
 /** The document of an account's row. */
-export function documentOf({ document }: Pick<AccountRow, "document">): AccountDocument {
+export function documentOf({ document }: Pick<StateAccount, "document">): AccountDocument {
   return parseAccount(utf8(document));
 }

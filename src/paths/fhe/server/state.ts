@@ -4,9 +4,10 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import type { StateAccount, StateChange, StateValue } from "../../../core/kept-state.ts";
 import { fheError } from "../wire/codes.ts";
 import { parseValueFacts, type ValueFacts } from "./access.ts";
-import type { AccountRow, LogPort, OperatorNews, StateChange, StatePort, ValueRow } from "./ports.ts";
+import type { LogPort, OperatorNews, StatePort } from "./ports.ts";
 import { changeOfAccount, changeOfLeaf, NO_FACTS } from "./state-change.ts";
 
 const RETRY_MS = 1000;
@@ -63,17 +64,17 @@ export class AccountStates {
   }
 
   /** An account, or null. */
-  account(tenant: string, name: string): Promise<AccountRow | null> {
+  account(tenant: string, name: string): Promise<StateAccount | null> {
     return this.tables.account(tenant, name);
   }
 
   /** Accounts of a tenant in the order of their names. */
-  accounts(tenant: string, after: string, limit: number): Promise<readonly AccountRow[]> {
+  accounts(tenant: string, after: string, limit: number): Promise<readonly StateAccount[]> {
     return this.tables.accounts(tenant, after, limit);
   }
 
   /** A value by its id, or null. */
-  value(tenant: string, id: string): Promise<ValueRow | null> {
+  value(tenant: string, id: string): Promise<StateValue | null> {
     return this.tables.value(tenant, id);
   }
 
@@ -109,7 +110,7 @@ export class AccountStates {
    * Makes an account: logged first, then written. The same document again changes nothing.
    * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_STATE_CONFLICT` while the same name is being made, `LOG_UNAVAILABLE`.
    */
-  async create(bytes: Uint8Array): Promise<AccountRow> {
+  async create(bytes: Uint8Array): Promise<StateAccount> {
     const change = changeOfAccount(bytes);
     const [account] = change.accounts;
     if (account === undefined) throw new TrisealError("INTERNAL", "an account's document makes no account");

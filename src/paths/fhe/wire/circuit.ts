@@ -135,7 +135,7 @@ export function assertCircuit({ inputs, nodes, outputs }: Circuit): void {
 
 /** The JCS form of a circuit, which its digest is of. */
 export function encodeCircuit(circuit: Circuit): Uint8Array {
-  return encodeJcs(circuit as unknown as JsonValue);
+  return encodeJcs({ ...circuit });
 }
 
 /**

@@ -17,7 +17,7 @@ import {
 import { type Signer, verifyEd25519 } from "../../../core/ed25519.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { encodeJcs } from "../../../core/jcs.ts";
-import { isJsonObject, type JsonObject } from "../../../core/json.ts";
+import { isJsonObject } from "../../../core/json.ts";
 import {
   accountName,
   assertDistinct,
@@ -147,12 +147,12 @@ export function parseClaim(bytes: Uint8Array): SignedClaim {
 }
 
 function message(claim: Claim): Uint8Array {
-  return concatBytes(DOMAIN, encodeJcs(claim as unknown as JsonObject));
+  return concatBytes(DOMAIN, encodeJcs(claim));
 }
 
 /** The bytes of a leg, in JCS form. */
 export function encodeClaim({ claim, signature }: SignedClaim): Uint8Array {
-  return encodeJcs({ claim: claim as unknown as JsonObject, signature: encodeHex(signature) });
+  return encodeJcs({ claim: claim, signature: encodeHex(signature) });
 }
 
 /** Signs a claim as an engine does. `claim.engine.key` must be the signer's. */

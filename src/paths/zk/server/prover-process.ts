@@ -1,10 +1,10 @@
 /** One prover program, as a child process that answers one request at a time. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { TrisealError } from "../../../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../../core/json.ts";
+import { residentBytes } from "../../../process/resident-bytes.ts";
 import { codes, zkError } from "../wire/codes.ts";
 import { decodeProofDocument, decodeSignalsDocument, type Proof } from "../wire/documents.ts";
 
@@ -25,7 +25,6 @@ export interface ProvenStatement {
 
 const MAX_ANSWER = 2 ** 20;
 const MEMORY_POLL_MS = 100;
-const PAGE_BYTES = 4096;
 const STARTUP_MS = 60_000;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -33,16 +32,6 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 interface Waiting {
   readonly resolve: (answer: JsonObject) => void;
   readonly reject: (error: Error) => void;
-}
-
-/** Resident memory of a process in bytes; null where the system does not tell, as outside Linux. */
-async function residentBytes(pid: number): Promise<number | null> {
-  try {
-    const pages = Number((await readFile(`/proc/${pid}/statm`, "utf8")).split(" ")[1]);
-    return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
-  } catch {
-    return null;
-  }
 }
 
 /** A running prover. It is ended for good by `end`, by its own death, or where it breaks the protocol. */

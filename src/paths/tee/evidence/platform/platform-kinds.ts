@@ -30,8 +30,10 @@ export interface PlatformKind {
   readonly part: "cpu" | "device";
   /** Names of registers that reference values name; null where the vendor's manifests are the reference values. */
   readonly registers: RegExp | null;
-  /** Members of the floor of the TCB that a trust entry must name; none where the kind has no TCB. */
+  /** Members of the floor of the TCB that a trust entry may name; none where the kind has no TCB. */
   readonly floors: readonly string[];
+  /** Those of them without which a platform could go back and still be called up to date. */
+  readonly neededFloors: readonly string[];
   /** Whether devices must be named: nothing else binds the key. */
   readonly needsDevices: boolean;
   /** What holds unless the entry accepts a weakness in writing. */
@@ -117,6 +119,8 @@ const snp: PlatformKind = {
   of: sevSnp,
   registers: new RegExp(`^(?:${SNP_REGISTERS})$`),
   floors: ["fmc", "bootloader", "tee", "snp", "microcode"],
+  // Before Turin there is no FMC.
+  neededFloors: ["bootloader", "tee", "snp", "microcode"],
   strict: { vmpl: 0, requireRevocation: true },
   requirable: ["vmpl"],
   weaknesses: SNP_WEAKNESSES,
@@ -130,6 +134,7 @@ const td: PlatformKind = {
   of: tdx,
   registers: new RegExp(`^(?:${TDX_REGISTERS})$`),
   floors: ["minimumTcbEvaluationDataNumber", "minimumTeeTcbSvn"],
+  neededFloors: ["minimumTcbEvaluationDataNumber"],
   strict: {},
   requirable: ["qeVendorId", "tdAttributes", "xfam", "requireSeptVeDisable"],
   weaknesses: TDX_WEAKNESSES,
@@ -156,6 +161,7 @@ const kinds: readonly PlatformKind[] = [
     of: nitro,
     registers: /^pcr(?:\d|[12]\d|3[01])$/,
     floors: [],
+    neededFloors: [],
     strict: {},
     requirable: [],
     weaknesses: { debug: { allowDebug: true } },
@@ -168,6 +174,7 @@ const kinds: readonly PlatformKind[] = [
     of: tpm2,
     registers: new RegExp(`^(?:${PCR})$`),
     floors: [],
+    neededFloors: [],
     // No certificate says whose the attestation key is: the trust entry names it.
     needsDevices: true,
     strict: { requireAkBinding: false },
@@ -189,6 +196,7 @@ const kinds: readonly PlatformKind[] = [
     registers: null,
     pins: () => ({}),
     floors: [],
+    neededFloors: [],
     strict: { requireRim: true, requireRevocation: true, requireFwid: true },
     requirable: ["driverVersion", "vbiosVersion"],
     weaknesses: { "no-revocation": { requireRevocation: false }, "no-firmware-id": { requireFwid: false } },

@@ -150,8 +150,8 @@ function floorOf({ tcb, type }: Decoded<typeof decodeEntry>, kind: PlatformKind,
   for (const name of Object.keys(values)) {
     if (!kind.floors.includes(name)) refuse(`evidence.${type}.tcb: no such member: ${name.slice(0, 40)}`);
   }
-  if (!kind.floors.some((name) => typeof values[name] === "number" || typeof values[name] === "string"))
-    return refuse(`evidence.${type}.tcb: no floor stands in it`);
+  const left = kind.neededFloors.find((name) => typeof values[name] !== "number" && typeof values[name] !== "string");
+  if (left !== undefined) return refuse(`evidence.${type}.tcb: no floor of ${left}`);
   return kind.floor(values);
 }
 

@@ -75,7 +75,7 @@ export interface ReferenceDocument {
 
 /** Signs reference values: the bytes of the document, in JCS form. @throws TrisealError `FORMAT_INVALID` for values of another form. */
 export function signReference(document: ReferenceDocument, signer: Signer): Uint8Array {
-  const reference = { v: REFERENCE_VERSION, ...document } as unknown as Readonly<Record<string, JsonValue>>;
+  const reference = { v: REFERENCE_VERSION, ...document };
   decodeReference(reference, "reference");
   const signature = encodeHex(signer.sign(concatBytes(REFERENCE_DOMAIN, encodeJcs(reference))));
   return encodeJcs({ reference, publicKey: signer.publicKey, signature });

@@ -1,11 +1,11 @@
 /** A client of the gateway that the command line names. */
 import { readFile } from "node:fs/promises";
-import type { TrisealClient } from "../../client/index.ts";
-import { createNodeClient, createPinnedTransport } from "../../client/node/index.ts";
-import { TrisealError } from "../../core/errors.ts";
-import { parseTrust } from "../../trust/trust-file.ts";
-import { systemClock } from "../system-clock.ts";
+import type { TrisealClient } from "../client/index.ts";
+import { createNodeClient, createPinnedTransport } from "../client/node/index.ts";
+import { TrisealError } from "../core/errors.ts";
+import { parseTrust } from "../trust/trust-file.ts";
 import { readNamed } from "./refusing.ts";
+import { systemClock } from "./system-clock.ts";
 
 /** What the command line says of a gateway. */
 export interface GatewayFlags {
