@@ -40,6 +40,8 @@ pub enum LoadedKey {
 /// A server key for radix circuits.
 pub struct IntegerKey {
     pub server: ServerKey,
+    /// SHA-256 of its file: what names it. A tag does not, because whoever makes a key set chooses it.
+    pub id: Hash,
     pub tag: KeyTag,
     accumulators: Mutex<HashMap<Tables, Arc<Accumulator>>>,
 }
@@ -105,13 +107,14 @@ impl LoadedKey {
 impl IntegerKey {
     fn from_bytes(mut bytes: &[u8]) -> Outcome<Self> {
         let conformance = parameters::config().into();
+        let id = sha256(bytes);
         let read = safe_deserialize_conformant::<CompressedServerKey>(&mut bytes, MAX_SERVER_KEY, &conformance);
         let key = read.map_err(|_| Failure::key("not a compressed server key of the supported parameters"))?;
         if !bytes.is_empty() {
             return Err(Failure::key("bytes follow the server key"));
         }
         let tag = tag_of(&key).ok_or_else(|| Failure::key("the server key has no tag of 16 bytes"))?;
-        Ok(Self { server: key.decompress(), tag, accumulators: Mutex::default() })
+        Ok(Self { server: key.decompress(), id, tag, accumulators: Mutex::default() })
     }
 
     /// The key that blocks are bootstrapped with.

@@ -23,10 +23,8 @@ const SEED_DOMAIN: [u8; 8] = *b"TrislRrd";
 const ZERO_DOMAIN: [u8; 8] = *b"TrislEnc";
 const FUNCTION: &[u8] = b"triseal.fhe.run.v1\0";
 
-/// Expanded values by the key, type and digest of their compressed bytes: never anything that is not decompress(compress(x)).
-pub struct ValueCache(Mutex<ByteLru<(KeyTagged, ValueType, Hash), Arc<EncryptedValue>>>);
-
-type KeyTagged = [u8; 16];
+/// Expanded values by the key's id, type and digest of their compressed bytes: never anything that is not decompress(compress(x)).
+pub struct ValueCache(Mutex<ByteLru<(Hash, ValueType, Hash), Arc<EncryptedValue>>>);
 
 impl ValueCache {
     /// A cache that holds up to so many bytes.
@@ -37,7 +35,7 @@ impl ValueCache {
     /// The value of compressed bytes, and their digest.
     pub fn expand(&self, kind: ValueType, bytes: &[u8], key: &IntegerKey) -> Outcome<(Arc<EncryptedValue>, Hash)> {
         let digest = sha256(bytes);
-        let place = (key.tag, kind, digest);
+        let place = (key.id, kind, digest);
         if let Some(value) = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&place) {
             return Ok((value, digest));
         }

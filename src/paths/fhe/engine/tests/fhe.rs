@@ -96,6 +96,23 @@ fn a_run_is_the_same_hot_and_cold_and_follows_from_its_seed() {
     assert!(other.iter().zip(&cold).all(|(other, cold)| other != cold));
 }
 
+/// Who makes a key set chooses its tag: another tenant's key can have the same.
+#[test]
+fn a_value_is_expanded_by_the_key_that_it_is_run_under_whatever_key_has_the_same_tag() {
+    let Keys { set, loaded } = keys();
+    let mut twin = KeySet::generate().expect("makes keys");
+    twin.server.tag_mut().set_data(set.server.tag().data());
+    let bytes = key_bytes(&twin.server, MAX_SERVER_KEY).expect("serialises");
+    let twin = LoadedKey::from_bytes(&bytes).expect("loads");
+    let value = compressed(U8, 77);
+    let cache = ValueCache::new(16 << 20);
+    for key in [&twin, loaded] {
+        cache.expand(U8, &value, key.integer().expect("is integer")).expect("expands");
+    }
+    let (own, _) = cache.expand(U8, &value, loaded.integer().expect("is integer")).expect("expands");
+    assert_eq!(decrypt(&set.client, &own).expect("decrypts"), 77);
+}
+
 #[test]
 fn a_run_is_the_same_in_other_processes_and_with_other_threads() {
     let folder = std::env::temp_dir().join(format!("triseal-fhe-test-{}", std::process::id()));
