@@ -1,5 +1,5 @@
 /**
- * Builds the FHE engine once (five minutes or more on two cores); cargo shows how far it is, and does nothing where nothing changed.
+ * Builds the FHE engine once (about seven minutes on two cores); cargo shows how far it is, and does nothing where nothing changed.
  * `--optional`: where it cannot be built, that is said, and all that needs no engine goes on.
  */
 import { engine, hasCargo, runCargo } from "./cargo.ts";

@@ -45,7 +45,7 @@ async function encrypted(
   flags: DemoFlags,
 ): Promise<readonly EncryptedAnswer[]> {
   if (flags.path !== undefined && flags.path !== "fhe") return [];
-  if (isNativeBuilt()) return runEncrypted(client, apiKey, { out: flags.out, first, trust }, flags);
+  if (isNativeBuilt()) return runEncrypted(client, apiKey, first, { out: flags.out, trust }, flags);
   const missing = "the fhe path is left out: its engine is not built (`npm run build:engine`, with cargo 1.91 or newer)";
   if (flags.path === "fhe") throw new TrisealError("PATH_UNAVAILABLE", missing);
   if (!flags.json) console.log(`${missing}\n`);
@@ -83,7 +83,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   const service = await startDemoService(systemClock(), proves);
   try {
     const opened = await openOut(service, flags);
-    const records = await runRecords(opened.client, opened.trust, cases, flags);
+    const records = await runRecords(opened.client, cases, { out: flags.out, trust: opened.trust }, flags);
     conclude(records, await encrypted(service, opened, cases.length + 1, flags), flags);
   } finally {
     await service.stop();

@@ -11,13 +11,12 @@ import { type Sha256Digest, sha256Bytes } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { AccountDocument } from "../../paths/fhe/wire/account.ts";
 import type { RunInput, RunTerms } from "../../paths/fhe/wire/run.ts";
-import type { Trust } from "../../verify/index.ts";
 import { classifyEncrypted } from "../fhe/classify.ts";
 import { type KeyFolder, readKeyFolder, uploadFiles } from "../fhe/key-folder.ts";
 import { type NativeProgram, needNative, type TypedValue } from "../fhe/native-program.ts";
 import { systemClock } from "../system-clock.ts";
 import { readHeldBack } from "./held-back.ts";
-import { decisionOf, verifies } from "./judge.ts";
+import { type DemoPlace, type LeftBundle, leaveBundle } from "./left-bundle.ts";
 
 /** Largest compressed value that the demo reads. */
 const MAX_VALUE_BYTES = 1024 * 1024;
@@ -25,7 +24,7 @@ const ASSET = "demo-dollar";
 const TENANT = "dev";
 
 /** One run of the demo. */
-export interface EncryptedAnswer {
+export interface EncryptedAnswer extends LeftBundle {
   readonly path: "fhe";
   readonly program: string;
   /** What was asked, in words; only the service's part of it is encrypted. */
@@ -36,12 +35,7 @@ export interface EncryptedAnswer {
   readonly price: { readonly pbs: number; readonly depth: number };
   /** Length of the answer's body. */
   readonly bytes: number;
-  readonly rule: string;
-  readonly why: string;
   readonly ms: number;
-  readonly receiptId: string;
-  readonly bundle: string;
-  readonly verified: boolean;
 }
 
 interface Case {
@@ -169,29 +163,15 @@ class EncryptedDemo {
   }
 }
 
-/** Where the bundles go, and how they are judged. */
-export interface DemoPlace {
-  readonly out: string;
-  /** Number of the first bundle. */
-  readonly first: number;
-  readonly trust: Trust;
-}
-
 /** What one case gave, before its bundle is judged. */
 interface Outcome extends Pick<EncryptedAnswer, "program" | "input" | "answer" | "expected"> {
   readonly run: FinishedRun;
   readonly ms: number;
 }
 
-/** Leaves the bundle of a case, and judges it as it stands there. */
-async function leave({ run, ...outcome }: Outcome, number: number, { out, trust }: DemoPlace): Promise<EncryptedAnswer> {
-  const file = join(out, `${String(number).padStart(2, "0")}-${outcome.program}.triseal.json`);
-  await writeFile(file, run.bundle);
-  const verified = await verifies(new Uint8Array(await readFile(file)), trust);
-  const { rule, why } = decisionOf(run.bundle);
-  const { receiptId, body } = run;
-  const { price } = run.answer;
-  return { path: "fhe", ...outcome, price, bytes: body.length, rule, why, receiptId, bundle: file, verified };
+async function answerOf({ run, ...outcome }: Outcome, number: number, place: DemoPlace): Promise<EncryptedAnswer> {
+  const left = await leaveBundle(run.bundle, number, outcome.program, place);
+  return { path: "fhe", ...outcome, price: run.answer.price, bytes: run.body.length, ...left };
 }
 
 async function outcomeOf(demo: EncryptedDemo, demoCase: Case): Promise<Outcome> {
@@ -229,11 +209,13 @@ function print(answer: EncryptedAnswer): void {
 
 /**
  * Runs the encrypted cases against a development service.
+ * @param first number of the first bundle.
  * @throws TrisealError `PATH_UNAVAILABLE` where the native program is not built.
  */
 export async function runEncrypted(
   client: TrisealClient,
   apiKey: string,
+  first: number,
   place: DemoPlace,
   flags: { readonly json?: true },
 ): Promise<readonly EncryptedAnswer[]> {
@@ -247,7 +229,7 @@ export async function runEncrypted(
     const answers: EncryptedAnswer[] = [];
     const steps = [...CASES.map((demoCase) => () => outcomeOf(demo, demoCase)), () => scoreOf(client, native, folder)];
     for (const [index, step] of steps.entries()) {
-      const answer = await leave(await step(), place.first + index, place);
+      const answer = await answerOf(await step(), first + index, place);
       answers.push(answer);
       if (flags.json) console.log(JSON.stringify(answer));
       else print(answer);

@@ -1,13 +1,10 @@
 /** The demo's records: held-back ones of every shipped model, classified through the SDK. */
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { InferenceCall, TrisealClient } from "../../client/index.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { labelOf } from "../../model/model-package.ts";
-import type { Trust } from "../../verify/index.ts";
 import { type HeldBackRecord, readHeldBack } from "./held-back.ts";
-import { decisionOf, verifies } from "./judge.ts";
+import { type DemoPlace, type LeftBundle, leaveBundle } from "./left-bundle.ts";
 import { pictureOf } from "./picture.ts";
 
 /** One request of the demo. */
@@ -54,11 +51,9 @@ export const RECORD_CASES: readonly RecordCase[] = [
 ];
 
 /** One line of the demo's output. */
-export interface RecordAnswer {
+export interface RecordAnswer extends LeftBundle {
   /** The path that the case is about. */
   readonly path: string;
-  /** Paths of the receipt: the first answered, the others confirmed. None of a refusal. */
-  readonly legs: readonly string[];
   readonly model: string;
   readonly input: string;
   /** The model's label, or `refused`. */
@@ -69,12 +64,7 @@ export interface RecordAnswer {
   readonly score: number | null;
   /** Code of a refusal, or null. */
   readonly code: string | null;
-  readonly rule: string;
-  readonly why: string;
   readonly ms: number;
-  readonly receiptId: string;
-  readonly bundle: string;
-  readonly verified: boolean;
   /** Of an integer model: whether the SDK saw that the commitment is one to the input that was sent; null for others. */
   readonly opened: boolean | null;
 }
@@ -118,31 +108,19 @@ async function runCase(
   recordCase: RecordCase,
   record: HeldBackRecord,
   client: TrisealClient,
-  out: string,
-  trust: Trust,
+  place: DemoPlace,
 ): Promise<RecordAnswer> {
   const begun = performance.now();
-  const answered = await classify(client, recordCase, record);
+  const { bundle, receiptId: _, ...answered } = await classify(client, recordCase, record);
   const ms = Math.round((performance.now() - begun) * 10) / 10;
-  const file = join(out, `${String(index + 1).padStart(2, "0")}-${recordCase.model}.triseal.json`);
-  await writeFile(file, answered.bundle);
-  // Read back: what is checked is the file that stays.
-  const verified = await verifies(new Uint8Array(await readFile(file)), trust);
   const facts = Object.keys(recordCase.parameters).length === 0 ? "no facts stated" : JSON.stringify(recordCase.parameters);
   return {
     path: recordCase.path,
     model: record.model.name,
     input: `held-back row ${recordCase.row}, ${record.input.length} values, ${recordCase.sealed ? "sealed" : "in the clear"}, ${facts}`,
-    answer: answered.answer,
-    expected: answered.expected,
-    score: answered.score,
-    code: answered.code,
-    ...decisionOf(answered.bundle),
+    ...answered,
     ms,
-    receiptId: answered.receiptId,
-    bundle: file,
-    verified,
-    opened: answered.opened,
+    ...(await leaveBundle(bundle, index + 1, recordCase.model, place)),
   };
 }
 
@@ -176,17 +154,17 @@ function printAnswer(answer: RecordAnswer, picture: readonly string[]): void {
   );
 }
 
-/** Sends the cases one after the other, leaves their bundles in `out`, and prints each answer. */
+/** Sends the cases one after the other, leaves their bundles, and prints each answer. */
 export async function runRecords(
   client: TrisealClient,
-  trust: Trust,
   cases: readonly RecordCase[],
-  { out, json }: { readonly out: string; readonly json?: true },
+  place: DemoPlace,
+  { json }: { readonly json?: true },
 ): Promise<readonly RecordAnswer[]> {
   const answers: RecordAnswer[] = [];
   for (const [index, recordCase] of cases.entries()) {
     const record = await readHeldBack(recordCase.model, recordCase.row, recordCase.path === "zk");
-    const answer = await runCase(index, recordCase, record, client, out, trust);
+    const answer = await runCase(index, recordCase, record, client, place);
     answers.push(answer);
     const isProvenPicture = recordCase.path === "zk" && record.model.inputs[0]?.name === "pixels";
     if (json) console.log(JSON.stringify(answer));

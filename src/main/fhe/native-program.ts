@@ -65,7 +65,7 @@ export function needNative(): NativeProgram {
   if (isNativeBuilt()) return openNative(nativeFile());
   throw new TrisealError(
     "PATH_UNAVAILABLE",
-    "this needs the native program of the fhe path, which is not built: install cargo 1.91 or newer and run `npm run build:engine` (about five minutes)",
+    "this needs the native program of the fhe path, which is not built: install cargo 1.91 or newer and run `npm run build:engine` (about seven minutes on two cores)",
   );
 }
 
