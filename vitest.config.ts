@@ -3,21 +3,36 @@ import { defineConfig } from "vitest/config";
 /** Suites that start the built programs: they get a fresh build first. */
 const PROCESS_SUITES = ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"];
 
-/** Of those, what takes minutes: ceremonies and provers, kills and restarts in numbers. `npm run test:long`. */
+/** Of those, what takes twenty seconds or more: ceremonies, provers and engines, kills and restarts in numbers. `npm run test:long`. */
 const LONG_SUITES = [
+  "bench",
   "cli",
+  "cli-fhe",
   "cli-keys",
+  "cli-model",
+  "cli-zk",
   "client-retry",
   "clock-steps",
+  "demo",
   "drain",
+  "fhe-engine",
+  "fhe-infer",
+  "fhe-kill",
+  "gateway-hostile-http",
   "gateway-idempotency",
   "gateway-lifecycle",
+  "jobs",
+  "kill",
   "operator-trust",
+  "pending-legs",
   "proof-follows",
   "proof-kill",
   "rotation",
+  "tls",
   "worker-lies",
   "worker-refusal",
+  "worker-restart",
+  "zk-caller",
   "zk-ceremony",
   "zk-committed",
   "zk-keys",
