@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { evidenceSuite } from "./evidence/suite.ts";
+import { fheSuite } from "./fhe/suite.ts";
 import { floorSuite } from "./floor/suite.ts";
 import { killPrograms } from "./program.ts";
 import { type BenchOptions, repository, type Suite } from "./suite.ts";
@@ -14,6 +15,7 @@ const suites: Readonly<Record<string, Suite<object>>> = {
   tee: teeSuite as Suite<object>,
   floor: floorSuite as Suite<object>,
   zk: zkSuite as Suite<object>,
+  fhe: fheSuite as Suite<object>,
   evidence: evidenceSuite as Suite<object>,
 };
 
@@ -44,6 +46,7 @@ async function main(): Promise<void> {
   });
   const suite = suites[positionals[0] ?? ""];
   if (suite === undefined || positionals.length > 1) throw new Error(USAGE);
+  const file = values.out === undefined ? join(repository, "bench", "out", `${suite.name}.json`) : resolve(values.out);
   const options: BenchOptions = {
     seconds: number(values.seconds, "seconds", 0.1),
     model: values.model === undefined ? null : resolve(values.model),
@@ -53,10 +56,10 @@ async function main(): Promise<void> {
     only: values.only?.split(",") ?? null,
     peers: values.peers,
     smallest: values.smallest,
+    out: file,
     progress: (text) => process.stderr.write(`bench: ${text}\n`),
   };
   const result = await suite.run(options);
-  const file = values.out === undefined ? join(repository, "bench", "out", `${suite.name}.json`) : resolve(values.out);
   mkdirSync(join(file, ".."), { recursive: true });
   const text = `${JSON.stringify(result, null, 2)}\n`;
   writeFileSync(file, text);

@@ -29,6 +29,8 @@ export interface BenchOptions {
   readonly peers: boolean;
   /** Only the smallest model, and one level of concurrency. */
   readonly smallest: boolean;
+  /** Where the result goes: a suite of several calls goes on with what stands there. Null where nothing is written. */
+  readonly out: string | null;
   /** Says what is being done, for people. */
   readonly progress: (text: string) => void;
 }

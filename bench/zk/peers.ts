@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Answer, LineProcess } from "../line-process.ts";
 import { repository } from "../suite.ts";
-import { type Answer, LineProcess } from "./line-process.ts";
 import type { ZkModel } from "./workload.ts";
 
 const CACHE = join(repository, "bench", ".cache");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tfhe::prelude::{CiphertextList, FheDecrypt, FheMax, FheOrd, FheTryTrivialEncrypt, IfThenElse};
+use tfhe::prelude::{CiphertextList, FheDecrypt, FheOrd, FheTryTrivialEncrypt, IfThenElse};
 use tfhe::safe_serialization::{safe_deserialize, safe_serialize};
 use tfhe::{
     CompressedCiphertextList, CompressedCiphertextListBuilder, FheBool, FheUint8, FheUint32, FheUint64, HlCompressible,
@@ -20,9 +20,22 @@ type Tree = (Vec<(usize, u8)>, Vec<u8>);
 
 /// Compressed outputs, with how long loading and computing took until they were there.
 struct Done {
-    load: f64,
+    loaded: Loaded,
     compute: f64,
     values: Vec<String>,
+}
+
+/// When the inputs were there, and how many bootstraps that took.
+#[derive(Clone, Copy)]
+struct Loaded {
+    ms: f64,
+    pbs: u64,
+}
+
+impl Loaded {
+    fn since(start: Instant) -> Self {
+        Self { ms: milliseconds(start), pbs: tfhe::get_pbs_count() }
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -44,7 +57,7 @@ fn store<T: HlCompressible>(value: T) -> Outcome<Vec<u8>> {
 fn transfer(keys: &Keys, given: &[Vec<u8>], start: Instant) -> Outcome<Done> {
     let [from, to, amount] = given else { return Err(Failure::usage("expected three inputs")) };
     let (from, to, amount): (FheUint64, FheUint64, FheUint64) = (load(from)?, load(to)?, load(amount)?);
-    let loaded = milliseconds(start);
+    let loaded = Loaded::since(start);
     let ok: FheBool = from.ge(&amount);
     let moved = ok.if_then_else(&amount, &FheUint64::try_encrypt_trivial(0u64).map_err(failed)?);
     let (from_after, to_after) = (&from - &moved, &to + &moved);
@@ -55,29 +68,29 @@ fn transfer(keys: &Keys, given: &[Vec<u8>], start: Instant) -> Outcome<Done> {
     store(from_after)?;
     store(to_after)?;
     store(ok)?;
-    Ok(Done { load: loaded, compute: computed - loaded, values })
+    Ok(Done { loaded, compute: computed - loaded.ms, values })
 }
 
 /// The highest bid and whose it is, one bid after the other.
 fn auction(keys: &Keys, given: &[Vec<u8>], start: Instant) -> Outcome<Done> {
     let bids = given.iter().map(|bytes| load::<FheUint32>(bytes)).collect::<Outcome<Vec<_>>>()?;
-    let loaded = milliseconds(start);
+    let loaded = Loaded::since(start);
     let index = |at: usize| FheUint8::try_encrypt_trivial(at as u8).map_err(failed);
     let (mut best, mut winner) = (bids[0].clone(), index(0)?);
     for (at, bid) in bids.iter().enumerate().skip(1) {
         let higher = bid.gt(&best);
-        best = best.max(bid);
+        best = higher.if_then_else(bid, &best);
         winner = higher.if_then_else(&index(at)?, &winner);
     }
     let computed = milliseconds(start);
     let value: u8 = winner.decrypt(&keys.client);
     store(winner)?;
-    Ok(Done { load: loaded, compute: computed - loaded, values: vec![value.to_string()] })
+    Ok(Done { loaded, compute: computed - loaded.ms, values: vec![value.to_string()] })
 }
 
 fn tree(keys: &Keys, given: &[Vec<u8>], (nodes, leaves): &Tree, start: Instant) -> Outcome<Done> {
     let features = given.iter().map(|bytes| load::<FheUint8>(bytes)).collect::<Outcome<Vec<_>>>()?;
-    let loaded = milliseconds(start);
+    let loaded = Loaded::since(start);
     let leaves = leaves.iter().map(|leaf| FheUint8::try_encrypt_trivial(*leaf).map_err(failed));
     let mut below = leaves.collect::<Outcome<Vec<_>>>()?;
     for level in (0..=nodes.len().ilog2()).rev() {
@@ -91,7 +104,7 @@ fn tree(keys: &Keys, given: &[Vec<u8>], (nodes, leaves): &Tree, start: Instant) 
     let class = below.pop().ok_or_else(|| Failure::internal("no class"))?;
     let value: u8 = class.decrypt(&keys.client);
     store(class)?;
-    Ok(Done { load: loaded, compute: computed - loaded, values: vec![value.to_string()] })
+    Ok(Done { loaded, compute: computed - loaded.ms, values: vec![value.to_string()] })
 }
 
 /// One program in its usual form: its times, its bootstraps by tfhe-rs's own count, and what came out.
@@ -114,7 +127,7 @@ pub fn run(keys: &Keys, request: &Value) -> Outcome<Value> {
     };
     let total = milliseconds(start);
     Ok(json!({
-        "ms": total, "loadMs": done.load, "computeMs": done.compute, "storeMs": total - done.load - done.compute,
-        "pbs": tfhe::get_pbs_count(), "values": done.values,
+        "ms": total, "loadMs": done.loaded.ms, "computeMs": done.compute, "storeMs": total - done.loaded.ms - done.compute,
+        "loadPbs": done.loaded.pbs, "pbs": tfhe::get_pbs_count() - done.loaded.pbs, "values": done.values,
     }))
 }
