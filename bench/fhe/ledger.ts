@@ -165,7 +165,7 @@ export class Ledger {
     await writeFile(file, (await this.call("GET", `/v1/receipts/${receiptId}/bundle`)).bytes);
     const args = [PROGRAM, "verify", file, "--trust", String(this.gateway.ready["trust"]), "--json"];
     const { stdout } = await execute(process.execPath, args);
-    return String((JSON.parse(stdout) as JsonObject)["outcome"]);
+    return (JSON.parse(stdout) as { readonly outcome: string }).outcome;
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ const OPTIONS = {
   only: null,
   peers: false,
   smallest: true,
+  out: null,
   progress: () => undefined,
 };
 
