@@ -19,7 +19,7 @@ import { callsOf, measureWelch, WELCH_PAIRS } from "./welch.ts";
 const AT_ONCE = 8;
 const UNITS = 1_000_000n;
 /** Rounds where each takes long and varies little. */
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 const NOTES = [
   "one key set for everything but the linear model; the service and the direct process have as many threads as the machine has cores, and never work at once",
@@ -68,7 +68,7 @@ const measurements: {
     const ledger = await ledgerOf(bench);
     const count = bench.options.smallest ? 2 : AT_ONCE;
     const pairs = Array.from({ length: count }, (_, index) => [pairName("payer", index), pairName("payee", index)] as const);
-    return { ...(await measureConcurrency(ledger, pairs, bench.options.smallest ? 1 : 3)), ...about() };
+    return { ...(await measureConcurrency(ledger, pairs, bench.options.smallest ? 1 : ROUNDS)), ...about() };
   },
   programs: async (bench, about) => {
     const { direct } = await ledgerOf(bench);
