@@ -144,6 +144,8 @@ export interface FheResult extends ReturnType<typeof provenance> {
   readonly intervals: string;
   readonly notes: readonly string[];
   readonly parts: FheParts;
+  /** Parts that failed in the last call, and why. */
+  readonly failed: readonly string[];
   /** Goals of the project; those of parts that were not measured are missing. */
   readonly ratios: Readonly<Record<string, Interval>>;
 }

@@ -151,8 +151,17 @@ async function run(options: BenchOptions): Promise<FheResult> {
     ledger: null,
   };
   let parts = bench.kept;
+  const failed: string[] = [];
   try {
-    for (const name of names) parts = { ...parts, ...(await measured(bench, name)) };
+    for (const name of names) {
+      try {
+        parts = { ...parts, ...(await measured(bench, name)) };
+      } catch (error) {
+        // Minutes of measurements are not thrown away for a part that failed: the result says which did.
+        failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        options.progress(failed.at(-1) ?? "");
+      }
+    }
   } finally {
     await bench.ledger?.close();
     rmSync(bench.folder, { recursive: true, force: true });
@@ -164,7 +173,15 @@ async function run(options: BenchOptions): Promise<FheResult> {
     seconds: options.seconds,
     threads: cpus().length,
   } as const;
-  return { ...provenance(["node-tfhe"]), ...about, intervals: INTERVAL_METHOD, notes: NOTES, parts, ratios: ratiosOf(parts) };
+  return {
+    ...provenance(["node-tfhe"]),
+    ...about,
+    intervals: INTERVAL_METHOD,
+    notes: NOTES,
+    parts,
+    failed,
+    ratios: ratiosOf(parts),
+  };
 }
 
 /** `npm run bench -- fhe`. */

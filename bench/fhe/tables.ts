@@ -136,6 +136,7 @@ export function fheTables(result: FheResult): readonly Table[] {
       ["commit", `${commit?.slice(0, 12) ?? "unknown"}${uncommittedChanges ? " with uncommitted changes" : ""}`],
       ["started", startedAt],
       ["intervals", intervals],
+      ...result.failed.map((reason) => ["failed", reason]),
     ],
   };
   return [

@@ -40,6 +40,7 @@ describe.skipIf(!built)("the smallest fhe bench", () => {
     const versions: Readonly<Record<string, string>> = result.versions;
     expect({ schema, suite, simulated }).toEqual({ schema: "triseal.bench/v1", suite: "fhe", simulated: false });
     expect([machine.node, versions["node-tfhe"]]).toEqual([process.version, "1.7.0"]);
+    expect(result.failed).toEqual([]);
     expect(Object.keys(parts)).toEqual(["transfer", "concurrency", "programs", "linear", "client"]);
     for (const title of ["transfer-u64", "auction-8x32", "tree-depth4", "goals"]) expect(stdout).toContain(title);
   });

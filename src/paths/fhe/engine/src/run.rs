@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use rayon::prelude::*;
 use tfhe::prelude::ReRandomize;
 use tfhe::{ReRandomizationContext, ReRandomizationMode, with_server_key_as_context};
 
@@ -117,7 +116,9 @@ fn run_radix(
         let bytes = value.compress(key)?;
         Ok(RunOutput { kind: value.kind.to_string(), digest: sha256(&bytes), bytes })
     };
-    let outputs = outputs.par_iter().map(compress).collect::<Outcome<Vec<_>>>()?;
+    // One after the other, on this thread: each uses the whole pool, and tfhe-rs borrows a cell of its thread while it waits for it. On a
+    // thread of the pool it would take up another run's compression meanwhile, and panic over that cell.
+    let outputs = outputs.iter().map(compress).collect::<Outcome<Vec<_>>>()?;
     control.checkpoint()?;
     Ok(RunResult { pbs: circuit.nodes.len(), inputs, outputs })
 }

@@ -88,7 +88,8 @@ impl EncryptedValue {
         Ok((Self { kind, blocks }, tag))
     }
 
-    /// The compressed form, by the key of the value.
+    /// The compressed form, by the key of the value. Not on a thread of the pool, which takes up other work while it waits: tfhe-rs panics
+    /// where that is a compression, too.
     pub fn compress(&self, key: &IntegerKey) -> Outcome<Vec<u8>> {
         let mut builder = CompressedCiphertextListBuilder::new();
         let tag = new_tag(&key.tag);

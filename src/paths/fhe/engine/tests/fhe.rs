@@ -147,6 +147,25 @@ fn replay(folder: &Path, threads: &str) -> Value {
 }
 
 #[test]
+fn runs_at_once_give_what_each_gives_alone() {
+    let mut document = small_circuit();
+    let outputs = document["outputs"].as_array().expect("has outputs").clone();
+    document["outputs"] = [outputs.clone(), outputs.clone(), outputs.clone(), outputs].concat().into();
+    let inputs = [compressed(U8, 200), compressed(U8, 100)];
+    let inputs = [inputs[0].as_slice(), inputs[1].as_slice()];
+    let cache = ValueCache::new(1 << 26);
+    let digests = |result: RunResult| result.outputs.iter().map(|output| output.digest).collect::<Vec<_>>();
+    let alone = digests(run_once(&cache, &document, [7; 32], &inputs).expect("runs"));
+    std::thread::scope(|scope| {
+        let run = || digests(run_once(&cache, &document, [7; 32], &inputs).expect("runs"));
+        let running: Vec<_> = (0..12).map(|_| scope.spawn(run)).collect();
+        for run in running {
+            assert_eq!(run.join().expect("does not panic"), alone);
+        }
+    });
+}
+
+#[test]
 fn a_cancelled_run_ends_between_two_nodes() {
     let key = keys().loaded.integer().expect("is integer");
     // A chain: each node reads the one before it.
