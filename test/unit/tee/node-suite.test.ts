@@ -1,6 +1,8 @@
 /** The HPKE parts against RFC 9180's published values, in both implementations. */
+import type { Key } from "hpke";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeHex, parseHex, utf8 } from "../../../src/core/bytes.ts";
+import { nodeHybridKem } from "../../../src/paths/tee/sealing/node-hybrid-kem.ts";
 import { nodeSuites } from "../../../src/paths/tee/sealing/node-suite.ts";
 import { SEAL_MLKEM768_X25519, SEAL_X25519 } from "../../../src/paths/tee/wire/keyset.ts";
 import { hybridKem, portableSuites, SEAL_ALGORITHMS } from "../../../src/paths/tee/wire/seal-suite.ts";
@@ -70,33 +72,82 @@ describe.each(implementations)("the %s X25519 suite", (_, suites) => {
   });
 });
 
-describe("the hybrid KEM", () => {
-  it("derives and encapsulates what the test vector of its draft does", async () => {
-    const kem = hybridKem();
+describe.each([
+  ["portable", hybridKem()],
+  ["node", nodeHybridKem],
+])("the %s hybrid KEM", (_, kem) => {
+  it("derives and opens what the test vector of its draft does", async () => {
     const keys = await kem.DeriveKeyPair(HYBRID.ikmR, true);
     const publicKey = encodeHex(await kem.SerializePublicKey(keys.publicKey));
     expect([publicKey.length, publicKey.startsWith(HYBRID.pkRmStart)]).toEqual([2432, true]);
     expect(encodeHex(await kem.SerializePrivateKey(keys.privateKey))).toBe(HYBRID.skRm);
-    let offset = 0;
-    vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => {
-      const bytes = new Uint8Array(array?.buffer ?? new ArrayBuffer(0));
-      bytes.set(HYBRID.ikmE.subarray(offset, offset + bytes.length));
-      offset += bytes.length;
-      return array;
-    });
-    const { enc, shared_secret: sharedSecret } = await kem.Encap(keys.publicKey);
-    expect(offset).toBe(64);
-    expect([enc.length, encodeHex(enc.subarray(0, 32))]).toEqual([1120, HYBRID.encStart]);
-    expect(encodeHex(sharedSecret)).toBe(HYBRID.sharedSecret);
-    expect(encodeHex(await kem.Decap(enc, keys.privateKey, undefined))).toBe(HYBRID.sharedSecret);
+    const { enc } = await encapsulateVector(await hybridKem().DeserializePublicKey(parseHex(publicKey)));
+    const imported = await kem.DeserializePrivateKey(parseHex(HYBRID.skRm), false);
+    for (const key of [keys.privateKey, imported])
+      expect(encodeHex(await kem.Decap(enc, key, undefined))).toBe(HYBRID.sharedSecret);
+    await expect(kem.SerializePrivateKey(imported)).rejects.toThrow(TypeError);
   });
 
   it("gives another secret for a changed ML-KEM ciphertext, and not an error that tells them apart", async () => {
-    const kem = hybridKem();
     const keys = await kem.GenerateKeyPair(false);
     const { enc, shared_secret: sharedSecret } = await kem.Encap(keys.publicKey);
     const changed = Uint8Array.from(enc, (byte, index) => (index === 500 ? byte ^ 1 : byte));
     expect(encodeHex(await kem.Decap(changed, keys.privateKey, undefined))).not.toBe(encodeHex(sharedSecret));
+  });
+
+  it("refuses keys and encapsulations of another length, and X25519 keys of small order, on either side", async () => {
+    const keys = await kem.GenerateKeyPair(false);
+    const raw = await kem.SerializePublicKey(keys.publicKey);
+    const sealTo = async (bytes: Uint8Array) => await kem.Encap(await kem.DeserializePublicKey(bytes));
+    const { enc } = await sealTo(raw);
+    for (const bad of [raw.slice(1), new Uint8Array(0), new Uint8Array([...raw, 0])]) await expect(sealTo(bad)).rejects.toThrow();
+    for (const bad of [enc.slice(1), new Uint8Array(0), new Uint8Array([...enc, 0])])
+      await expect(kem.Decap(bad, keys.privateKey, undefined)).rejects.toThrow();
+    await expect(kem.DeserializePrivateKey(new Uint8Array(31), false)).rejects.toThrow();
+    const smallOrder = (bytes: Uint8Array) => Uint8Array.from(bytes, (byte, index) => (index < bytes.length - 32 ? byte : 0));
+    await expect(sealTo(smallOrder(raw))).rejects.toThrow();
+    await expect(kem.Decap(smallOrder(enc), keys.privateKey, undefined)).rejects.toThrow();
+    const reduced = Uint8Array.from(raw, (byte, index) => (index < 3 ? 0xff : byte));
+    await expect(kem.DeserializePublicKey(reduced)).rejects.toThrow(/out of range/);
+  });
+});
+
+/** What the vector's randomness makes, by the implementation that takes its randomness from `crypto.getRandomValues`. */
+async function encapsulateVector(recipient: Key) {
+  let offset = 0;
+  const spy = vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => {
+    const bytes = new Uint8Array(array?.buffer ?? new ArrayBuffer(0));
+    bytes.set(HYBRID.ikmE.subarray(offset, offset + bytes.length));
+    offset += bytes.length;
+    return array;
+  });
+  const made = await hybridKem().Encap(recipient);
+  spy.mockRestore();
+  expect(offset).toBe(64);
+  expect([made.enc.length, encodeHex(made.enc.subarray(0, 32))]).toEqual([1120, HYBRID.encStart]);
+  expect(encodeHex(made.shared_secret)).toBe(HYBRID.sharedSecret);
+  return made;
+}
+
+describe("the two hybrid KEMs", () => {
+  it("open what the other made, for any key, and agree on its bytes", async () => {
+    const kems = [hybridKem(), nodeHybridKem];
+    for (const [from, to] of [
+      [kems[0], kems[1]],
+      [kems[1], kems[0]],
+    ]) {
+      if (from === undefined || to === undefined) throw new Error("two of them");
+      for (let round = 0; round < 20; round++) {
+        const keys = await to.GenerateKeyPair(true);
+        const raw = await to.SerializePublicKey(keys.publicKey);
+        const there = await from.DeserializePublicKey(raw);
+        expect(await from.SerializePublicKey(there)).toEqual(raw);
+        const { enc, shared_secret: sharedSecret } = await from.Encap(there);
+        expect(await to.Decap(enc, keys.privateKey, undefined)).toEqual(sharedSecret);
+        const moved = await from.DeserializePrivateKey(await to.SerializePrivateKey(keys.privateKey), false);
+        expect(await from.Decap(enc, moved, undefined)).toEqual(sharedSecret);
+      }
+    }
   });
 });
 

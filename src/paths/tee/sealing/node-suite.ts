@@ -2,20 +2,13 @@
  * The suites of sealed bodies on synchronous `node:crypto`: the same bytes as the portable suites, several times faster,
  * for the worker and the gateway. DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and AES-256-GCM as in RFC 9180 section 7.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-} from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { type AEAD, type KDF, type KEM, type Key, type KeyPair, LabeledExpand, LabeledExtract } from "hpke";
 import { concatBytes, utf8 } from "../../../core/bytes.ts";
 import { SEAL_MLKEM768_X25519, SEAL_X25519 } from "../wire/keyset.ts";
-import { hybridKem, makeSealSuite, type SealSuites } from "../wire/seal-suite.ts";
+import { makeSealSuite, type SealSuites } from "../wire/seal-suite.ts";
+import { nodeHybridKem } from "./node-hybrid-kem.ts";
+import { agree, privateFromRaw, publicFromRaw, rawPrivate, rawPublic } from "./node-x25519.ts";
 
 const HASH_LENGTH = 32;
 const TAG_LENGTH = 16;
@@ -77,9 +70,6 @@ const aead: AEAD = {
 
 const ALGORITHM = { name: "X25519" } as const;
 const SUITE_ID = concatBytes(utf8("KEM"), Uint8Array.of(0x00, 0x20));
-/** What stands before the 32 raw bytes in the DER form of X25519 private keys (RFC 8410 section 7). */
-const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20);
-
 /** The key material lies beside the keys, so that who holds a key can use it and not read it. */
 const keyObjects = new WeakMap<Key, KeyObject>();
 
@@ -94,34 +84,6 @@ function keyObjectOf(key: Key): KeyObject {
   const found = keyObjects.get(key);
   if (found === undefined) throw new TypeError("a key of another implementation");
   return found;
-}
-
-/** As a JWK (RFC 8037): OpenSSL takes raw keys nine times faster than it searches a decoder for DER. */
-function publicFromRaw(raw: Uint8Array): KeyObject {
-  if (raw.length !== KEY_LENGTH) throw new RangeError("an X25519 public key has 32 bytes");
-  return createPublicKey({ key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });
-}
-
-function privateFromRaw(raw: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.from(concatBytes(PKCS8_HEAD, raw)), format: "der", type: "pkcs8" });
-}
-
-/** Raw public keys of key objects that were asked for before: the recipient's is needed with every request. */
-const rawKeys = new WeakMap<KeyObject, Uint8Array>();
-
-function rawPublic(keyObject: KeyObject): Uint8Array {
-  const known = rawKeys.get(keyObject);
-  if (known !== undefined) return known.slice();
-  const raw = new Uint8Array(Buffer.from(keyObject.export({ format: "jwk" }).x ?? "", "base64url"));
-  rawKeys.set(keyObject, raw);
-  return raw.slice();
-}
-
-/** RFC 9180 section 7.1.4: an all-zero result means a key of small order, and has to be refused. */
-function agree(privateKey: KeyObject, publicKey: KeyObject): Uint8Array {
-  const shared = new Uint8Array(diffieHellman({ privateKey, publicKey }));
-  if (shared.every((byte) => byte === 0)) throw new RangeError("the X25519 public key is of small order");
-  return shared;
 }
 
 async function extractAndExpand(shared: Uint8Array, enc: Uint8Array, recipient: Uint8Array): Promise<Uint8Array> {
@@ -150,7 +112,7 @@ const x25519: KEM = {
   DeserializePublicKey: async (raw) => keyOf(publicFromRaw(raw), true),
   SerializePrivateKey: async (key) => {
     if (!key.extractable) throw new TypeError("the private key cannot be exported");
-    return new Uint8Array(keyObjectOf(key).export({ format: "der", type: "pkcs8" }).subarray(PKCS8_HEAD.length));
+    return rawPrivate(keyObjectOf(key));
   },
   DeserializePrivateKey: async (raw, extractable) => keyOf(privateFromRaw(raw), extractable),
   Encap: async (recipient) => {
@@ -167,10 +129,10 @@ const x25519: KEM = {
   },
 };
 
-/** The suites on `node:crypto`. ML-KEM-768 stays in JavaScript: Node has it from version 24 on. */
+/** The suites on `node:crypto`. */
 export const nodeSuites: SealSuites = {
   [SEAL_MLKEM768_X25519]: makeSealSuite(
-    hybridKem,
+    () => nodeHybridKem,
     () => kdf,
     () => aead,
   ),
