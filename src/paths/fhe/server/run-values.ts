@@ -16,6 +16,7 @@ import type { KeyVault } from "./key-vault.ts";
 import type { BlobPort } from "./ports.ts";
 import type { RunPlan } from "./run-plan.ts";
 import type { AccountStates } from "./state.ts";
+import { warmStates } from "./warm-states.ts";
 
 /** One input, as the engine, the claim and the handles need it. */
 export interface ResolvedInput {
@@ -56,7 +57,8 @@ export async function resolveInputs(
   sources: ValueSources,
   options: EngineOptions,
 ): Promise<readonly ResolvedInput[]> {
-  const lists = await openLists(plan, exp, sources, options);
+  const isWarmed = plan.run.lists.length === 0 ? null : warmStates(plan, rows, sources, options);
+  const [lists] = await Promise.all([openLists(plan, exp, sources, options), isWarmed]);
   const resolved: ResolvedInput[] = [];
   const { kind } = plan.program;
   for (const { n, t } of plan.program.inputs) {
