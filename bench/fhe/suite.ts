@@ -1,7 +1,7 @@
 /** The fhe suite: transfers through HTTP beside tfhe-rs called directly, and what else the path's goals are about, under one key set. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { INTERVAL_METHOD, type Interval } from "../statistics.ts";
 import { type BenchOptions, load, provenance, RESULT_SCHEMA, type Suite } from "../suite.ts";
 import { measureClient } from "./client.ts";
@@ -142,14 +142,23 @@ function ratiosOf({ transfer, concurrency, programs, linear, client }: FheParts)
   };
 }
 
+function resultOf({ seconds }: BenchOptions, parts: FheParts, failed: readonly string[]): FheResult {
+  const about = { schema: RESULT_SCHEMA, suite: "fhe", simulated: false, seconds, threads: cpus().length } as const;
+  const made = { intervals: INTERVAL_METHOD, notes: NOTES, parts, failed, ratios: ratiosOf(parts) };
+  return { ...provenance(["node-tfhe"]), ...about, ...made };
+}
+
+/** Minutes of measurements are not thrown away for a part that fails, or a call that is ended: what is there is left after each part. */
+function leave({ out }: BenchOptions, result: FheResult): void {
+  if (out === null) return;
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
+}
+
 async function run(options: BenchOptions): Promise<FheResult> {
   const names = wanted(options);
-  const bench: Bench = {
-    options,
-    folder: mkdtempSync(join(tmpdir(), "triseal-bench-fhe-")),
-    kept: keptParts(options),
-    ledger: null,
-  };
+  const folder = mkdtempSync(join(tmpdir(), "triseal-bench-fhe-"));
+  const bench: Bench = { options, folder, kept: keptParts(options), ledger: null };
   let parts = bench.kept;
   const failed: string[] = [];
   try {
@@ -157,31 +166,16 @@ async function run(options: BenchOptions): Promise<FheResult> {
       try {
         parts = { ...parts, ...(await measured(bench, name)) };
       } catch (error) {
-        // Minutes of measurements are not thrown away for a part that failed: the result says which did.
         failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
         options.progress(failed.at(-1) ?? "");
       }
+      leave(options, resultOf(options, parts, failed));
     }
   } finally {
     await bench.ledger?.close();
     rmSync(bench.folder, { recursive: true, force: true });
   }
-  const about = {
-    schema: RESULT_SCHEMA,
-    suite: "fhe",
-    simulated: false,
-    seconds: options.seconds,
-    threads: cpus().length,
-  } as const;
-  return {
-    ...provenance(["node-tfhe"]),
-    ...about,
-    intervals: INTERVAL_METHOD,
-    notes: NOTES,
-    parts,
-    failed,
-    ratios: ratiosOf(parts),
-  };
+  return resultOf(options, parts, failed);
 }
 
 /** `npm run bench -- fhe`. */
