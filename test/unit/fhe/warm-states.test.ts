@@ -22,7 +22,10 @@ const PLAN = {
 } as unknown as RunPlan;
 
 /** What the engine was told to expand, where alice's state is `aa` and bob's is `bb`. */
-async function expanded(rows: ReadonlyMap<string, StateAccount>, fail: "engine" | "blobs" | null = null): Promise<readonly string[]> {
+async function expanded(
+  rows: ReadonlyMap<string, StateAccount>,
+  fail: "engine" | "blobs" | null = null,
+): Promise<readonly string[]> {
   const told: string[] = [];
   const engine = {
     expand: async (value: Uint8Array, of: { readonly keyId: string; readonly type: string }) => {
