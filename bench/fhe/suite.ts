@@ -135,7 +135,7 @@ function ratiosOf({ transfer, concurrency, programs, linear, client }: FheParts)
           fhe_http_over_usual_p50: transfer.overUsual,
           fhe_http_over_direct_with_proof_p50: transfer.overCircuitWithList,
         }),
-    ...(concurrency === undefined ? {} : { fhe_eight_transfers_core_share: concurrency.engineShare }),
+    ...(concurrency?.transfers === AT_ONCE ? { fhe_eight_transfers_core_share: concurrency.engineShare } : {}),
     ...Object.fromEntries(prices.flatMap(([name, found]) => (found === undefined ? [] : [[name, exactly(found.pbsOverIssue)]]))),
     ...(linear === undefined ? {} : { fhe_int16_over_lwe_linear: linear.ratio }),
     ...(keygen == null ? {} : { fhe_keygen_wasm_over_native: keygen }),

@@ -58,12 +58,14 @@ describe.skipIf(!built)("the smallest fhe bench", () => {
       "fhe_http_over_direct_p50",
       "fhe_http_over_usual_p50",
       "fhe_int16_over_lwe_linear",
-      "fhe_eight_transfers_core_share",
+      "fhe_keygen_wasm_over_native",
     ];
     for (const name of names) {
       const { median = 0, low = 0, high = 0 } = result.ratios[name] ?? {};
       expect([name, low > 0, low <= median, median <= high]).toEqual([name, true, true, true]);
     }
+    expect(result.parts.concurrency?.rounds[0]?.engineShare).toBeGreaterThan(0);
+    expect(result.ratios).not.toHaveProperty("fhe_eight_transfers_core_share");
   });
 
   it("adds pairs of transfers to what an earlier call left, and refuses a part that there is none of", async () => {
