@@ -57,9 +57,10 @@ export class StateTable {
     return (await answered(this.valuesOf(tenant).where("id", "=", id).executeTakeFirst())) ?? null;
   }
 
-  /** Values that have these bytes, at most `limit`. */
-  async valuesWith(tenant: string, digest: string, limit: number): Promise<readonly StateValue[]> {
-    return answered(this.valuesOf(tenant).where("digest", "=", digest).orderBy("id").limit(limit).execute());
+  /** Values that have these bytes, in the order of their ids, after `after`. */
+  async valuesWith(tenant: string, digest: string, after: string, limit: number): Promise<readonly StateValue[]> {
+    const rows = this.valuesOf(tenant).where("digest", "=", digest).where("id", ">", after);
+    return answered(rows.orderBy("id").limit(limit).execute());
   }
 
   /** Whether an input was used. */

@@ -6,13 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { StateAccount, StateChange, StateValue } from "../../../core/kept-state.ts";
 import { fheError } from "../wire/codes.ts";
-import { parseValueFacts, type ValueFacts } from "./access.ts";
+import { parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
 import type { LogPort, OperatorNews, StatePort } from "./ports.ts";
-import { changeOfAccount, changeOfLeaf, NO_FACTS } from "./state-change.ts";
+import { changeOfAccount, changeOfLeaf, documentOf, freshId, NO_FACTS } from "./state-change.ts";
 
 const RETRY_MS = 1000;
-/** Values that can have the same bytes: one that no program changed. */
-const MAX_SAME_BYTES = 16;
+/** Values of the same bytes that are read at once: what no program changed, or was made of constants. */
+const SAME_BYTES_PAGE = 64;
 
 /** Accounts that a run has taken. Exactly one of `commit` and `release` ends it; or neither, and it stays until the process ends. */
 export interface Taken {
@@ -78,22 +78,33 @@ export class AccountStates {
     return this.tables.value(tenant, id);
   }
 
-  /** Whether a tenant has a value of these bytes. @param digest 64 hexadecimal digits. */
-  async hasBytes(tenant: string, digest: string): Promise<boolean> {
-    return (await this.tables.valuesWith(tenant, digest, 1)).length > 0;
+  /** Whether somebody may have these bytes: as one of a value's readers, or because the caller made them. @param digest 64 hexadecimal digits. */
+  async mayRead(tenant: string, digest: string, principal: string): Promise<boolean> {
+    if ((await this.tables.value(tenant, freshId(digest, principal))) !== null) return true;
+    return (await this.factsOf(tenant, digest, principal)) !== null;
   }
 
-  /** What is kept of a value of these bytes; null where the tenant has none. @param digest 64 hexadecimal digits. */
-  async factsOf(tenant: string, digest: string): Promise<ValueFacts | null> {
-    const rows = await this.tables.valuesWith(tenant, digest, MAX_SAME_BYTES);
-    // A fresh input's type stands nowhere: nobody asks for it but to run it again.
-    const row = rows.find(({ document }) => document !== NO_FACTS);
-    return row === undefined ? null : parseValueFacts(row.document);
+  /**
+   * What is kept of a value of these bytes that somebody may read; null where there is none. A fresh input has no facts: nobody asks
+   * for it but to run it again.
+   * @param digest 64 hexadecimal digits.
+   */
+  async factsOf(tenant: string, digest: string, principal: string): Promise<ValueFacts | null> {
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const rows: readonly StateValue[] = await this.tables.valuesWith(tenant, digest, after, SAME_BYTES_PAGE);
+      for (const { document } of rows) {
+        const facts = document === NO_FACTS ? null : parseValueFacts(document);
+        if (facts?.readers.includes(principal) === true) return facts;
+      }
+      after = rows.length < SAME_BYTES_PAGE ? undefined : rows.at(-1)?.id;
+    }
+    return null;
   }
 
-  /** The document of an account that begins a chain with this digest; null where the tenant has none. */
-  async documentWith(tenant: string, digest: string): Promise<string | null> {
-    return (await this.tables.accountWith(tenant, digest))?.document ?? null;
+  /** The document of an account that begins a chain with this digest; null where the tenant has none that somebody may read. */
+  async documentWith(tenant: string, digest: string, principal: string): Promise<string | null> {
+    const row = await this.tables.accountWith(tenant, digest);
+    return row !== null && readersOf(documentOf(row)).includes(principal) ? row.document : null;
   }
 
   /** Whether an input list was used. @param digest 64 hexadecimal digits. */
