@@ -10,7 +10,7 @@ import type { InputName } from "../wire/handle.ts";
 import { listMetadata } from "../wire/list-metadata.ts";
 import { assertLweInput } from "../wire/lwe-file.ts";
 import { accountsOf, type RunInput } from "../wire/run.ts";
-import { allowsProgram, forbidden, parseValueFacts } from "./access.ts";
+import { forbidden } from "./access.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
 import type { BlobPort } from "./ports.ts";
@@ -105,7 +105,7 @@ async function resolve(
     if (row.handle === null) return fresh(n, await zeroOf(keyId, t, sources, options));
     return kept(n, row.handle, await bytesOf(row.digest, sources.blobs));
   }
-  if ("handle" in input) return kept(n, input.handle, await handled(plan, input.handle, t, sources));
+  if ("handle" in input) return kept(n, input.handle, await handled(plan, input.handle, t, sources.blobs));
   if ("ciphertext" in input) return fresh(n, await sources.engine.import(input.ciphertext, { keyId, type: t }, options));
   const list = lists[input.list];
   const value = list?.values[input.index];
@@ -131,17 +131,16 @@ function kept(n: string, handle: string, value: Uint8Array): ResolvedInput {
   return { n, value, claimed: { n, digest: digestOf(value), handle }, name: { handle }, isFresh: false };
 }
 
-/** The value of a handle that this caller may give to this program. */
-async function handled(plan: RunPlan, handle: string, t: string, { states, blobs }: ValueSources): Promise<Uint8Array> {
-  const row = await states.value(plan.tenant, handle);
-  if (row === null) throw forbidden();
-  const facts = parseValueFacts(row.document);
-  if (!facts.readers.includes(plan.principal) || !allowsProgram(facts.programs, plan.program.digest)) throw forbidden();
+/** The value of a handle, which this caller may give to this program. */
+async function handled(plan: RunPlan, handle: string, t: string, blobs: BlobPort): Promise<Uint8Array> {
+  const taken = plan.taken.get(handle);
+  if (taken === undefined) throw forbidden();
+  const { facts, digest } = taken;
   if (facts.keyId !== plan.run.keyId) throw fheError("FHE_INPUT_FOREIGN_KEY", "a handle is under another key than the run");
   if (facts.t !== t) throw fheError("FHE_INPUT_INVALID", "a handle is of another type than the program's value");
   if (plan.isState && !facts.proven)
     throw fheError("FHE_INPUT_UNPROVEN", "a handle comes of ciphertexts that nothing was proven of");
-  return bytesOf(row.digest, blobs);
+  return bytesOf(digest, blobs);
 }
 
 async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array> {

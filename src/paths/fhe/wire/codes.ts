@@ -75,6 +75,11 @@ export const codes = {
     action: "ask the operator for room: this tenant has as many programs as it may",
   },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
+  FHE_READERS_WIDENED: {
+    status: 403,
+    retryable: false,
+    action: "write to an account that nobody and no program may read but those that may read all that goes in",
+  },
   FHE_REPLAY_MISMATCH: {
     status: 400,
     retryable: false,
