@@ -26,6 +26,16 @@ interface Holders {
   readers: number;
 }
 
+/** An account that was asked for: made now, or there before. */
+export interface MadeAccount {
+  readonly account: StateAccount;
+  readonly isNew: boolean;
+}
+
+function keyOf(tenant: string, name: string): string {
+  return `${tenant}\0${name}`;
+}
+
 /** The accounts of one gateway. */
 export class AccountStates {
   private readonly tables: StatePort;
@@ -34,6 +44,10 @@ export class AccountStates {
   private readonly taken = new Map<string, Holders>();
   /** For each change under way the size of the log before it: its leaf is none below that. */
   private readonly underWay = new Set<{ readonly since: number }>();
+  /** Accounts that were to be logged, until the tables have them. */
+  private readonly unwritten = new Set<string>();
+  /** The end of what is being made, by tenant. */
+  private readonly turns = new Map<string, Promise<void>>();
   private closed = false;
 
   private constructor(tables: StatePort, log: LogPort, news: OperatorNews) {
@@ -112,31 +126,35 @@ export class AccountStates {
     return this.tables.isUsed(digest);
   }
 
-  /** Number of accounts of a tenant. */
-  count(tenant: string): Promise<number> {
-    return this.tables.accountCount(tenant);
-  }
-
   /**
-   * Makes an account: logged first, then written. The same document again changes nothing.
-   * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_STATE_CONFLICT` while the same name is being made, `LOG_UNAVAILABLE`.
+   * Makes an account: logged first, then written. The same document again changes nothing. Accounts of one tenant are made one after
+   * the other: how many there are is then known.
+   * @param most accounts that the tenant may have.
+   * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_ACCOUNT_QUOTA`, `FHE_STATE_CONFLICT` while a run has taken the name, `LOG_UNAVAILABLE`.
    */
-  async create(bytes: Uint8Array): Promise<StateAccount> {
+  async create(bytes: Uint8Array, most: number): Promise<MadeAccount> {
     const change = changeOfAccount(bytes);
     const [account] = change.accounts;
     if (account === undefined) throw new TrisealError("INTERNAL", "an account's document makes no account");
+    return this.inTurn(account.tenant, () => this.make(bytes, change, account, most));
+  }
+
+  private async make(bytes: Uint8Array, change: StateChange, account: StateAccount, most: number): Promise<MadeAccount> {
     const { tenant, name, document } = account;
     const taken = this.take(tenant, { reads: [], writes: [name] });
     let keep = false;
     try {
       const existing = await this.tables.account(tenant, name);
-      if (existing?.document === document) return existing;
+      if (existing?.document === document) return { account: existing, isNew: false };
       if (existing !== null) throw fheError("FHE_ACCOUNT_EXISTS", "this tenant has an account of that name");
+      if ((await this.count(tenant)) >= most)
+        throw fheError("FHE_ACCOUNT_QUOTA", "this tenant has as many accounts as it may");
       // Where the append fails, the next start may find the leaf all the same: the name stays taken until then.
       keep = true;
+      this.unwritten.add(keyOf(tenant, name));
       await this.log.logAccount(bytes);
       await taken.commit(change);
-      return account;
+      return { account, isNew: true };
     } finally {
       if (!keep) taken.release();
     }
@@ -147,7 +165,7 @@ export class AccountStates {
    * @throws TrisealError `FHE_STATE_CONFLICT`.
    */
   take(tenant: string, wanted: { readonly reads: readonly string[]; readonly writes: readonly string[] }): Taken {
-    const key = (name: string) => `${tenant}\0${name}`;
+    const key = (name: string) => keyOf(tenant, name);
     const writes = [...new Set(wanted.writes)].map(key);
     const reads = [...new Set(wanted.reads)].map(key).filter((name) => !writes.includes(name));
     const isTaken = writes.some((name) => this.taken.has(name)) || reads.some((name) => this.taken.get(name)?.writer === true);
@@ -169,6 +187,31 @@ export class AccountStates {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** Accounts of a tenant, with those that the log may have and the tables do not. */
+  private async count(tenant: string): Promise<number> {
+    let unwritten = 0;
+    for (const key of this.unwritten) {
+      const [of, name = ""] = key.split("\0");
+      if (of !== tenant) continue;
+      if ((await this.tables.account(tenant, name)) === null) unwritten++;
+      else this.unwritten.delete(key);
+    }
+    return (await this.tables.accountCount(tenant)) + unwritten;
+  }
+
+  private inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(work);
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.turns.set(tenant, ended);
+    void ended.then(() => {
+      if (this.turns.get(tenant) === ended) this.turns.delete(tenant);
+    });
+    return turn;
   }
 
   private giveRead(name: string): void {
