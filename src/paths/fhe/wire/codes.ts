@@ -21,6 +21,11 @@ export const codes = {
     action: "stop: the claim is about another circuit than its program compiles to",
   },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
+  FHE_COMPILE_LIMIT: {
+    status: 422,
+    retryable: true,
+    action: "send a smaller program, or retry once the gateway has less to do",
+  },
   FHE_ENGINE_LOST: { status: 503, retryable: true, action: "retry: the engine died while it held the run; nothing was changed" },
   FHE_ENGINE_MEMORY: { status: 503, retryable: true, action: "retry later, or raise the engine's memory limit" },
   FHE_ENGINE_PANIC: {
