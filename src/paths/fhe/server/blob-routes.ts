@@ -12,7 +12,7 @@ import type { BlobPort } from "./ports.ts";
 import type { Programs } from "./programs.ts";
 import { bytesAnswer, nameOf } from "./resources.ts";
 import type { AccountStates } from "./state.ts";
-import { readOrNull } from "./upload-folder.ts";
+import { fileBytes } from "./upload-folder.ts";
 
 /** Where blobs come from. */
 export interface BlobRouteOptions {
@@ -51,7 +51,11 @@ export function blobRoute(options: BlobRouteOptions): ResourceRoute {
   };
 }
 
-async function find(options: BlobRouteOptions, { tenant, principal }: ResourceCall, name: string): Promise<Uint8Array | null> {
+async function find(
+  options: BlobRouteOptions,
+  { tenant, principal }: ResourceCall,
+  name: string,
+): Promise<ResourceAnswer["body"] | null> {
   const { states, programs, keys, blobs, crsName } = options;
   if (await (await states()).mayRead(tenant, name, principal)) return blobs.get(`sha256:${name}` as Sha256Digest);
   const program = (await programs()).find(tenant, `sha256:${name}`);
@@ -61,7 +65,7 @@ async function find(options: BlobRouteOptions, { tenant, principal }: ResourceCa
   const document = await (await states()).documentWith(tenant, name, principal);
   if (document !== null) return utf8(document);
   // The reference string is everybody's.
-  return crsName() === name ? readOrNull(`${keys.folder}/${name}`) : null;
+  return crsName() === name ? fileBytes(`${keys.folder}/${name}`) : null;
 }
 
 /** A value as node-tfhe reads it, under the key that the caller's value facts name. */
