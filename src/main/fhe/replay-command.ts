@@ -5,12 +5,15 @@ import type { Command } from "commander";
 import { fheClient } from "../../client/index.ts";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
+import { emptyAccounts, freshInputs, wrongZero } from "../../paths/fhe/evidence/first-zeros.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
 import { recompile } from "../../paths/fhe/evidence/recompile.ts";
 import type { Replayed } from "../../paths/fhe/evidence/replayed.ts";
 import { type Claim, type SignedClaim, verifyClaim } from "../../paths/fhe/wire/claim.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { LWE_TYPE } from "../../paths/fhe/wire/document.ts";
+import { parseProgram } from "../../paths/fhe/wire/program.ts";
+import { ZERO_SEED, zeroCircuit } from "../../paths/fhe/wire/zero.ts";
 import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust, verifyBundle } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
@@ -66,11 +69,30 @@ async function compiledHere(claim: Claim, bundle: Bundle, model?: string): Promi
   return compiled;
 }
 
-async function replayed(claim: Claim, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
+/** Refuses first balances that are not the zero that this server key gives. @throws TrisealError `FHE_REPLAY_MISMATCH`. */
+async function assertZeros(claim: Claim, bundle: Bundle, serverKey: string): Promise<void> {
+  const document = bundle.blobs.get(claim.programDigest);
+  if (emptyAccounts(claim).length === 0 || document === undefined) return;
+  const types = new Map(parseProgram(document).inputs.map(({ n, t }) => [n, t] as const));
+  const zeros = new Map<string, string>();
+  await inTemporaryFolder(async (folder) => {
+    for (const t of new Set(freshInputs(claim).flatMap(({ n }) => types.get(n) ?? []))) {
+      const circuit = join(folder, `zero-${t}.json`);
+      await writeFile(circuit, zeroCircuit(t));
+      const [zero] = (await needNative().replay(serverKey, circuit, ZERO_SEED, [])).outputs;
+      if (zero !== undefined) zeros.set(t, zero);
+    }
+  });
+  const wrong = wrongZero(claim, (n, digest) => zeros.get(types.get(n) ?? "") === digest);
+  if (wrong !== null) throw fheError("FHE_REPLAY_MISMATCH", wrong);
+}
+
+async function replayed(claim: Claim, bundle: Bundle, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
   const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
   const files: string[] = [];
   for (const digest of given) files.push(await blobFile(blobs, digest));
+  await assertZeros(claim, bundle, serverKey);
   return inTemporaryFolder(async (folder) => {
     const circuit = join(folder, "circuit.json");
     await writeFile(circuit, compiled.circuit);
@@ -111,7 +133,7 @@ function replay(file: string, flags: ReplayFlags): Promise<void> {
     const bundle = parseBundle(bytes);
     const { claim } = claimIn(bundle);
     const compiled = await compiledHere(claim, bundle, flags.model);
-    const made = await withBlobs(claim, flags, (folder) => replayed(claim, compiled, folder));
+    const made = await withBlobs(claim, flags, (folder) => replayed(claim, bundle, compiled, folder));
     assertSame(claim, made);
     const same = { ok: true, code: null, pbs: claim.pbs, outputs: claim.outputs, engine: claim.engine };
     if (flags.trust === undefined) {

@@ -1,7 +1,6 @@
 /** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { encodeJcs } from "../../../core/jcs.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
 import type { ClaimedInput } from "../wire/claim.ts";
@@ -10,6 +9,7 @@ import type { InputName } from "../wire/handle.ts";
 import { listMetadata } from "../wire/list-metadata.ts";
 import { assertLweInput } from "../wire/lwe-file.ts";
 import { accountsOf, type RunInput } from "../wire/run.ts";
+import { ZERO_SEED, zeroCircuit } from "../wire/zero.ts";
 import { forbidden } from "./access.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
@@ -40,9 +40,6 @@ interface Opened {
   readonly types: readonly string[];
   readonly values: readonly Uint8Array[];
 }
-
-/** Bits of a block. */
-const BLOCK_BITS = 2;
 
 /**
  * Every input of a run, in the program's order.
@@ -149,19 +146,7 @@ async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array>
   return bytes;
 }
 
-/** Circuit without inputs whose one output is zero. */
-export function zeroCircuit(t: string): Uint8Array {
-  const blocks = t === "bool" ? 1 : Number(t.slice(1)) / BLOCK_BITS;
-  const places = Array.from({ length: blocks }, (_, block) => block);
-  const table = Array<number>(16).fill(0);
-  const nodes = places.map(() => [[], 0, [table]]);
-  return encodeJcs({ v: 1, kind: "radix", inputs: [], nodes, outputs: [{ t, w: places }] });
-}
-
-/** Seed of runs that make a zero: it has no input to re-randomise. */
-const ZERO_SEED = "0".repeat(64);
-
-/** What an account holds that nothing was written to: the outcome of a circuit of constants, the same bytes each time. */
+/** What an account holds that nothing was written to. */
 async function zeroOf(keyId: string, t: string, { engine }: ValueSources, options: EngineOptions): Promise<Uint8Array> {
   const run = newRunId();
   const made = await engine.run({ run, keyId, seed: ZERO_SEED, circuit: zeroCircuit(t), inputs: [] }, options);
