@@ -5,7 +5,18 @@ import { encodeAccount } from "../../../src/paths/fhe/wire/account.ts";
 import { parseClaim } from "../../../src/paths/fhe/wire/claim.ts";
 import { parseBundle } from "../../../src/receipt/index.ts";
 import { COLLEAGUE_KEY } from "../../contract/gateway-fixture.ts";
-import { type Answer, accountOf, COPY, digestIn, handleIn, OWNER, sameApart, startWorld, TRANSFER, type World } from "./fhe-world.ts";
+import {
+  type Answer,
+  accountOf,
+  COPY,
+  digestIn,
+  handleIn,
+  OWNER,
+  sameApart,
+  startWorld,
+  TRANSFER,
+  type World,
+} from "./fhe-world.ts";
 
 const COLLEAGUE = hashApiKey(COLLEAGUE_KEY);
 const asColleague = { apiKey: COLLEAGUE_KEY };

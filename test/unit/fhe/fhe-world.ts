@@ -206,7 +206,13 @@ export async function startWorld(
   const limits = { keysPerTenant: 2, bytesPerTenant: 1000, bytes: 2000, uploadSeconds: 60 };
   const keys = new KeyVault(folder, limits, engine);
   await keys.open(Date.now());
-  const priced = { pbs: options.mostPbs ?? 100, depth: options.mostPbs ?? 100, programsPerTenant: 2, accountsPerTenant: 8, timeoutMs: 20_000 };
+  const priced = {
+    pbs: options.mostPbs ?? 100,
+    depth: options.mostPbs ?? 100,
+    programsPerTenant: 2,
+    accountsPerTenant: 8,
+    timeoutMs: 20_000,
+  };
   const shipped = [TRANSFER, MINT, COPY, MODEL];
   const copied = (bytes: Uint8Array) => ({ ...COPY, bytes, digest: digestOf(bytes), name: digestOf(bytes) });
   const programs = await Programs.open(shipped, folder, priced, options.read ?? copied);

@@ -10,7 +10,10 @@ import { COPY } from "./fhe-world.ts";
 it("a program's price is found once, when it is registered: a large one takes seconds to compile", async () => {
   const folder = await mkdtemp(join(tmpdir(), "triseal-programs-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const [limits, few] = [{ programsPerTenant: 2, pbs: 100, depth: 100 }, { programsPerTenant: 2, pbs: 6, depth: 100 }];
+  const [limits, few] = [
+    { programsPerTenant: 2, pbs: 100, depth: 100 },
+    { programsPerTenant: 2, pbs: 6, depth: 100 },
+  ];
   let compiled = 0;
   const read = (): RunProgram => ({
     ...COPY,

@@ -168,10 +168,7 @@ async function withKnownPrice(program: RunProgram, file: string): Promise<RunPro
 }
 
 /** @throws TrisealError `FHE_PRICE_EXCEEDED`. */
-export function assertPrice(
-  { pbs, depth }: RunPrice,
-  limits: Pick<ProgramLimits, "pbs" | "depth">,
-): void {
+export function assertPrice({ pbs, depth }: RunPrice, limits: Pick<ProgramLimits, "pbs" | "depth">): void {
   if (pbs > limits.pbs) throw fheError("FHE_PRICE_EXCEEDED", `${pbs} bootstraps of at most ${limits.pbs}`);
   if (depth > limits.depth) throw fheError("FHE_PRICE_EXCEEDED", `a chain of ${depth} bootstraps of at most ${limits.depth}`);
 }

@@ -147,8 +147,7 @@ export class AccountStates {
       const existing = await this.tables.account(tenant, name);
       if (existing?.document === document) return { account: existing, isNew: false };
       if (existing !== null) throw fheError("FHE_ACCOUNT_EXISTS", "this tenant has an account of that name");
-      if ((await this.count(tenant)) >= most)
-        throw fheError("FHE_ACCOUNT_QUOTA", "this tenant has as many accounts as it may");
+      if ((await this.count(tenant)) >= most) throw fheError("FHE_ACCOUNT_QUOTA", "this tenant has as many accounts as it may");
       // Where the append fails, the next start may find the leaf all the same: the name stays taken until then.
       keep = true;
       this.unwritten.add(keyOf(tenant, name));

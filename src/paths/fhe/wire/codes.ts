@@ -108,6 +108,11 @@ export const codes = {
     retryable: true,
     action: "ask for the offset with HEAD, and go on from there",
   },
+  STATE_RULE_BROKEN: {
+    status: 400,
+    retryable: false,
+    action: "stop: a receipted run changed an account in a way that its rules forbid",
+  },
   STATE_FORKED: { status: 400, retryable: false, action: "stop: two receipts are of two histories of one account" },
 } as const satisfies ErrorTable;
 
