@@ -19,6 +19,7 @@ import { KeyVault } from "../paths/fhe/server/key-vault.ts";
 import { modelProgram } from "../paths/fhe/server/model-program.ts";
 import { ProgramCompiler } from "../paths/fhe/server/program-compiler.ts";
 import { Programs, type RunProgram } from "../paths/fhe/server/programs.ts";
+import { assertOnlyLog } from "../paths/fhe/server/shared-store.ts";
 import { AccountStates } from "../paths/fhe/server/state.ts";
 import type { InferencePath } from "../paths/path.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
@@ -39,6 +40,8 @@ export interface FheSetup {
   readonly clock: Clock;
   readonly log: OperatorLog;
   readonly modelsFolder: string;
+  /** Address of a PostgreSQL database that other gateways may use, too; null where the data folder has its own. */
+  readonly databaseUrl: string | null;
   /** Another engine than the built one. */
   readonly fheEngine?: EngineCommand;
 }
@@ -72,6 +75,7 @@ function absence({ config: { fhe }, fheEngine }: FheSetup): string | null {
 /**
  * The fhe path. The engine starts with its first operation; the accounts are made up to the log's end beside everything else.
  * @param database the store that is being opened.
+ * @throws TrisealError `CONFIG_INVALID` for a database that has another log's accounts, and as `modelPrograms`.
  */
 export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promise<StoreDatabase>): Promise<StartedFhe> {
   const { config, log } = setup;
@@ -80,6 +84,8 @@ export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promis
     if (config.fhe.enabled) log({ level: "warn", event: "fhe", detail: missing });
     return { path: createAbsentFhePath(missing), trustSection: () => null };
   }
+  if (setup.databaseUrl !== null && !config.fhe.separateAccounts)
+    await assertOnlyLog(new StateTable((await database).db, config.log.origin));
   const folder = join(config.dataDir, "fhe");
   await nodeFiles.makeDirectory(folder);
   const signingKeyFile = join(folder, "engine.seed");

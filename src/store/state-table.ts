@@ -26,6 +26,12 @@ export class StateTable {
     await answered(this.writeMark(this.db, size));
   }
 
+  /** Other logs whose state is in this database, by their origin; at most 16. */
+  async others(): Promise<readonly string[]> {
+    const rows = this.db.selectFrom("state_marks").select("shard").where("shard", "<>", this.shard).orderBy("shard").limit(16);
+    return (await answered(rows.execute())).map(({ shard }) => shard);
+  }
+
   /** An account, or null. */
   async account(tenant: string, name: string): Promise<StateAccount | null> {
     const row = await answered(this.accountsOf(tenant).where("name", "=", name).executeTakeFirst());

@@ -2,9 +2,10 @@ import { sql } from "kysely";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StateChange } from "../../../src/core/kept-state.ts";
 import { parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
+import { assertOnlyLog } from "../../../src/paths/fhe/server/shared-store.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { changeOfAccount, changeOfClaim, changeOfLeaf } from "../../../src/paths/fhe/server/state-change.ts";
-import type { StateTable } from "../../../src/store/state-table.ts";
+import { StateTable } from "../../../src/store/state-table.ts";
 import {
   ALICE,
   account,
@@ -205,6 +206,24 @@ describe("what the log has beyond the database", () => {
     expect(await changeOfLeaf({ kind: "policy", holder: null, legs: [], blobs: [new Uint8Array(1)] }, table)).toBeNull();
     const other = { kind: "receipt", holder: { tenant: TENANT, keyHash: ALICE }, legs: [{ digest: some("x"), mediaType: "x" }] };
     expect(await changeOfLeaf({ ...other, blobs: [] }, table)).toBeNull();
+  });
+});
+
+describe("a database that several gateways use", () => {
+  it("is refused where another log has accounts there, also before it has made one", async () => {
+    const [here, there] = [new StateTable(db, "here/log"), new StateTable(db, "there/log")];
+    await assertOnlyLog(here);
+    await expect(assertOnlyLog(there)).rejects.toThrow(coded("CONFIG_INVALID"));
+    await expect(assertOnlyLog(there)).rejects.toThrow("here/log");
+    // Both are found by whoever comes then, and each by the other.
+    await expect(assertOnlyLog(here)).rejects.toThrow("there/log");
+    await expect(assertOnlyLog(table)).rejects.toThrow("here/log");
+  });
+
+  it("is taken by the log that was there before, whose accounts stay", async () => {
+    await twoAccounts();
+    await assertOnlyLog(table);
+    expect([await table.mark(), await table.accountCount(TENANT), await table.others()]).toEqual([2, 2, []]);
   });
 });
 
