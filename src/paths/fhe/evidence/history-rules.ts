@@ -81,6 +81,8 @@ function otherUnits(
     return "units of an asset were written by a program that is none of the ledger's";
   for (const other of claim.writes) {
     if (other.account === write.account) continue;
+    // An asset that a program other than the ledger's wrote is named by its own history.
+    if (other.clear !== null && !isLedgerProgram(claim)) continue;
     // What a mint writes beside the account is its asset.
     const holds = other.clear === null ? assets.get(other.account) : other.account;
     if (holds !== undefined && holds !== asset) return `it was written together with ${other.account}, which is of another asset`;
