@@ -15,6 +15,7 @@ const LONG_SUITES = [
   "clock-steps",
   "demo",
   "drain",
+  "fhe-compile",
   "fhe-engine",
   "fhe-infer",
   "fhe-kill",
