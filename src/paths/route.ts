@@ -73,7 +73,7 @@ export interface ResourceAnswer {
 export interface ByteStream {
   readonly byteLength: number;
   /** Called once, where the bytes are wanted. Nothing is opened before the first of them is; a stream that is cancelled closes. */
-  open(): ReadableStream<Uint8Array>;
+  readonly open: () => ReadableStream<Uint8Array>;
 }
 
 /**

@@ -28,12 +28,12 @@ export interface RunProgram {
   readonly inputs: readonly { readonly n: string; readonly t: string; readonly clear: boolean }[];
   readonly outputs: readonly { readonly n: string; readonly t: string }[];
   /** What a run costs, whatever the clear values are. @throws TrisealError with a code of the path where it cannot be compiled. */
-  price(): Promise<RunPrice>;
+  readonly price: () => Promise<RunPrice>;
   /**
    * The circuit for these clear values, one for each clear input.
    * @throws TrisealError with a code of the path for a value that its type cannot hold, and as `price`.
    */
-  circuit(clear: ReadonlyMap<string, string>): Promise<RunPrice & { readonly bytes: Uint8Array }>;
+  readonly circuit: (clear: ReadonlyMap<string, string>) => Promise<RunPrice & { readonly bytes: Uint8Array }>;
 }
 
 /** Reads a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`. */
