@@ -16,6 +16,7 @@ const LONG_SUITES = [
   "demo",
   "drain",
   "fhe-bench",
+  "fhe-compile",
   "fhe-engine",
   "fhe-infer",
   "fhe-kill",

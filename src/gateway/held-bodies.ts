@@ -9,7 +9,7 @@ import type { GatewayOptions } from "./options.ts";
 import type { RequestState } from "./request-state.ts";
 
 /** Runs `work`, which takes the request's body into `held`; its answer is held until it is sent. */
-export async function holdingBodies<T extends { readonly body: Uint8Array }>(
+export async function holdingBodies<T extends { readonly body: { readonly length: number } }>(
   c: Context<RequestState>,
   held: HeldBytes,
   work: () => Promise<T>,

@@ -4,7 +4,7 @@ import { TrisealError } from "../core/errors.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../paths/path.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import type { BodyMemory } from "./body-memory.ts";
-import { bytesResponse } from "./bytes-response.ts";
+import { bytesResponse, streamResponse } from "./bytes-response.ts";
 import { holdingBodies } from "./held-bodies.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -13,6 +13,8 @@ import type { App, RequestState } from "./request-state.ts";
 
 const MAX_NAME = 128;
 const MAX_HEADER = 1024;
+/** Bytes of a streamed answer that are counted as held. */
+const STREAMED_BYTES = 256 * 1024;
 
 /** What bounds requests to resources. */
 interface ResourceBounds {
@@ -36,17 +38,24 @@ export function addResource(
       return (isRead ? bounds.reads : bounds.inFlight).run(caller.tenant.id, async () => {
         const held = bounds.memory.open(caller.tenant.id);
         held.assertRoom(0);
-        const { body, mediaType, status, headers } = await holdingBodies(c, held, async () => {
+        const { response } = await holdingBodies(c, held, async () => {
           const maxBytes = Math.min(route.maxBodyBytes, options.limits.maxBodyBytes);
           const sent = isRead ? new Uint8Array() : await readBody(c.req.raw, maxBytes, held, c.env.incoming);
           const answer = await route.answer(callOf(c, caller, route, sent));
           if (!isRead) logChange(options, c, route, answer);
-          return answer;
+          return responseOf(answer);
         });
-        return bytesResponse(body, mediaType, status, headers);
+        return response;
       });
     });
   }
+}
+
+/** The response, and how much of it is in memory until it is sent: of a stream a few parts, for a slow reader. */
+function responseOf({ body, mediaType, status, headers }: ResourceAnswer) {
+  if (body instanceof Uint8Array) return { body, response: bytesResponse(body, mediaType, status, headers) };
+  const length = Math.min(body.byteLength, STREAMED_BYTES);
+  return { body: { length }, response: streamResponse(body, mediaType, status, headers) };
 }
 
 function callOf(c: Context<RequestState>, { tenant, keyHash }: Caller, route: ResourceRoute, body: Uint8Array): ResourceCall {

@@ -25,8 +25,14 @@ const fheForm = z
     timeoutMs: z.int().min(100).max(86_400_000).default(120_000).describe("longest that one run may take"),
     maxPbs: z.int().min(1).max(10_000_000).default(100_000).describe("most bootstraps of one run"),
     maxDepth: z.int().min(1).max(1_000_000).default(10_000).describe("longest chain of bootstraps of one run"),
+    compileMs: z.int().min(100).max(3_600_000).default(60_000).describe("longest that compiling one program may take"),
+    compileMib: mib(65_536).default(2048).describe("memory of the thread that compiles programs"),
     programsPerTenant: z.int().min(0).max(10_000).default(64).describe("programs that one tenant may register"),
     accountsPerTenant: z.int().min(0).max(10_000_000).default(10_000).describe("accounts of one tenant"),
+    separateAccounts: z
+      .boolean()
+      .default(false)
+      .describe("start beside other gateways on one PostgreSQL: each has accounts of its own, and callers know which has theirs"),
     keysPerTenant: z.int().min(0).max(10_000).default(8).describe("key sets of one tenant, half uploaded ones included"),
     keyMibPerTenant: mib(1_048_576).default(2048).describe("bytes of one tenant's key sets"),
     keyMib: mib(1_073_741_824).default(16_384).describe("bytes of all key sets"),

@@ -12,18 +12,20 @@ import { nodeFiles } from "../log/store/files.ts";
 import { readPackages } from "../model/read/read-package.ts";
 import { findShipped } from "../paths/fhe/compile/shipped.ts";
 import { createAbsentFhePath } from "../paths/fhe/server/absent-path.ts";
-import { readProgram, shippedPrograms } from "../paths/fhe/server/compiled-program.ts";
+import { programReader, shippedPrograms } from "../paths/fhe/server/compiled-program.ts";
 import { createEngine } from "../paths/fhe/server/engine-client.ts";
 import { createFhePath } from "../paths/fhe/server/fhe-path.ts";
 import { KeyVault } from "../paths/fhe/server/key-vault.ts";
 import { modelProgram } from "../paths/fhe/server/model-program.ts";
+import { ProgramCompiler } from "../paths/fhe/server/program-compiler.ts";
 import { Programs, type RunProgram } from "../paths/fhe/server/programs.ts";
+import { assertOnlyLog } from "../paths/fhe/server/shared-store.ts";
 import { AccountStates } from "../paths/fhe/server/state.ts";
 import type { InferencePath } from "../paths/path.ts";
 import { createSeedSigner } from "../signing/ed25519-signer.ts";
 import { StateTable, type StoreDatabase } from "../store/index.ts";
 import type { TrisealConfig } from "./config.ts";
-import { packageRoot } from "./package-root.ts";
+import { packageRoot, programArguments } from "./package-root.ts";
 import { makeSecretFile } from "./secret-file.ts";
 
 /** An engine's program, and what stands before its own arguments. */
@@ -38,6 +40,8 @@ export interface FheSetup {
   readonly clock: Clock;
   readonly log: OperatorLog;
   readonly modelsFolder: string;
+  /** Address of a PostgreSQL database that other gateways may use, too; null where the data folder has its own. */
+  readonly databaseUrl: string | null;
   /** Another engine than the built one. */
   readonly fheEngine?: EngineCommand;
 }
@@ -54,6 +58,9 @@ export const ENGINE = join(packageRoot, "src", "paths", "fhe", "engine", "target
 
 const SWEEP_INTERVAL_MS = 3_600_000;
 
+/** Programs that may wait to be compiled. */
+const MAX_WAITING_PROGRAMS = 256;
+
 /** Why no engine runs, or null. */
 function absence({ config: { fhe }, fheEngine }: FheSetup): string | null {
   if (!fhe.enabled) return "the fhe path is switched off (`fhe.enabled`)";
@@ -68,6 +75,7 @@ function absence({ config: { fhe }, fheEngine }: FheSetup): string | null {
 /**
  * The fhe path. The engine starts with its first operation; the accounts are made up to the log's end beside everything else.
  * @param database the store that is being opened.
+ * @throws TrisealError `CONFIG_INVALID` for a database that has another log's accounts, and as `modelPrograms`.
  */
 export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promise<StoreDatabase>): Promise<StartedFhe> {
   const { config, log } = setup;
@@ -76,6 +84,8 @@ export async function startFhe(setup: FheSetup, ledger: Ledger, database: Promis
     if (config.fhe.enabled) log({ level: "warn", event: "fhe", detail: missing });
     return { path: createAbsentFhePath(missing), trustSection: () => null };
   }
+  if (setup.databaseUrl !== null && !config.fhe.separateAccounts)
+    await assertOnlyLog(new StateTable((await database).db, config.log.origin));
   const folder = join(config.dataDir, "fhe");
   await nodeFiles.makeDirectory(folder);
   const signingKeyFile = join(folder, "engine.seed");
@@ -125,14 +135,29 @@ async function openPath(
   // Whoever needs the accounts meets the failure.
   states.catch(() => log({ level: "error", event: "state", detail: "the accounts could not be made from the log" }));
   const { jurisdiction } = workers;
+  const compiler = openCompiler(config);
+  const shipped = [...shippedPrograms(compiler), ...models];
   return createFhePath({
     engine,
+    compiler,
     keys,
     blobs: { put: (bytes) => ledger.store(bytes), get: (digest) => ledger.document(digest) },
-    programs: await Programs.open([...shippedPrograms(), ...models], folder, limits, readProgram),
+    programs: await Programs.open(shipped, folder, limits, programReader(compiler)),
     states,
     limits: { ...limits, accountsPerTenant: fhe.accountsPerTenant, timeoutMs: fhe.timeoutMs },
     claims: jurisdiction === null ? [] : [{ name: "jurisdiction", origin: "claim", value: jurisdiction }],
+  });
+}
+
+/** Programs are compiled beside the event loop: the largest one takes seconds. */
+function openCompiler({ fhe }: TrisealConfig): ProgramCompiler {
+  const [thread = ""] = programArguments("src/paths/fhe/server/compile-thread");
+  const { maxPbs, compileMs, compileMib } = fhe;
+  return new ProgramCompiler(thread, {
+    mostPbs: maxPbs,
+    timeoutMs: compileMs,
+    memoryMib: compileMib,
+    maxQueued: MAX_WAITING_PROGRAMS,
   });
 }
 

@@ -66,7 +66,14 @@ export interface ResourceAnswer {
   readonly status: number;
   readonly mediaType: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | ByteStream;
+}
+
+/** Bytes that are read while they are sent: never in memory as a whole. */
+export interface ByteStream {
+  readonly byteLength: number;
+  /** Called once, where the bytes are wanted. Nothing is opened before the first of them is; a stream that is cancelled closes. */
+  readonly open: () => ReadableStream<Uint8Array>;
 }
 
 /**

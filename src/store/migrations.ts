@@ -106,6 +106,13 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0004-whose-values": {
+    async up(db: Kysely<unknown>) {
+      // A value without a handle says since then whose it is: the next start makes these again, from the first leaf of the log on.
+      await sql`delete from state_values where id like 'fresh:%'`.execute(db);
+      await sql`delete from state_marks`.execute(db);
+    },
+  },
 };
 
 /** Tables of the state that paths keep. */

@@ -26,6 +26,12 @@ export class StateTable {
     await answered(this.writeMark(this.db, size));
   }
 
+  /** Other logs whose state is in this database, by their origin; at most 16. */
+  async others(): Promise<readonly string[]> {
+    const rows = this.db.selectFrom("state_marks").select("shard").where("shard", "<>", this.shard).orderBy("shard").limit(16);
+    return (await answered(rows.execute())).map(({ shard }) => shard);
+  }
+
   /** An account, or null. */
   async account(tenant: string, name: string): Promise<StateAccount | null> {
     const row = await answered(this.accountsOf(tenant).where("name", "=", name).executeTakeFirst());
@@ -57,9 +63,10 @@ export class StateTable {
     return (await answered(this.valuesOf(tenant).where("id", "=", id).executeTakeFirst())) ?? null;
   }
 
-  /** Values that have these bytes, at most `limit`. */
-  async valuesWith(tenant: string, digest: string, limit: number): Promise<readonly StateValue[]> {
-    return answered(this.valuesOf(tenant).where("digest", "=", digest).orderBy("id").limit(limit).execute());
+  /** Values that have these bytes, in the order of their ids, after `after`. */
+  async valuesWith(tenant: string, digest: string, after: string, limit: number): Promise<readonly StateValue[]> {
+    const rows = this.valuesOf(tenant).where("digest", "=", digest).where("id", ">", after);
+    return answered(rows.orderBy("id").limit(limit).execute());
   }
 
   /** Whether an input was used. */

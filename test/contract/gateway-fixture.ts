@@ -29,6 +29,8 @@ export const NOW = unixSeconds(1_790_000_000);
 export const ORIGIN = "log.example/gateway";
 export const API_KEY = "a key of sixteen characters".replaceAll(" ", "-");
 export const OTHER_KEY = "another-key-of-sixteen-characters";
+/** A second key of the first one's tenant. */
+export const COLLEAGUE_KEY = "a-colleague-of-sixteen-characters";
 
 const signers = { gateway: testSigner("gateway-1", 21), log: testSigner("log-1", 22), policy: testSigner("policy-1", 23) };
 
@@ -145,6 +147,7 @@ export async function startGateway(options: {
       models: options.models,
       tenants: new Map([
         [hashApiKey(API_KEY), { id: "acme", tier: "gold", jurisdiction: "EU" }],
+        [hashApiKey(COLLEAGUE_KEY), { id: "acme", tier: "gold", jurisdiction: "EU" }],
         [hashApiKey(OTHER_KEY), { id: "other", tier: null, jurisdiction: null }],
       ]),
       codes: { ...coreCodes, ...options.codes },

@@ -39,11 +39,11 @@ async function bundleOf(name: string, change: FheChanges = {}): Promise<string> 
 }
 
 /** A replay that gives what is claimed, after a change. */
-async function program(change: Partial<ReplayOutcome> = {}): Promise<void> {
+async function program(change: Partial<ReplayOutcome> = {}, zero = digestOf(standIn("an empty state"))): Promise<void> {
   const inputs = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
   const { seed, circuitDigest } = claim;
   const honest = { seed, circuitDigest, pbs: claim.pbs, inputs, outputs: claim.outputs.map(({ digest }) => digest) };
-  await writeFakeProgram(at("triseal-fhe"), { ...honest, ...change });
+  await writeFakeProgram(at("triseal-fhe"), { ...honest, ...change }, zero);
 }
 
 beforeAll(async () => {
@@ -107,6 +107,14 @@ describe("triseal fhe replay", () => {
     await program();
   });
 
+  it("ends with 10 where an account that nobody wrote began with anything but zero", async () => {
+    await program({}, digestOf(standIn("the zero of another key")));
+    const ended = await replay();
+    expect([ended.code, ended.stdout]).toEqual([10, ""]);
+    expect(ended.stderr).toMatch(/^triseal: FHE_REPLAY_MISMATCH: bob: written by nobody, and 0 of 1 went in as zero\n$/);
+    await program();
+  });
+
   it("ends with 10 where the claim is about another circuit, or is not signed so", async () => {
     const other = digestOf(standIn("another circuit"));
     const circuit = await bundleOf("circuit.triseal.json", { claim: (made) => ({ ...made, circuitDigest: other }) });
@@ -167,6 +175,43 @@ describe("triseal fhe history", () => {
     expect([json.code, JSON.parse(json.stdout)]).toEqual([
       10,
       expect.objectContaining({ ok: false, forks: [expect.anything()] }),
+    ]);
+  });
+});
+
+describe("triseal fhe history of one of several accounts of a name", () => {
+  const shown = (...more: string[]) => fhe("history", "bob", at("two"), "--trust", at("trust.yaml"), ...more);
+
+  it("is refused without the tenant, and tells them apart by it", async () => {
+    await mkdir(at("two"));
+    await bundleOf("two/acme.triseal.json");
+    const theirs = withFhe({ account: { tenant: "globex" } }, { tenant: "globex", nonce: "7".repeat(32) });
+    await writeFile(at("two", "globex.triseal.json"), (await buildBundle(world, theirs)).bundle);
+    const both = await shown();
+    expect([both.code, both.stderr]).toEqual([20, expect.stringMatching(/NOT_FOUND: several accounts .*acme at .*globex at /)]);
+    for (const tenant of ["acme", "globex"]) {
+      const one = await shown("--tenant", tenant, "--json");
+      expect(one.code, one.stdout + one.stderr).toBe(0);
+      expect(JSON.parse(one.stdout)).toMatchObject({ ok: true, tenant, forks: [], broken: [], versions: [{ version: 1 }] });
+    }
+    expect((await shown("--tenant", "nobody")).code).toBe(20);
+    expect((await shown("--tenant", "acme", "--service", "another service")).code).toBe(20);
+  });
+
+  it("ends with 10 where a run broke a rule, and names it", async () => {
+    await mkdir(at("broken"));
+    await bundleOf("broken/gold.triseal.json");
+    const ended = await fhe("history", "gold", at("broken"), "--trust", at("trust.yaml"));
+    expect([ended.code, ended.stderr]).toEqual([
+      10,
+      expect.stringContaining("STATE_RULE_BROKEN: version 1 of gold: an asset was"),
+    ]);
+    const theirs = withFhe({ account: { tenant: "globex" } });
+    await writeFile(at("broken", "gold.triseal.json"), (await buildBundle(world, theirs)).bundle);
+    const foreign = await fhe("history", "bob", at("broken"), "--trust", at("trust.yaml"), "--json");
+    expect([foreign.code, JSON.parse(foreign.stdout)]).toMatchObject([
+      10,
+      { ok: false, broken: [{ version: 1, what: "the account's document is of another tenant" }] },
     ]);
   });
 });

@@ -1,7 +1,7 @@
 /** The fhe path through HTTP with the real engine, keys and proofs. Skipped where the engine is not built. */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,11 +13,13 @@ import type { JsonObject } from "../../src/core/json.ts";
 import type { UnixSeconds } from "../../src/core/time.ts";
 import { hashApiKey } from "../../src/gateway/authenticate.ts";
 import { findShipped } from "../../src/paths/fhe/compile/shipped.ts";
+import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
 import { type AccountDocument, encodeAccount } from "../../src/paths/fhe/wire/account.ts";
 import { type KeyDocument, parseKeyDocument } from "../../src/paths/fhe/wire/key-document.ts";
 import { listMetadata } from "../../src/paths/fhe/wire/list-metadata.ts";
+import { parseBundle } from "../../src/receipt/bundle.ts";
 import { type Answer, bundleOf, clock, get, readAnswer, type Service, startService, verdictOn } from "./gateway-harness.ts";
-import { childrenOf, repository } from "./gateway-process.ts";
+import { childrenOf, repository, runCli } from "./gateway-process.ts";
 
 const ENGINE = join(repository, "src/paths/fhe/engine/target/release/triseal-fhe");
 const built = existsSync(ENGINE);
@@ -30,6 +32,7 @@ const CHUNK = 8 * 2 ** 20;
 let service: Service;
 let folder: string;
 let key: KeyDocument;
+let mintReceipt = "";
 
 beforeAll(async () => {
   if (!built) return;
@@ -160,6 +163,7 @@ describe.skipIf(!built)("the fhe path with the real engine", () => {
     };
     const minted = await submit(await ask("mint-u64"), mint);
     expect([minted.status, minted.json["code"]]).toEqual([200, undefined]);
+    mintReceipt = minted.receiptId ?? "";
     const over = await submit(await ask("mint-u64"), { ...mint, inputs: { ...mint.inputs, amount: { clear: "1" } } });
     expect(over.json["code"]).toBe("FHE_SUPPLY_EXCEEDED");
     const paid = await transfer("300");
@@ -171,6 +175,23 @@ describe.skipIf(!built)("the fhe path with the real engine", () => {
     const verdict = await verdictOn(service, await bundleOf(service, paid.receiptId), { response: paid.bytes });
     expect(verdict.checks.filter(({ status }) => status === "fail")).toEqual([]);
     expect(verdict.outcome).toBe("accepted");
+  }, 300_000);
+
+  it("is executed again from what the service gives its caller, the zero that the account began with included", async () => {
+    const bundle = join(folder, "mint.triseal.json");
+    const bytes = await bundleOf(service, mintReceipt);
+    await writeFile(bundle, bytes);
+    const claim = claimOfBundle(parseBundle(bytes))?.claim;
+    const values = [...(claim?.inputs ?? []), ...(claim?.outputs ?? [])].flatMap((one) => ("clear" in one ? [] : [one.digest]));
+    await mkdir(join(folder, "blobs"));
+    for (const name of [key.keyId, ...values.map(digestHex)]) {
+      const blob = await get(service, `/v1/fhe/blobs/${name}`);
+      expect(blob.status).toBe(200);
+      await writeFile(join(folder, "blobs", name), blob.bytes);
+    }
+    const replayed = await runCli(["fhe", "replay", bundle, "--blobs", join(folder, "blobs")]);
+    expect([replayed.code, replayed.stderr]).toEqual([0, ""]);
+    expect(replayed.stdout).toContain("executed again here, give balance_after byte for byte");
   }, 300_000);
 
   it("refuses a proof for other accounts, a replayed nonce, and one account on both sides", async () => {

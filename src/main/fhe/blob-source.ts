@@ -2,12 +2,11 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fheClient } from "../../client/index.ts";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
-import { TrisealError } from "../../core/errors.ts";
+import { isTrisealError, TrisealError } from "../../core/errors.ts";
+import type { FheService } from "../../paths/fhe/client/fhe-service.ts";
 import type { Claim } from "../../paths/fhe/wire/claim.ts";
 import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
-import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { digestOfFile } from "./key-folder.ts";
 
 /** Largest compressed ciphertext, in bytes. */
@@ -28,21 +27,29 @@ export function namedBy({ keyId, inputs, outputs }: Claim): readonly Named[] {
   ];
 }
 
-/** Fetches what is named into `folder`, each file under the hexadecimal digits of its digest. What is there already is kept. */
+/**
+ * Fetches what is named into `folder`, each file under the hexadecimal digits of its digest. What is there already is kept, so that
+ * several who may read different parts of a run fill one folder.
+ * @returns the digests that the service does not give to this API key, or has nowhere: both answer alike.
+ */
 export async function fetchInto(
   folder: string,
   named: readonly Named[],
-  flags: GatewayFlags & { readonly gateway: string },
-): Promise<void> {
+  service: Pick<FheService, "blob">,
+): Promise<readonly Sha256Digest[]> {
   await mkdir(folder, { recursive: true });
-  await withClient(flags, async (client) => {
-    const service = fheClient(client);
-    for (const { digest, maxBytes } of named) {
-      const file = join(folder, digestHex(digest));
-      if ((await isFile(file)) && (await digestOfFile(file)) === digest) continue;
+  const missing: Sha256Digest[] = [];
+  for (const { digest, maxBytes } of named) {
+    const file = join(folder, digestHex(digest));
+    if ((await isFile(file)) && (await digestOfFile(file)) === digest) continue;
+    try {
       await writeFile(file, await service.blob(digest, maxBytes), { mode: 0o600 });
+    } catch (error) {
+      if (!isTrisealError(error, "FHE_FORBIDDEN_HANDLE")) throw error;
+      missing.push(digest);
     }
-  });
+  }
+  return missing;
 }
 
 async function isFile(file: string): Promise<boolean> {

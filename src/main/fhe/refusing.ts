@@ -9,6 +9,7 @@ export const refusing: Refusing = refusingWith({
   FHE_REPLAY_MISMATCH: OUTCOME_EXIT.rejected,
   FHE_STATEMENT_INVALID: OUTCOME_EXIT.rejected,
   STATE_FORKED: OUTCOME_EXIT.rejected,
+  STATE_RULE_BROKEN: OUTCOME_EXIT.rejected,
   VERIFICATION_FAILED: OUTCOME_EXIT.rejected,
   NOT_FOUND: OUTCOME_EXIT.unsupported,
   PATH_UNAVAILABLE: OUTCOME_EXIT.unsupported,

@@ -1,19 +1,23 @@
 /** `triseal fhe export` and `triseal fhe replay`: a run, executed again by somebody else, byte for byte. */
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
+import { fheClient } from "../../client/index.ts";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
+import { emptyAccounts, freshInputs, wrongZero } from "../../paths/fhe/evidence/first-zeros.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
 import { recompile } from "../../paths/fhe/evidence/recompile.ts";
 import type { Replayed } from "../../paths/fhe/evidence/replayed.ts";
 import { type Claim, type SignedClaim, verifyClaim } from "../../paths/fhe/wire/claim.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { LWE_TYPE } from "../../paths/fhe/wire/document.ts";
+import { parseProgram } from "../../paths/fhe/wire/program.ts";
+import { ZERO_SEED, zeroCircuit } from "../../paths/fhe/wire/zero.ts";
 import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust, verifyBundle } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
-import type { GatewayFlags } from "../gateway-client.ts";
+import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { verdictLines } from "../print-verdict.ts";
 import { readNamed } from "../refusing.ts";
 import { blobFile, fetchInto, inTemporaryFolder, namedBy } from "./blob-source.ts";
@@ -65,11 +69,30 @@ async function compiledHere(claim: Claim, bundle: Bundle, model?: string): Promi
   return compiled;
 }
 
-async function replayed(claim: Claim, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
+/** Refuses first balances that are not the zero that this server key gives. @throws TrisealError `FHE_REPLAY_MISMATCH`. */
+async function assertZeros(claim: Claim, bundle: Bundle, serverKey: string): Promise<void> {
+  const document = bundle.blobs.get(claim.programDigest);
+  if (emptyAccounts(claim).length === 0 || document === undefined) return;
+  const types = new Map(parseProgram(document).inputs.map(({ n, t }) => [n, t] as const));
+  const zeros = new Map<string, string>();
+  await inTemporaryFolder(async (folder) => {
+    for (const t of new Set(freshInputs(claim).flatMap(({ n }) => types.get(n) ?? []))) {
+      const circuit = join(folder, `zero-${t}.json`);
+      await writeFile(circuit, zeroCircuit(t));
+      const [zero] = (await needNative().replay(serverKey, circuit, ZERO_SEED, [])).outputs;
+      if (zero !== undefined) zeros.set(t, zero);
+    }
+  });
+  const wrong = wrongZero(claim, (n, digest) => zeros.get(types.get(n) ?? "") === digest);
+  if (wrong !== null) throw fheError("FHE_REPLAY_MISMATCH", wrong);
+}
+
+async function replayed(claim: Claim, bundle: Bundle, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
   const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
   const files: string[] = [];
   for (const digest of given) files.push(await blobFile(blobs, digest));
+  await assertZeros(claim, bundle, serverKey);
   return inTemporaryFolder(async (folder) => {
     const circuit = join(folder, "circuit.json");
     await writeFile(circuit, compiled.circuit);
@@ -91,10 +114,15 @@ function assertSame(claim: Claim, made: Replayed): void {
     throw fheError("FHE_REPLAY_MISMATCH", `output ${output?.n ?? "list"} is another than was claimed`);
 }
 
+function fetched(folder: string, claim: Claim, flags: GatewayFlags & { readonly gateway: string }) {
+  return withClient(flags, (client) => fetchInto(folder, namedBy(claim), fheClient(client)));
+}
+
 async function withBlobs<T>(claim: Claim, flags: ReplayFlags, work: (folder: string) => Promise<T>): Promise<T> {
   if (!/^https?:/.test(flags.blobs)) return work(flags.blobs);
   return inTemporaryFolder(async (folder) => {
-    await fetchInto(folder, namedBy(claim), { ...flags, gateway: flags.blobs });
+    const [missing] = await fetched(folder, claim, { ...flags, gateway: flags.blobs });
+    if (missing !== undefined) throw new TrisealError("NOT_FOUND", `${missing} is not among what this API key may read there`);
     return work(folder);
   });
 }
@@ -105,7 +133,7 @@ function replay(file: string, flags: ReplayFlags): Promise<void> {
     const bundle = parseBundle(bytes);
     const { claim } = claimIn(bundle);
     const compiled = await compiledHere(claim, bundle, flags.model);
-    const made = await withBlobs(claim, flags, (folder) => replayed(claim, compiled, folder));
+    const made = await withBlobs(claim, flags, (folder) => replayed(claim, bundle, compiled, folder));
     assertSame(claim, made);
     const same = { ok: true, code: null, pbs: claim.pbs, outputs: claim.outputs, engine: claim.engine };
     if (flags.trust === undefined) {
@@ -131,15 +159,26 @@ function exportBlobs(file: string, flags: ExportFlags): Promise<void> {
   return refusing(flags.json, async () => {
     const bundle = parseBundle(await readNamed(file));
     const { claim } = claimIn(bundle);
-    await mkdir(flags.out, { recursive: true });
-    const named = namedBy(claim);
-    await fetchInto(flags.out, named, flags);
+    const missing = await fetched(flags.out, claim, flags);
+    const digests = namedBy(claim).map(({ digest }) => digest);
     const program = bundle.blobs.get(claim.programDigest);
     if (program !== undefined) await writeFile(join(flags.out, digestHex(claim.programDigest)), program);
     await copyFile(file, join(flags.out, basename(file)));
-    if (flags.json) console.log(JSON.stringify({ ok: true, out: flags.out, blobs: named.map(({ digest }) => digest) }));
-    else console.log(`${named.length} blobs of ${basename(file)} are in ${flags.out}: \`triseal fhe replay\` needs nothing else`);
+    const blobs = digests.filter((digest) => !missing.includes(digest));
+    if (missing.length > 0) process.exitCode = OUTCOME_EXIT.unsupported;
+    if (flags.json) console.log(JSON.stringify({ ok: missing.length === 0, out: flags.out, blobs, missing }));
+    else console.log(exportLines(basename(file), flags.out, blobs.length, missing).join("\n"));
   });
+}
+
+function exportLines(bundle: string, out: string, count: number, missing: readonly Sha256Digest[]): readonly string[] {
+  const there = `${count} blobs of ${bundle} are in ${out}`;
+  if (missing.length === 0) return [`${there}: \`triseal fhe replay\` needs nothing else`];
+  return [
+    there,
+    ...missing.map((digest) => `missing    ${digest}: not among what this API key may read`),
+    "whoever may read the rest exports it into the same folder",
+  ];
 }
 
 /** Adds `fhe export` and `fhe replay`. */
@@ -156,7 +195,9 @@ export function addReplayCommands(fhe: Command): void {
       .requiredOption("--out <dir>", "folder for the files, each under the digits of its digest")
       .requiredOption("--gateway <url>", "gateway that has them")
       .requiredOption("--trust <file>", "trust file that the gateway must stand in"),
-  ).action(exportBlobs);
+  )
+    .addHelpText("after", "\nExit codes: 0 all of it, 20 all but what this API key may not read, 30 malformed, 1 anything else.")
+    .action(exportBlobs);
   gateway(
     fhe
       .command("replay <bundle>")

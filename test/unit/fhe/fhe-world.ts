@@ -14,7 +14,7 @@ import { createEngine } from "../../../src/paths/fhe/server/engine-client.ts";
 import { createFhePath } from "../../../src/paths/fhe/server/fhe-path.ts";
 import { KeyVault } from "../../../src/paths/fhe/server/key-vault.ts";
 import type { StatePort } from "../../../src/paths/fhe/server/ports.ts";
-import { Programs, type RunProgram } from "../../../src/paths/fhe/server/programs.ts";
+import { Programs, type ReadProgram, type RunProgram } from "../../../src/paths/fhe/server/programs.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { type AccountDocument, encodeAccount } from "../../../src/paths/fhe/wire/account.ts";
 import { codes } from "../../../src/paths/fhe/wire/codes.ts";
@@ -45,7 +45,7 @@ function program({ name, inputs, outputs, nodes, wires }: Shape): RunProgram {
     in: inputs.map((input) => ({ ...input })),
     out: outputs.map((output) => ({ ...output })),
   });
-  const circuit = (clear: ReadonlyMap<string, string>) => {
+  const circuitOf = (clear: ReadonlyMap<string, string>) => {
     const made = nodes(clear);
     const types = inputs.filter((input) => !input.clear).map(({ t }) => t);
     const out = outputs.map(({ t }, place) => ({ t, w: [wires[place] ?? 0] }));
@@ -53,7 +53,7 @@ function program({ name, inputs, outputs, nodes, wires }: Shape): RunProgram {
     return { bytes: encodeJcs(document), pbs: made.length, depth: made.length };
   };
   const zero = new Map(inputs.filter(({ clear }) => clear).map(({ n }) => [n, "0"] as const));
-  const { pbs, depth } = circuit(zero);
+  const { pbs, depth } = circuitOf(zero);
   return {
     name,
     digest: digestOf(bytes),
@@ -62,8 +62,8 @@ function program({ name, inputs, outputs, nodes, wires }: Shape): RunProgram {
     terms: { program: parseJson(bytes) },
     inputs,
     outputs,
-    price: { pbs, depth },
-    circuit,
+    price: async () => ({ pbs, depth }),
+    circuit: async (clear) => circuitOf(clear),
   };
 }
 
@@ -180,7 +180,13 @@ export interface Wish {
 const RULES = `  - { id: state, when: 'request.kind in ["state", "inference"]', require: { all: [fhe] } }\n`;
 
 export async function startWorld(
-  options: { readonly fault?: string; readonly wrap?: (table: StatePort) => StatePort } = {},
+  options: {
+    readonly fault?: string;
+    readonly wrap?: (table: StatePort) => StatePort;
+    /** Reads registered programs, in place of what takes any document for `COPY`. */
+    readonly read?: ReadProgram;
+    readonly mostPbs?: number;
+  } = {},
 ): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-world-"));
   const { table: rows, close } = await openTables();
@@ -200,14 +206,16 @@ export async function startWorld(
   const limits = { keysPerTenant: 2, bytesPerTenant: 1000, bytes: 2000, uploadSeconds: 60 };
   const keys = new KeyVault(folder, limits, engine);
   await keys.open(Date.now());
-  const priced = { pbs: 100, depth: 100, programsPerTenant: 2, accountsPerTenant: 8, timeoutMs: 20_000 };
+  const priced = {
+    pbs: options.mostPbs ?? 100,
+    depth: options.mostPbs ?? 100,
+    programsPerTenant: 2,
+    accountsPerTenant: 8,
+    timeoutMs: 20_000,
+  };
   const shipped = [TRANSFER, MINT, COPY, MODEL];
-  const programs = await Programs.open(shipped, folder, priced, (bytes) => ({
-    ...COPY,
-    bytes,
-    digest: digestOf(bytes),
-    name: digestOf(bytes),
-  }));
+  const copied = (bytes: Uint8Array) => ({ ...COPY, bytes, digest: digestOf(bytes), name: digestOf(bytes) });
+  const programs = await Programs.open(shipped, folder, priced, options.read ?? copied);
   let states: Promise<AccountStates> | null = null;
   const port = {
     size: () => gateway.ledger.log.size,
@@ -217,6 +225,7 @@ export async function startWorld(
   const open = () => AccountStates.open(table, port, () => undefined);
   const path = createFhePath({
     engine,
+    compiler: { close: async () => undefined },
     keys,
     blobs: { put: (bytes) => gateway.ledger.store(bytes), get: (digest) => gateway.ledger.document(digest) },
     programs,

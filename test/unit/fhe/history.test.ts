@@ -16,7 +16,7 @@ function state(version: number, prevHead: string, mark = "a"): AccountState {
 }
 
 function claim(receiptId: string, writes: readonly AccountState[], reads: Claim["reads"] = []): ReceiptedClaim {
-  return { receiptId, claim: { ...plain, writes, reads } };
+  return { receiptId, claim: { ...plain, writes, reads }, opened: [] };
 }
 
 const first = state(1, document, "1");

@@ -32,7 +32,7 @@ beforeAll(async () => {
 const termsOf = (change: JsonObject = {}): JsonObject => ({
   ...program.terms,
   programDigest: program.digest,
-  price: { ...program.price },
+  price: { pbs: 0, depth: 0 },
   ...change,
 });
 

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StateChange } from "../../../src/core/kept-state.ts";
 import { parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
+import { assertOnlyLog } from "../../../src/paths/fhe/server/shared-store.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { changeOfAccount, changeOfClaim, changeOfLeaf } from "../../../src/paths/fhe/server/state-change.ts";
-import type { StateTable } from "../../../src/store/state-table.ts";
+import { StateTable } from "../../../src/store/state-table.ts";
 import {
   ALICE,
   account,
@@ -27,6 +28,9 @@ const silent = () => undefined;
 const holder = { tenant: TENANT, principal: ALICE };
 const coded = (code: string) => expect.objectContaining({ code });
 
+/** Accounts that a tenant may have. */
+const MOST = 100;
+
 let log: TestLog;
 beforeEach(async () => {
   log = new TestLog();
@@ -39,8 +43,8 @@ const open = (tables: StateTable = table) => AccountStates.open(tables, log, sil
 /** Two accounts, made. */
 async function twoAccounts(): Promise<AccountStates> {
   const states = await open();
-  await states.create(bytesOf(account("alice")));
-  await states.create(bytesOf(account("bob", BOB)));
+  await states.create(bytesOf(account("alice")), MOST);
+  await states.create(bytesOf(account("bob", BOB)), MOST);
   return states;
 }
 
@@ -100,22 +104,46 @@ describe("accounts that a run takes", () => {
 describe("making an account", () => {
   it("is refused under a name that is another account's, and while it is being made", async () => {
     const states = await open();
-    const first = await states.create(bytesOf(account("alice")));
-    expect(await states.create(bytesOf(account("alice")))).toEqual(first);
-    await expect(states.create(bytesOf(account("alice", BOB)))).rejects.toThrow(coded("FHE_ACCOUNT_EXISTS"));
+    const first = await states.create(bytesOf(account("alice")), MOST);
+    expect(await states.create(bytesOf(account("alice")), MOST)).toEqual({ ...first, isNew: false });
+    await expect(states.create(bytesOf(account("alice", BOB)), MOST)).rejects.toThrow(coded("FHE_ACCOUNT_EXISTS"));
     const taken = states.take(TENANT, { reads: [], writes: ["bob"] });
-    await expect(states.create(bytesOf(account("bob")))).rejects.toThrow(coded("FHE_STATE_CONFLICT"));
+    await expect(states.create(bytesOf(account("bob")), MOST)).rejects.toThrow(coded("FHE_STATE_CONFLICT"));
     taken.release();
     expect(log.size()).toBe(1);
+  });
+
+  it("stays within the quota of its tenant, however many are made at once", async () => {
+    const states = await open();
+    const made = log.logAccount.bind(log);
+    const slow = vi.spyOn(log, "logAccount");
+    slow.mockImplementation(async (document) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await made(document);
+    });
+    const names = ["a", "b", "c", "d", "e", "f"];
+    const outcomes = await Promise.allSettled(names.map((name) => states.create(bytesOf(account(name)), 3)));
+    const codes = outcomes.map((one) => (one.status === "fulfilled" ? null : (one.reason as { code: string }).code));
+    expect(codes).toEqual([null, null, null, ...Array(3).fill("FHE_ACCOUNT_QUOTA")]);
+    expect([await table.accountCount(TENANT), log.size()]).toEqual([3, 3]);
+    // One that is there already takes no more room, also at once with a new one; another tenant has its own.
+    await expect(states.create(bytesOf(account("a")), 3)).resolves.toMatchObject({ isNew: false });
+    await expect(states.create(bytesOf(account("a", BOB)), 3)).rejects.toThrow(coded("FHE_ACCOUNT_EXISTS"));
+    await expect(states.create(bytesOf(account("a", ALICE, { tenant: "other" })), 1)).resolves.toMatchObject({ isNew: true });
+    // One that cannot be logged takes room until the next start: nobody knows whether it was.
+    slow.mockRejectedValueOnce(new Error("the disk is full"));
+    const roomy = names.slice(3).map((name) => states.create(bytesOf(account(name)), 4));
+    const later = await Promise.allSettled(roomy);
+    expect(later.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
   });
 
   it("leaves the name taken where nobody knows whether it was logged", async () => {
     const states = await open();
     log.failing = true;
-    await expect(states.create(bytesOf(account("alice")))).rejects.toThrow();
+    await expect(states.create(bytesOf(account("alice")), MOST)).rejects.toThrow();
     log.failing = false;
-    await expect(states.create(bytesOf(account("alice")))).rejects.toThrow(coded("FHE_STATE_CONFLICT"));
-    expect(await (await open()).create(bytesOf(account("alice")))).toMatchObject({ version: 0 });
+    await expect(states.create(bytesOf(account("alice")), MOST)).rejects.toThrow(coded("FHE_STATE_CONFLICT"));
+    expect(await (await open()).create(bytesOf(account("alice")), MOST)).toMatchObject({ isNew: true, account: { version: 0 } });
   });
 });
 
@@ -178,6 +206,24 @@ describe("what the log has beyond the database", () => {
     expect(await changeOfLeaf({ kind: "policy", holder: null, legs: [], blobs: [new Uint8Array(1)] }, table)).toBeNull();
     const other = { kind: "receipt", holder: { tenant: TENANT, keyHash: ALICE }, legs: [{ digest: some("x"), mediaType: "x" }] };
     expect(await changeOfLeaf({ ...other, blobs: [] }, table)).toBeNull();
+  });
+});
+
+describe("a database that several gateways use", () => {
+  it("is refused where another log has accounts there, also before it has made one", async () => {
+    const [here, there] = [new StateTable(db, "here/log"), new StateTable(db, "there/log")];
+    await assertOnlyLog(here);
+    await expect(assertOnlyLog(there)).rejects.toThrow(coded("CONFIG_INVALID"));
+    await expect(assertOnlyLog(there)).rejects.toThrow("here/log");
+    // Both are found by whoever comes then, and each by the other.
+    await expect(assertOnlyLog(here)).rejects.toThrow("there/log");
+    await expect(assertOnlyLog(table)).rejects.toThrow("here/log");
+  });
+
+  it("is taken by the log that was there before, whose accounts stay", async () => {
+    await twoAccounts();
+    await assertOnlyLog(table);
+    expect([await table.mark(), await table.accountCount(TENANT), await table.others()]).toEqual([2, 2, []]);
   });
 });
 

@@ -32,13 +32,16 @@ export interface CompiledProgram {
   circuit(clear: ReadonlyMap<string, string>): CompiledCircuit;
 }
 
+/** Lookups that one node can answer. */
+const MOST_TABLES = 4;
+
 interface Outline {
   readonly builder: CircuitBuilder;
   readonly packed: Packed;
   readonly outputs: readonly { readonly t: string; readonly w: readonly number[] }[];
 }
 
-function outline(program: Program): Outline {
+function outline(program: Program, mostNodes: number): Outline {
   const builder = new CircuitBuilder();
   const scope = new Map<string, BlockValue>();
   for (const { n, type, clear } of program.inputs) {
@@ -53,7 +56,7 @@ function outline(program: Program): Outline {
   for (const operation of program.ops) {
     const args = operation.args.map((arg) => ("name" in arg ? valueNamed(arg.name) : literalValue(arg.literal, arg.type)));
     scope.set(operation.out, compileOperation(builder, operation, args));
-    if (builder.wires.length > MAX_NODES * 4) throw tooMany();
+    if (builder.wires.length > mostNodes * MOST_TABLES) throw tooMany(mostNodes);
   }
   builder.op = program.ops.length;
   const wires = program.outputs.map(({ n, t }) => ({ t, w: valueNamed(n).digits.map((digit) => builder.materialise(digit)) }));
@@ -61,13 +64,13 @@ function outline(program: Program): Outline {
     builder,
     wires.flatMap(({ w }) => w),
   );
-  if (packed.groups.length > MAX_NODES) throw tooMany();
+  if (packed.groups.length > mostNodes) throw tooMany(mostNodes);
   const outputs = wires.map(({ t, w }) => ({ t, w: w.map((id) => packed.places.get(id) ?? 0) }));
   return { builder, packed, outputs };
 }
 
-function tooMany() {
-  return fheError("FHE_PRICE_EXCEEDED", `a program of more than ${MAX_NODES} nodes`);
+function tooMany(mostNodes: number) {
+  return fheError("FHE_PRICE_EXCEEDED", `a program of more than ${mostNodes} nodes`);
 }
 
 /** The digits of all clear inputs, in the program's order. */
@@ -83,10 +86,12 @@ function clearDigits(program: Program, clear: ReadonlyMap<string, string>): read
 
 /**
  * Compiles a program.
- * @throws TrisealError `FHE_PRICE_EXCEEDED` for more than 65 536 nodes.
+ * @param most nodes that it may have; 65 536 at most. Where that many could not hold the lookups that are made, it is given up on
+ *   at once, also where some of them turned out not to be needed.
+ * @throws TrisealError `FHE_PRICE_EXCEEDED` for more nodes.
  */
-export function compileProgram(program: Program): CompiledProgram {
-  const { builder, packed, outputs } = outline(program);
+export function compileProgram(program: Program, most: number = MAX_NODES): CompiledProgram {
+  const { builder, packed, outputs } = outline(program, Math.min(most, MAX_NODES));
   const inputs = program.inputs.filter(({ clear }) => !clear).map(({ t }) => t);
   const circuitOf = (digits: readonly number[]): Circuit => ({
     v: 1,

@@ -1,5 +1,6 @@
 /** The history of one account over many claims: a chain of heads, what is missing of it, and where it splits. */
 import type { Sha256Digest } from "../../../core/digest.ts";
+import type { AccountDocument } from "../wire/account.ts";
 import type { Claim } from "../wire/claim.ts";
 import { headOf } from "../wire/handle.ts";
 
@@ -7,6 +8,8 @@ import { headOf } from "../wire/handle.ts";
 export interface ReceiptedClaim {
   readonly receiptId: string;
   readonly claim: Claim;
+  /** Documents of accounts that it writes for the first time. */
+  readonly opened: readonly AccountDocument[];
 }
 
 /** One version of an account. */
@@ -43,7 +46,7 @@ interface Written extends AccountVersion {
   readonly prevHead: string;
 }
 
-/** The history that `claims` show of `account`; each is believed. A claim that stands in it twice is one. */
+/** The history that `claims` show of `account`, all of one tenant of one service; each is believed. A claim that stands in it twice is one. */
 export function historyOf(account: string, claims: readonly ReceiptedClaim[]): AccountHistory {
   const allWritten = claims.flatMap((given) => writtenBy(account, given)).toSorted((left, right) => left.version - right.version);
   const first = new Map<number, Written>();

@@ -20,10 +20,30 @@ function digestOfShipped(name: string): string | undefined {
   return findShipped(name)?.program.digest;
 }
 
+function ledgerName({ programDigest }: Claim): string | undefined {
+  return NAMES.find((candidate) => digestOfShipped(candidate) === programDigest);
+}
+
+/** Whether a claim is about a shipped program of the ledger. */
+export function isLedgerProgram(claim: Claim): boolean {
+  return ledgerName(claim) !== undefined;
+}
+
+/** Whether a claim is about the program that mints. */
+export function isMint(claim: Claim): boolean {
+  return ledgerName(claim) === MINT;
+}
+
+/** What a claim about it says was minted; null where it does not. */
+export function mintedAmount({ inputs }: Claim): bigint | null {
+  const amount = inputs.flatMap((input) => (input.n === "amount" && "clear" in input ? [input.clear] : []))[0];
+  return amount === undefined || !/^[0-9]+$/.test(amount) ? null : BigInt(amount);
+}
+
 /** What is wrong about the accounts of a claim about a program of the ledger, in words; null where nothing is, and of other programs. */
 export function unbalancedLedger(claim: Claim): string | null {
-  const { programDigest, outputs, reads, writes } = claim;
-  const name = NAMES.find((candidate) => digestOfShipped(candidate) === programDigest);
+  const { outputs, reads, writes } = claim;
+  const name = ledgerName(claim);
   // On values that are no accounts it is a program like any other.
   if (name === undefined || reads.length + writes.length === 0) return null;
   const afters = outputs.filter(({ n }) => n.endsWith(AFTER));
@@ -47,9 +67,9 @@ function isWhatBecameOf({ inputs, reads }: Claim, name: string, { account }: Cla
 }
 
 /** How much it grew since a later version only a history shows. */
-function hasGrown({ inputs, reads }: Claim, { account, version, clear }: ClaimedWrite): boolean {
-  const amount = inputs.flatMap((input) => (input.n === "amount" && "clear" in input ? [input.clear] : []))[0];
-  const isRead = reads.some((read) => read.account === account && read.version === version - 1 && read.handle === null);
-  if (amount === undefined || clear === null || !/^[0-9]+$/.test(amount) || !isRead) return false;
-  return version === 1 ? BigInt(clear) === BigInt(amount) : BigInt(clear) >= BigInt(amount);
+function hasGrown(claim: Claim, { account, version, clear }: ClaimedWrite): boolean {
+  const amount = mintedAmount(claim);
+  const isRead = claim.reads.some((read) => read.account === account && read.version === version - 1 && read.handle === null);
+  if (amount === null || clear === null || !isRead) return false;
+  return version === 1 ? BigInt(clear) === amount : BigInt(clear) >= amount;
 }

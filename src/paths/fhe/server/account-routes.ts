@@ -49,10 +49,8 @@ async function make({ keys, accountsPerTenant }: AccountRouteOptions, states: Ac
   if ((await keys.find(call.tenant, document.keyId)) === null)
     throw fheError("FHE_KEY_UNKNOWN", "this tenant has no key of that id");
   await assertAsset(states, document);
-  const isNew = (await states.account(call.tenant, document.account)) === null;
-  if (isNew && (await states.count(call.tenant)) >= accountsPerTenant)
-    throw fheError("FHE_ACCOUNT_QUOTA", "this tenant has as many accounts as it may");
-  return jsonAnswer(shown(await states.create(call.body)), isNew ? 201 : 200);
+  const { account, isNew } = await states.create(call.body, accountsPerTenant);
+  return jsonAnswer(shown(account), isNew ? 201 : 200);
 }
 
 /** @throws TrisealError `FHE_ACCOUNT_INVALID`. */

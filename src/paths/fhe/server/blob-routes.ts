@@ -12,7 +12,7 @@ import type { BlobPort } from "./ports.ts";
 import type { Programs } from "./programs.ts";
 import { bytesAnswer, nameOf } from "./resources.ts";
 import type { AccountStates } from "./state.ts";
-import { readOrNull } from "./upload-folder.ts";
+import { fileBytes } from "./upload-folder.ts";
 
 /** Where blobs come from. */
 export interface BlobRouteOptions {
@@ -26,7 +26,11 @@ export interface BlobRouteOptions {
   readonly crsName: () => string | null;
 }
 
-/** The resource. Whatever another tenant has answers as if it were nowhere. */
+/**
+ * The resource. Values and accounts' documents are for their readers: an account's state for whom its document names, an output for
+ * whoever may read all that it came of, a fresh input for its caller. Keys and programs are for every API key of the tenant, as nobody
+ * could execute a run again without them. Whatever else there is answers as if it were nowhere.
+ */
 export function blobRoute(options: BlobRouteOptions): ResourceRoute {
   return {
     kind: "resource",
@@ -40,30 +44,34 @@ export function blobRoute(options: BlobRouteOptions): ResourceRoute {
       if (call.query["form"] === "expanded") return expanded(options, call, name);
       if (call.query["form"] !== undefined && call.query["form"] !== "compressed")
         throw new TrisealError("REQUEST_MALFORMED", "`form` is `compressed` or `expanded`");
-      const found = await find(options, call.tenant, name);
+      const found = await find(options, call, name);
       if (found === null) throw forbidden();
       return bytesAnswer(found);
     },
   };
 }
 
-async function find(options: BlobRouteOptions, tenant: string, name: string): Promise<Uint8Array | null> {
+async function find(
+  options: BlobRouteOptions,
+  { tenant, principal }: ResourceCall,
+  name: string,
+): Promise<ResourceAnswer["body"] | null> {
   const { states, programs, keys, blobs, crsName } = options;
-  if (await (await states()).hasBytes(tenant, name)) return blobs.get(`sha256:${name}` as Sha256Digest);
+  if (await (await states()).mayRead(tenant, name, principal)) return blobs.get(`sha256:${name}` as Sha256Digest);
   const program = (await programs()).find(tenant, `sha256:${name}`);
   if (program?.bytes != null) return program.bytes;
   const key = await keys.bytes(tenant, name);
   if (key !== null) return key;
-  const document = await (await states()).documentWith(tenant, name);
+  const document = await (await states()).documentWith(tenant, name, principal);
   if (document !== null) return utf8(document);
   // The reference string is everybody's.
-  return crsName() === name ? readOrNull(`${keys.folder}/${name}`) : null;
+  return crsName() === name ? fileBytes(`${keys.folder}/${name}`) : null;
 }
 
 /** A value as node-tfhe reads it, under the key that the caller's value facts name. */
 async function expanded(options: BlobRouteOptions, call: ResourceCall, name: string): Promise<ResourceAnswer> {
   const { states, blobs, engine, timeoutMs } = options;
-  const facts = await (await states()).factsOf(call.tenant, name);
+  const facts = await (await states()).factsOf(call.tenant, name, call.principal);
   const bytes = facts === null ? null : await blobs.get(`sha256:${name}` as Sha256Digest);
   if (facts === null || bytes === null) throw forbidden();
   if (facts.t === LWE_TYPE) throw new TrisealError("REQUEST_MALFORMED", "the output of a model has one form only");

@@ -1,27 +1,33 @@
 /** Programs through the compiler: what runs need of a document, and the shipped ones. */
+import { TrisealError } from "../../../core/errors.ts";
 import { parseJson } from "../../../core/json.ts";
-import { compileProgram } from "../compile/compile.ts";
 import { shippedPrograms as shipped } from "../compile/shipped.ts";
 import { type Program, parseProgram } from "../wire/program.ts";
-import type { RunProgram } from "./programs.ts";
+import type { ProgramCompiler } from "./program-compiler.ts";
+import type { ReadProgram, RunPrice, RunProgram } from "./programs.ts";
 
-/** Reads and prices a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`, `FHE_PRICE_EXCEEDED`. */
-export function readProgram(bytes: Uint8Array): RunProgram {
-  const program = parseProgram(bytes);
-  return runProgram(program, program.digest);
+type Compiler = Pick<ProgramCompiler, "compile">;
+
+/** Reads programs' documents. Nothing is compiled before its price or a circuit is asked for. */
+export function programReader(compiler: Compiler): ReadProgram {
+  return (bytes) => {
+    const program = parseProgram(bytes);
+    return runProgram(program, program.digest, compiler);
+  };
 }
 
-/** The shipped programs. Each is compiled when it is first asked for its price. */
-export function shippedPrograms(): readonly RunProgram[] {
-  return shipped().map(({ name, program }) => runProgram(program, name));
+/** The shipped programs. */
+export function shippedPrograms(compiler: Compiler): readonly RunProgram[] {
+  return shipped().map(({ name, program }) => runProgram(program, name, compiler));
 }
 
-function runProgram(program: Program, name: string): RunProgram {
+function runProgram(program: Program, name: string, compiler: Compiler): RunProgram {
   const { digest, bytes, inputs, outputs } = program;
-  let compiled: ReturnType<typeof compileProgram> | null = null;
-  const compile = () => {
-    compiled ??= compileProgram(program);
-    return compiled;
+  const compile = (clear: ReadonlyMap<string, string> | null) => compiler.compile({ name: digest, document: bytes, clear });
+  let price: Promise<RunPrice> | null = null;
+  const priced = async () => {
+    const { pbs, depth } = await compile(null);
+    return { pbs, depth };
   };
   return {
     name,
@@ -31,12 +37,17 @@ function runProgram(program: Program, name: string): RunProgram {
     terms: { program: parseJson(bytes) },
     inputs: inputs.map(({ n, t, clear }) => ({ n, t, clear })),
     outputs: outputs.map(({ n, t }) => ({ n, t })),
-    get price() {
-      return compile().price;
+    price: () => {
+      price ??= priced().catch((error: unknown) => {
+        price = null;
+        throw error;
+      });
+      return price;
     },
-    circuit: (clear) => {
-      const circuit = compile().circuit(clear);
-      return { bytes: circuit.bytes, ...circuit.price };
+    circuit: async (clear) => {
+      const { bytes: circuit, ...cost } = await compile(clear);
+      if (circuit === null) throw new TrisealError("INTERNAL", "a circuit was asked for");
+      return { bytes: circuit, ...cost };
     },
   };
 }

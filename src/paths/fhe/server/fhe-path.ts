@@ -34,6 +34,8 @@ const MAX_ASKED_BYTES = 16 * 1024;
 /** What the path is made of once it can answer. */
 export interface FheParts {
   readonly engine: Engine;
+  /** Closed with the path. */
+  readonly compiler: { close(): Promise<void> };
   readonly keys: KeyVault;
   readonly blobs: BlobPort;
   readonly programs: Programs;
@@ -99,7 +101,7 @@ class FheInference implements InferencePath {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.parts.engine.close();
+    await Promise.all([this.parts.engine.close(), this.parts.compiler.close()]);
     (await this.parts.states.catch(() => null))?.close();
   }
 
@@ -118,7 +120,7 @@ class FheInference implements InferencePath {
         const program = this.open().programs.find(tenant, modelName);
         if (program === null) throw new TrisealError("MODEL_UNKNOWN", "no program of that name or digest");
         const evidence = { name: "evidence_type", origin: "evidence", value: FHE_EVIDENCE_TYPE } as const;
-        const priced = { ...program.terms, programDigest: program.digest, price: { ...program.price } };
+        const priced = { ...program.terms, programDigest: program.digest, price: { ...(await program.price()) } };
         const terms = program.kind === "lwe" ? priced : { ...priced, crs: await this.crsTerms() };
         const facts = [evidence, ...this.parts.claims];
         return { model: modelOf(program), backend: { id: "fhe:engine", path: this.id, facts }, terms };

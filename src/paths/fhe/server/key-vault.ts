@@ -6,12 +6,14 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { digestHex } from "../../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
+import type { ByteStream } from "../../path.ts";
 import { fheError } from "../wire/codes.ts";
 import { encodeKeyDocument, type KeyDocument, parseKeyDocument } from "../wire/key-document.ts";
 import type { Engine } from "./engine.ts";
 import {
   appendChunk,
   changedAt,
+  fileBytes,
   hashFile,
   lengthOf,
   makeFolder,
@@ -145,9 +147,9 @@ export class KeyVault {
   }
 
   /** The bytes of a piece of a tenant's key, or null. @param name 64 hexadecimal digits. */
-  async bytes(tenant: string, name: string): Promise<Uint8Array | null> {
+  async bytes(tenant: string, name: string): Promise<ByteStream | null> {
     const own = (await this.list(tenant)).flatMap(piecesOf).some((piece) => piece.name === name);
-    return own ? readOrNull(join(this.folder, name)) : null;
+    return own ? fileBytes(join(this.folder, name)) : null;
   }
 
   private folderOf(tenant: string, keyId: string): string {

@@ -41,6 +41,11 @@ const LEDGER: ReadonlyMap<string, LedgerProgram> = new Map([
   ...Array.from({ length: MAX_PAYEES - 1 }, (_, index) => [`transfer-batch-u64x${index + 2}`, batch(index + 2)] as const),
 ]);
 
+/** Whether a program is one of the ledger's. */
+export function isLedger({ name }: RunProgram): boolean {
+  return LEDGER.has(name);
+}
+
 /** The clear input that the asset of a run grows by; null where it mints nothing. */
 export function mintedBy({ name }: RunProgram): string | null {
   return LEDGER.get(name)?.mints ?? null;
@@ -102,7 +107,7 @@ export function permissionsOf(program: RunProgram, run: RunDocument): ReadonlyMa
  * those of the ledger, which the asset may permit for other uses: its outputs would be units that nobody minted.
  * @throws TrisealError `FHE_FORBIDDEN_HANDLE`, `FHE_RUN_INVALID`.
  */
-export function assertOneAsset({ name }: RunProgram, run: RunDocument, documents: ReadonlyMap<string, AccountDocument>): void {
+export function assertOneAsset(program: RunProgram, run: RunDocument, documents: ReadonlyMap<string, AccountDocument>): void {
   const written = [...run.writes].map(([output, account]) => ({ output, document: documents.get(account) }));
   const assets = new Set<string | null>();
   for (const { output, document } of written) {
@@ -111,7 +116,7 @@ export function assertOneAsset({ name }: RunProgram, run: RunDocument, documents
       throw fheError("FHE_RUN_INVALID", "an asset is written as `supply` alone, and nothing else is");
     assets.add(document.kind === "asset" ? document.account : (document.asset ?? null));
   }
-  if (!LEDGER.has(name) && [...assets].some((asset) => asset !== null))
+  if (!isLedger(program) && [...assets].some((asset) => asset !== null))
     throw fheError("FHE_RUN_INVALID", "units of an asset are written by the ledger's programs alone");
   if (assets.size > 1) throw fheError("FHE_RUN_INVALID", "the accounts hold units of different assets");
 }

@@ -36,8 +36,8 @@ export function modelProgram(model: ModelPackage, checked: CheckedModel): RunPro
     terms,
     inputs: [{ n: MODEL_INPUT, t: LWE_TYPE, clear: false }],
     outputs: [{ n: MODEL_OUTPUT, t: LWE_TYPE }],
-    price: { pbs, depth },
-    circuit: () => ({ bytes, pbs, depth }),
+    price: async () => ({ pbs, depth }),
+    circuit: async () => ({ bytes, pbs, depth }),
   };
 }
 

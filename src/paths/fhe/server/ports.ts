@@ -37,7 +37,8 @@ export interface StatePort {
   accountWith(tenant: string, documentDigest: string): Promise<StateAccount | null>;
   accountCount(tenant: string): Promise<number>;
   value(tenant: string, id: string): Promise<StateValue | null>;
-  valuesWith(tenant: string, digest: string, limit: number): Promise<readonly StateValue[]>;
+  /** Values of these bytes whose ids are after `after`, in the order of their ids. */
+  valuesWith(tenant: string, digest: string, after: string, limit: number): Promise<readonly StateValue[]>;
   isUsed(digest: string): Promise<boolean>;
   /** @throws TrisealError `LOG_CORRUPT` for a write that follows no version that the account had. */
   apply(change: StateChange, mark: number): Promise<void>;

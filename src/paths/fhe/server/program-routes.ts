@@ -20,9 +20,9 @@ export function programRoute(programs: () => Promise<Programs>): ResourceRoute {
       if (call.method === "POST") {
         assertNoName(call);
         assertJsonType(call);
-        return jsonAnswer(shown(await known.register(call.tenant, call.body)), 201);
+        return jsonAnswer(await shown(await known.register(call.tenant, call.body)), 201);
       }
-      if (call.name === null) return jsonAnswer(listed(known, call.tenant));
+      if (call.name === null) return jsonAnswer(await listed(known, call.tenant));
       const found = known.find(call.tenant, call.name);
       if (found?.bytes == null) throw new TrisealError("MODEL_UNKNOWN", "no such program");
       return bytesAnswer(found.bytes);
@@ -46,16 +46,21 @@ export function crsRoute(crs: (signal: AbortSignal) => Promise<CrsInfo>): Resour
   };
 }
 
-function listed(known: Programs, tenant: string): JsonObject {
-  const own = (kind: RunProgram["kind"]) => known.all().filter((program) => program.kind === kind);
-  return { shipped: own("integer").map(shown), models: own("lwe").map(shown), registered: known.of(tenant).map(shown) };
+async function listed(known: Programs, tenant: string): Promise<JsonObject> {
+  const all = (programs: readonly RunProgram[]) => Promise.all(programs.map(shown));
+  const own = (kind: RunProgram["kind"]) => all(known.all().filter((program) => program.kind === kind));
+  return { shipped: await own("integer"), models: await own("lwe"), registered: await all(known.of(tenant)) };
 }
 
-function shown({ name, digest, price, inputs, outputs }: RunProgram): JsonObject {
+/** What is shown of a program; its price is null where it cannot be compiled any more. */
+async function shown({ name, digest, price, inputs, outputs }: RunProgram): Promise<JsonObject> {
   return {
     name,
     digest,
-    price: { ...price },
+    price: await price().then(
+      (known) => ({ ...known }),
+      () => null,
+    ),
     inputs: inputs.map((input) => ({ ...input })),
     outputs: outputs.map((output) => ({ ...output })),
   };

@@ -1,10 +1,18 @@
 /** Programs that can be run: the shipped ones, by name, and those that a tenant registered, by digest. */
 import { join } from "node:path";
+import { integer, object } from "../../../core/decode.ts";
 import { digestHex, isDigest, type Sha256Digest } from "../../../core/digest.ts";
-import type { JsonObject } from "../../../core/json.ts";
+import { encodeJcs } from "../../../core/jcs.ts";
+import { type JsonObject, parseJson } from "../../../core/json.ts";
 import { fheError } from "../wire/codes.ts";
 import type { KeyDocument } from "../wire/key-document.ts";
 import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
+
+/** Programmable bootstraps, and the longest chain of them. */
+export interface RunPrice {
+  readonly pbs: number;
+  readonly depth: number;
+}
 
 /** A program as runs need it. */
 export interface RunProgram {
@@ -19,13 +27,13 @@ export interface RunProgram {
   readonly terms: JsonObject;
   readonly inputs: readonly { readonly n: string; readonly t: string; readonly clear: boolean }[];
   readonly outputs: readonly { readonly n: string; readonly t: string }[];
-  /** Programmable bootstraps, and the longest chain of them. */
-  readonly price: { readonly pbs: number; readonly depth: number };
+  /** What a run costs, whatever the clear values are. @throws TrisealError with a code of the path where it cannot be compiled. */
+  readonly price: () => Promise<RunPrice>;
   /**
    * The circuit for these clear values, one for each clear input.
-   * @throws TrisealError with a code of the path for a value that its type cannot hold.
+   * @throws TrisealError with a code of the path for a value that its type cannot hold, and as `price`.
    */
-  circuit(clear: ReadonlyMap<string, string>): { readonly bytes: Uint8Array; readonly pbs: number; readonly depth: number };
+  readonly circuit: (clear: ReadonlyMap<string, string>) => Promise<RunPrice & { readonly bytes: Uint8Array }>;
 }
 
 /** Reads a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`. */
@@ -49,7 +57,8 @@ export class Programs {
   private readonly read: ReadProgram;
   /** Registered programs by tenant, then by digest. */
   private readonly registered = new Map<string, Map<Sha256Digest, RunProgram>>();
-  private turn: Promise<unknown> = Promise.resolve();
+  /** The end of what is being registered, by tenant: one large program keeps nobody else waiting here. */
+  private readonly turns = new Map<string, Promise<unknown>>();
 
   private constructor(shipped: readonly RunProgram[], dataDir: string, limits: ProgramLimits, read: ReadProgram) {
     this.shipped = shipped;
@@ -72,7 +81,7 @@ export class Programs {
         if (!/^[0-9a-f]{64}$/.test(name)) continue;
         const bytes = await readOrNull(join(programs.folder, tenant, name));
         const program = bytes === null ? null : programs.readable(bytes);
-        if (program !== null) programs.keep(tenant, program);
+        if (program !== null) programs.keep(tenant, await withKnownPrice(program, priceFile(programs.folder, tenant, name)));
       }
     }
     return programs;
@@ -97,11 +106,15 @@ export class Programs {
 
   /**
    * Registers a program. The same one again changes nothing.
-   * @throws TrisealError `FHE_PROGRAM_INVALID`, `FHE_PRICE_EXCEEDED`, `FHE_PROGRAM_QUOTA`.
+   * @throws TrisealError `FHE_PROGRAM_INVALID`, `FHE_PRICE_EXCEEDED`, `FHE_COMPILE_LIMIT`, `FHE_PROGRAM_QUOTA`, `OVERLOADED`.
    */
   register(tenant: string, bytes: Uint8Array): Promise<RunProgram> {
-    const turn = this.turn.then(() => this.add(tenant, bytes));
-    this.turn = turn.catch(() => undefined);
+    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(() => this.add(tenant, bytes));
+    const ended = turn.catch(() => undefined);
+    this.turns.set(tenant, ended);
+    void ended.then(() => {
+      if (this.turns.get(tenant) === ended) this.turns.delete(tenant);
+    });
     return turn;
   }
 
@@ -110,10 +123,12 @@ export class Programs {
     const program = this.read(bytes);
     const known = this.find(tenant, program.digest);
     if (known !== null) return known;
-    assertPrice(program.price, this.limits);
     if (this.of(tenant).length >= this.limits.programsPerTenant)
       throw fheError("FHE_PROGRAM_QUOTA", "this tenant has as many programs as it may");
+    const price = await program.price();
+    assertPrice(price, this.limits);
     await makeFolder(join(this.folder, tenant));
+    await writeDurably(priceFile(this.folder, tenant, digestHex(program.digest)), encodeJcs({ ...price }));
     await writeDurably(join(this.folder, tenant, digestHex(program.digest)), program.bytes ?? bytes);
     this.keep(tenant, program);
     return program;
@@ -134,11 +149,26 @@ export class Programs {
   }
 }
 
+function priceFile(folder: string, tenant: string, name: string): string {
+  return join(folder, tenant, `${name}.price`);
+}
+
+const decodePrice = object({ pbs: integer(), depth: integer() });
+
+/** The program with the price that was found when it was registered: nothing is compiled to list it. */
+async function withKnownPrice(program: RunProgram, file: string): Promise<RunProgram> {
+  const bytes = await readOrNull(file);
+  if (bytes === null) return program;
+  try {
+    const price = decodePrice(parseJson(bytes), "price");
+    return { ...program, price: async () => price };
+  } catch {
+    return program;
+  }
+}
+
 /** @throws TrisealError `FHE_PRICE_EXCEEDED`. */
-export function assertPrice(
-  { pbs, depth }: { readonly pbs: number; readonly depth: number },
-  limits: Pick<ProgramLimits, "pbs" | "depth">,
-): void {
+export function assertPrice({ pbs, depth }: RunPrice, limits: Pick<ProgramLimits, "pbs" | "depth">): void {
   if (pbs > limits.pbs) throw fheError("FHE_PRICE_EXCEEDED", `${pbs} bootstraps of at most ${limits.pbs}`);
   if (depth > limits.depth) throw fheError("FHE_PRICE_EXCEEDED", `a chain of ${depth} bootstraps of at most ${limits.depth}`);
 }

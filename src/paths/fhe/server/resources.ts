@@ -14,7 +14,7 @@ export function jsonAnswer(document: JsonObject, status = 200, headers: Resource
 }
 
 /** Bytes as they are. */
-export function bytesAnswer(body: Uint8Array): ResourceAnswer {
+export function bytesAnswer(body: ResourceAnswer["body"]): ResourceAnswer {
   return { status: 200, mediaType: BYTES_TYPE, headers: {}, body };
 }
 

@@ -7,7 +7,8 @@ import type { AccountDocument } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import { parseRun, type RunDocument } from "../wire/run.ts";
 import { forbidden, type Permission, permits } from "./access.ts";
-import { assertOneAsset, assertWrites, permissionsOf } from "./ledger-rules.ts";
+import { assertNotWidened, type TakenValue, takenValues } from "./flow-rules.ts";
+import { assertOneAsset, assertWrites, isLedger, permissionsOf } from "./ledger-rules.ts";
 import type { RunProgram } from "./programs.ts";
 import type { AccountStates } from "./state.ts";
 import { documentOf } from "./state-change.ts";
@@ -21,6 +22,8 @@ export interface RunPlan {
   /** Of every account that it names; what an account holds is read once it is taken. */
   readonly documents: ReadonlyMap<string, AccountDocument>;
   readonly permissions: ReadonlyMap<string, readonly Permission[]>;
+  /** By handle, of every value that it takes so. */
+  readonly taken: ReadonlyMap<string, TakenValue>;
   /** Whether it reads or writes an account. */
   readonly isState: boolean;
 }
@@ -38,7 +41,7 @@ export function readRun(body: Uint8Array): RunDocument {
 /**
  * Checks a run by all that does not change: names, kinds, permissions.
  * @throws TrisealError `FHE_RUN_INVALID`, `FHE_SAME_ACCOUNT`, `FHE_INPUT_UNPROVEN`, `FHE_INPUT_REUSED`, `FHE_FORBIDDEN_HANDLE`,
- *   `FHE_INPUT_FOREIGN_KEY`, `FHE_INPUT_INVALID`.
+ *   `FHE_INPUT_FOREIGN_KEY`, `FHE_INPUT_INVALID`, `FHE_READERS_WIDENED`.
  */
 export async function planRun(submission: Submission, program: RunProgram, states: AccountStates): Promise<RunPlan> {
   const { tenant, principal, context } = submission;
@@ -53,16 +56,18 @@ export async function planRun(submission: Submission, program: RunProgram, state
   assertProven(run, isState);
   await assertUnused(run, states);
   const documents = new Map<string, AccountDocument>();
+  const asking = { principal, programDigest: program.digest };
   for (const [name, needed] of permissions) {
     const row = await states.account(tenant, name);
     const document = row === null ? null : documentOf(row);
-    const asking = { principal, programDigest: program.digest };
     if (document === null || !needed.every((permission) => permits(document, permission, asking))) throw forbidden();
     documents.set(name, document);
   }
+  const taken = await takenValues(run, asking, (handle) => states.value(tenant, handle));
   assertOneAsset(program, run, documents);
   assertTypes(run, program, documents);
-  return { run, program, tenant, principal, documents, permissions, isState };
+  assertNotWidened(run, isLedger(program), documents, taken);
+  return { run, program, tenant, principal, documents, permissions, taken, isState };
 }
 
 /** What an account holds must be what the run says it found. @throws TrisealError `FHE_STATE_CONFLICT`. */

@@ -107,7 +107,7 @@ export class RunService {
     }
     assertVersions(plan, rows);
     const clear = new Map([...run.inputs].flatMap(([n, input]) => ("clear" in input ? [[n, input.clear] as const] : [])));
-    const circuit = program.circuit(clear);
+    const circuit = await program.circuit(clear);
     assertPrice(circuit, this.options.limits);
     // Before anything runs: what may not be minted is not worth a bootstrap.
     writesOf({ plan, rows, outputs: [] });
@@ -126,7 +126,7 @@ export class RunService {
   private async answer(done: DoneRun, submission: Submission, taken: Taken, options: EngineOptions): Promise<PathAnswer> {
     const { plan, outputs, pbs } = done;
     const { program } = plan;
-    const price = { pbs, depth: program.price.depth };
+    const price = { pbs, depth: (await program.price()).depth };
     const body = encodeRunAnswer({ outputs: [...outputs], price });
     const requestDigest = digestOf(submission.body);
     const binding = makeBinding(submission.context, requestDigest, digestOf(body));

@@ -1,7 +1,6 @@
 /** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { encodeJcs } from "../../../core/jcs.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
 import type { ClaimedInput } from "../wire/claim.ts";
@@ -10,7 +9,8 @@ import type { InputName } from "../wire/handle.ts";
 import { listMetadata } from "../wire/list-metadata.ts";
 import { assertLweInput } from "../wire/lwe-file.ts";
 import { accountsOf, type RunInput } from "../wire/run.ts";
-import { allowsProgram, forbidden, parseValueFacts } from "./access.ts";
+import { ZERO_SEED, zeroCircuit } from "../wire/zero.ts";
+import { forbidden } from "./access.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
 import type { BlobPort } from "./ports.ts";
@@ -41,9 +41,6 @@ interface Opened {
   readonly types: readonly string[];
   readonly values: readonly Uint8Array[];
 }
-
-/** Bits of a block. */
-const BLOCK_BITS = 2;
 
 /**
  * Every input of a run, in the program's order.
@@ -107,7 +104,7 @@ async function resolve(
     if (row.handle === null) return fresh(n, await zeroOf(keyId, t, sources, options));
     return kept(n, row.handle, await bytesOf(row.digest, sources.blobs));
   }
-  if ("handle" in input) return kept(n, input.handle, await handled(plan, input.handle, t, sources));
+  if ("handle" in input) return kept(n, input.handle, await handled(plan, input.handle, t, sources.blobs));
   if ("ciphertext" in input) return fresh(n, await sources.engine.import(input.ciphertext, { keyId, type: t }, options));
   const list = lists[input.list];
   const value = list?.values[input.index];
@@ -133,17 +130,16 @@ function kept(n: string, handle: string, value: Uint8Array): ResolvedInput {
   return { n, value, claimed: { n, digest: digestOf(value), handle }, name: { handle }, isFresh: false };
 }
 
-/** The value of a handle that this caller may give to this program. */
-async function handled(plan: RunPlan, handle: string, t: string, { states, blobs }: ValueSources): Promise<Uint8Array> {
-  const row = await states.value(plan.tenant, handle);
-  if (row === null) throw forbidden();
-  const facts = parseValueFacts(row.document);
-  if (!facts.readers.includes(plan.principal) || !allowsProgram(facts.programs, plan.program.digest)) throw forbidden();
+/** The value of a handle, which this caller may give to this program. */
+async function handled(plan: RunPlan, handle: string, t: string, blobs: BlobPort): Promise<Uint8Array> {
+  const taken = plan.taken.get(handle);
+  if (taken === undefined) throw forbidden();
+  const { facts, digest } = taken;
   if (facts.keyId !== plan.run.keyId) throw fheError("FHE_INPUT_FOREIGN_KEY", "a handle is under another key than the run");
   if (facts.t !== t) throw fheError("FHE_INPUT_INVALID", "a handle is of another type than the program's value");
   if (plan.isState && !facts.proven)
     throw fheError("FHE_INPUT_UNPROVEN", "a handle comes of ciphertexts that nothing was proven of");
-  return bytesOf(row.digest, blobs);
+  return bytesOf(digest, blobs);
 }
 
 async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array> {
@@ -152,19 +148,7 @@ async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array>
   return bytes;
 }
 
-/** Circuit without inputs whose one output is zero. */
-export function zeroCircuit(t: string): Uint8Array {
-  const blocks = t === "bool" ? 1 : Number(t.slice(1)) / BLOCK_BITS;
-  const places = Array.from({ length: blocks }, (_, block) => block);
-  const table = Array<number>(16).fill(0);
-  const nodes = places.map(() => [[], 0, [table]]);
-  return encodeJcs({ v: 1, kind: "radix", inputs: [], nodes, outputs: [{ t, w: places }] });
-}
-
-/** Seed of runs that make a zero: it has no input to re-randomise. */
-const ZERO_SEED = "0".repeat(64);
-
-/** What an account holds that nothing was written to: the outcome of a circuit of constants, the same bytes each time. */
+/** What an account holds that nothing was written to. */
 async function zeroOf(keyId: string, t: string, { engine }: ValueSources, options: EngineOptions): Promise<Uint8Array> {
   const run = newRunId();
   const made = await engine.run({ run, keyId, seed: ZERO_SEED, circuit: zeroCircuit(t), inputs: [] }, options);

@@ -1,7 +1,7 @@
 /** From what the log holds to what it changes: the same for a run that just ended and for a leaf that is read at the start. */
 
 import { parseUtf8, utf8 } from "../../../core/bytes.ts";
-import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { digestHex, digestOf } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { StateAccount, StateChange, StateValue, StateWrite } from "../../../core/kept-state.ts";
 import { type AccountDocument, firstHead, parseAccount } from "../wire/account.ts";
@@ -23,9 +23,9 @@ const NOTHING: StateChange = { accounts: [], writes: [], values: [], inputs: [] 
 /** What is kept of a fresh input: nothing, as no run takes it by its id. */
 export const NO_FACTS = "null";
 
-/** Id of a value that has no handle: a fresh input, by its digest. */
-export function freshId(digest: Sha256Digest): string {
-  return `fresh:${digestHex(digest)}`;
+/** Id of a value that has no handle: a fresh input, by its digest and whose it is. @param digest 64 hexadecimal digits. */
+export function freshId(digest: string, principal: string): string {
+  return `fresh:${digest}:${principal}`;
 }
 
 /** What a leaf changes; null where it is none of this path's. @throws TrisealError `LOG_CORRUPT` for what cannot be read. */
@@ -76,13 +76,13 @@ export async function changeOfClaim(claim: Claim, holder: Holder, lookup: Lookup
   };
 }
 
-/** Fresh inputs: whoever re-runs the program needs their bytes. No run takes one by this id, which is no handle. */
-function freshRows({ inputs }: Claim, { tenant }: Holder): readonly StateValue[] {
-  return inputs.flatMap((input) =>
-    "clear" in input || input.handle !== null
-      ? []
-      : [{ tenant, id: freshId(input.digest), digest: digestHex(input.digest), document: NO_FACTS }],
-  );
+/** Fresh inputs: the caller needs their bytes to run the program again. No run takes one by this id, which is no handle. */
+function freshRows({ inputs }: Claim, { tenant, principal }: Holder): readonly StateValue[] {
+  return inputs.flatMap((input) => {
+    if ("clear" in input || input.handle !== null) return [];
+    const digest = digestHex(input.digest);
+    return [{ tenant, id: freshId(digest, principal), digest, document: NO_FACTS }];
+  });
 }
 
 type Inherited = Omit<ValueFacts, "t" | "keyId">;

@@ -6,13 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { StateAccount, StateChange, StateValue } from "../../../core/kept-state.ts";
 import { fheError } from "../wire/codes.ts";
-import { parseValueFacts, type ValueFacts } from "./access.ts";
+import { parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
 import type { LogPort, OperatorNews, StatePort } from "./ports.ts";
-import { changeOfAccount, changeOfLeaf, NO_FACTS } from "./state-change.ts";
+import { changeOfAccount, changeOfLeaf, documentOf, freshId, NO_FACTS } from "./state-change.ts";
 
 const RETRY_MS = 1000;
-/** Values that can have the same bytes: one that no program changed. */
-const MAX_SAME_BYTES = 16;
+/** Values of the same bytes that are read at once: what no program changed, or was made of constants. */
+const SAME_BYTES_PAGE = 64;
 
 /** Accounts that a run has taken. Exactly one of `commit` and `release` ends it; or neither, and it stays until the process ends. */
 export interface Taken {
@@ -26,6 +26,16 @@ interface Holders {
   readers: number;
 }
 
+/** An account that was asked for: made now, or there before. */
+export interface MadeAccount {
+  readonly account: StateAccount;
+  readonly isNew: boolean;
+}
+
+function keyOf(tenant: string, name: string): string {
+  return `${tenant}\0${name}`;
+}
+
 /** The accounts of one gateway. */
 export class AccountStates {
   private readonly tables: StatePort;
@@ -34,6 +44,10 @@ export class AccountStates {
   private readonly taken = new Map<string, Holders>();
   /** For each change under way the size of the log before it: its leaf is none below that. */
   private readonly underWay = new Set<{ readonly since: number }>();
+  /** Accounts that were to be logged, until the tables have them. */
+  private readonly unwritten = new Set<string>();
+  /** The end of what is being made, by tenant. */
+  private readonly turns = new Map<string, Promise<void>>();
   private closed = false;
 
   private constructor(tables: StatePort, log: LogPort, news: OperatorNews) {
@@ -78,22 +92,33 @@ export class AccountStates {
     return this.tables.value(tenant, id);
   }
 
-  /** Whether a tenant has a value of these bytes. @param digest 64 hexadecimal digits. */
-  async hasBytes(tenant: string, digest: string): Promise<boolean> {
-    return (await this.tables.valuesWith(tenant, digest, 1)).length > 0;
+  /** Whether somebody may have these bytes: as one of a value's readers, or because the caller made them. @param digest 64 hexadecimal digits. */
+  async mayRead(tenant: string, digest: string, principal: string): Promise<boolean> {
+    if ((await this.tables.value(tenant, freshId(digest, principal))) !== null) return true;
+    return (await this.factsOf(tenant, digest, principal)) !== null;
   }
 
-  /** What is kept of a value of these bytes; null where the tenant has none. @param digest 64 hexadecimal digits. */
-  async factsOf(tenant: string, digest: string): Promise<ValueFacts | null> {
-    const rows = await this.tables.valuesWith(tenant, digest, MAX_SAME_BYTES);
-    // A fresh input's type stands nowhere: nobody asks for it but to run it again.
-    const row = rows.find(({ document }) => document !== NO_FACTS);
-    return row === undefined ? null : parseValueFacts(row.document);
+  /**
+   * What is kept of a value of these bytes that somebody may read; null where there is none. A fresh input has no facts: nobody asks
+   * for it but to run it again.
+   * @param digest 64 hexadecimal digits.
+   */
+  async factsOf(tenant: string, digest: string, principal: string): Promise<ValueFacts | null> {
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const rows: readonly StateValue[] = await this.tables.valuesWith(tenant, digest, after, SAME_BYTES_PAGE);
+      for (const { document } of rows) {
+        const facts = document === NO_FACTS ? null : parseValueFacts(document);
+        if (facts?.readers.includes(principal) === true) return facts;
+      }
+      after = rows.length < SAME_BYTES_PAGE ? undefined : rows.at(-1)?.id;
+    }
+    return null;
   }
 
-  /** The document of an account that begins a chain with this digest; null where the tenant has none. */
-  async documentWith(tenant: string, digest: string): Promise<string | null> {
-    return (await this.tables.accountWith(tenant, digest))?.document ?? null;
+  /** The document of an account that begins a chain with this digest; null where the tenant has none that somebody may read. */
+  async documentWith(tenant: string, digest: string, principal: string): Promise<string | null> {
+    const row = await this.tables.accountWith(tenant, digest);
+    return row !== null && readersOf(documentOf(row)).includes(principal) ? row.document : null;
   }
 
   /** Whether an input list was used. @param digest 64 hexadecimal digits. */
@@ -101,31 +126,34 @@ export class AccountStates {
     return this.tables.isUsed(digest);
   }
 
-  /** Number of accounts of a tenant. */
-  count(tenant: string): Promise<number> {
-    return this.tables.accountCount(tenant);
-  }
-
   /**
-   * Makes an account: logged first, then written. The same document again changes nothing.
-   * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_STATE_CONFLICT` while the same name is being made, `LOG_UNAVAILABLE`.
+   * Makes an account: logged first, then written. The same document again changes nothing. Accounts of one tenant are made one after
+   * the other: how many there are is then known.
+   * @param most accounts that the tenant may have.
+   * @throws TrisealError `FHE_ACCOUNT_EXISTS`, `FHE_ACCOUNT_QUOTA`, `FHE_STATE_CONFLICT` while a run has taken the name, `LOG_UNAVAILABLE`.
    */
-  async create(bytes: Uint8Array): Promise<StateAccount> {
+  async create(bytes: Uint8Array, most: number): Promise<MadeAccount> {
     const change = changeOfAccount(bytes);
     const [account] = change.accounts;
     if (account === undefined) throw new TrisealError("INTERNAL", "an account's document makes no account");
+    return this.inTurn(account.tenant, () => this.make(bytes, change, account, most));
+  }
+
+  private async make(bytes: Uint8Array, change: StateChange, account: StateAccount, most: number): Promise<MadeAccount> {
     const { tenant, name, document } = account;
     const taken = this.take(tenant, { reads: [], writes: [name] });
     let keep = false;
     try {
       const existing = await this.tables.account(tenant, name);
-      if (existing?.document === document) return existing;
+      if (existing?.document === document) return { account: existing, isNew: false };
       if (existing !== null) throw fheError("FHE_ACCOUNT_EXISTS", "this tenant has an account of that name");
+      if ((await this.count(tenant)) >= most) throw fheError("FHE_ACCOUNT_QUOTA", "this tenant has as many accounts as it may");
       // Where the append fails, the next start may find the leaf all the same: the name stays taken until then.
       keep = true;
+      this.unwritten.add(keyOf(tenant, name));
       await this.log.logAccount(bytes);
       await taken.commit(change);
-      return account;
+      return { account, isNew: true };
     } finally {
       if (!keep) taken.release();
     }
@@ -136,7 +164,7 @@ export class AccountStates {
    * @throws TrisealError `FHE_STATE_CONFLICT`.
    */
   take(tenant: string, wanted: { readonly reads: readonly string[]; readonly writes: readonly string[] }): Taken {
-    const key = (name: string) => `${tenant}\0${name}`;
+    const key = (name: string) => keyOf(tenant, name);
     const writes = [...new Set(wanted.writes)].map(key);
     const reads = [...new Set(wanted.reads)].map(key).filter((name) => !writes.includes(name));
     const isTaken = writes.some((name) => this.taken.has(name)) || reads.some((name) => this.taken.get(name)?.writer === true);
@@ -158,6 +186,31 @@ export class AccountStates {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** Accounts of a tenant, with those that the log may have and the tables do not. */
+  private async count(tenant: string): Promise<number> {
+    let unwritten = 0;
+    for (const key of this.unwritten) {
+      const [of, name = ""] = key.split("\0");
+      if (of !== tenant) continue;
+      if ((await this.tables.account(tenant, name)) === null) unwritten++;
+      else this.unwritten.delete(key);
+    }
+    return (await this.tables.accountCount(tenant)) + unwritten;
+  }
+
+  private inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(work);
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.turns.set(tenant, ended);
+    void ended.then(() => {
+      if (this.turns.get(tenant) === ended) this.turns.delete(tenant);
+    });
+    return turn;
   }
 
   private giveRead(name: string): void {

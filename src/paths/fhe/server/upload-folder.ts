@@ -1,8 +1,9 @@
 /** One half-made upload on disk: the key's document and the bytes so far, appended and synced before they are acknowledged. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { ByteStream } from "../../path.ts";
 import { fheError } from "../wire/codes.ts";
 
 /** Writes a file durably: it is there as a whole, or not at all. */
@@ -35,6 +36,45 @@ export async function readOrNull(file: string): Promise<Uint8Array | null> {
   } catch {
     return null;
   }
+}
+
+/** Bytes of a part that is read at once. */
+const PART_BYTES = 64 * 1024;
+
+/** The bytes of a file, read while they are sent; null where there is none. */
+export async function fileBytes(file: string): Promise<ByteStream | null> {
+  const byteLength = await lengthOf(file);
+  return byteLength === 0 ? null : { byteLength, open: () => streamFile(file, byteLength) };
+}
+
+/** Opened with the first part; closed with the last, and where the reader cancels. */
+function streamFile(file: string, length: number): ReadableStream<Uint8Array> {
+  let handle: FileHandle | null = null;
+  let sent = 0;
+  const end = async () => {
+    await handle?.close();
+    handle = null;
+  };
+  const part = async () => {
+    handle ??= await open(file, "r");
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(Math.min(PART_BYTES, length - sent)), 0);
+    // Whoever reads was told the length: the end of a shorter file is none.
+    if (bytesRead === 0) throw new Error("a file is shorter than it was");
+    sent += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  };
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    try {
+      controller.enqueue(await part());
+      if (sent < length) return;
+      await end();
+      controller.close();
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  };
+  return new ReadableStream({ pull, cancel: end }, { highWaterMark: 0 });
 }
 
 /** Names in a folder; none where there is no folder. */

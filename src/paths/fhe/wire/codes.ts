@@ -21,6 +21,11 @@ export const codes = {
     action: "stop: the claim is about another circuit than its program compiles to",
   },
   FHE_CLAIM_INVALID: { status: 400, retryable: false, action: "stop: the claim is not one that an engine signed about this run" },
+  FHE_COMPILE_LIMIT: {
+    status: 422,
+    retryable: true,
+    action: "send a smaller program, or retry once the gateway has less to do",
+  },
   FHE_ENGINE_LOST: { status: 503, retryable: true, action: "retry: the engine died while it held the run; nothing was changed" },
   FHE_ENGINE_MEMORY: { status: 503, retryable: true, action: "retry later, or raise the engine's memory limit" },
   FHE_ENGINE_PANIC: {
@@ -75,6 +80,11 @@ export const codes = {
     action: "ask the operator for room: this tenant has as many programs as it may",
   },
   FHE_PROTOCOL: { status: 500, retryable: false, action: "build engine and gateway from one version" },
+  FHE_READERS_WIDENED: {
+    status: 403,
+    retryable: false,
+    action: "write to an account that nobody and no program may read but those that may read all that goes in",
+  },
   FHE_REPLAY_MISMATCH: {
     status: 400,
     retryable: false,
@@ -97,6 +107,11 @@ export const codes = {
     status: 409,
     retryable: true,
     action: "ask for the offset with HEAD, and go on from there",
+  },
+  STATE_RULE_BROKEN: {
+    status: 400,
+    retryable: false,
+    action: "stop: a receipted run changed an account in a way that its rules forbid",
   },
   STATE_FORKED: { status: 400, retryable: false, action: "stop: two receipts are of two histories of one account" },
 } as const satisfies ErrorTable;
