@@ -67,9 +67,11 @@ function claimSubject(): Subject {
     nonce: "0d".repeat(16),
   } as const;
   const leg = encodeClaim(signClaim(claimOver(binding, digest), engine));
-  return parsing("leg", [leg, utf8(answers.leg.json)], (bytes) => {
+  const examples = [leg, utf8(answers.leg.json)];
+  const known = new Set(examples.map(digestOf));
+  return parsing("leg", examples, (bytes) => {
     const signed = parseClaim(bytes);
-    if (verifyClaim(signed) && digestOf(encodeClaim(signed)) !== digestOf(leg)) throw new Error("a changed claim is accepted");
+    if (verifyClaim(signed) && !known.has(digestOf(encodeClaim(signed)))) throw new Error("a changed claim is accepted");
   });
 }
 

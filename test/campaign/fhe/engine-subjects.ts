@@ -223,6 +223,8 @@ function scriptSubject(session: EngineSession): Subject {
       let list: JsonValue;
       try {
         list = JSON.parse(text.decode(bytes)) as JsonValue;
+        // As deep as this side can write it again.
+        JSON.stringify(list);
       } catch {
         list = [text.decode(bytes)];
       }
@@ -274,34 +276,32 @@ function streamSubject(session: EngineSession): Subject {
 
 const often = (times: number, subject: Subject): readonly Subject[] => Array.from({ length: times }, () => subject);
 
-/** All of them; what costs the engine a bootstrap or a proof stands there less often. */
+/** All of them; what costs the engine a bootstrap, a proof or its life stands there less often. */
 export async function engineSubjects(session: EngineSession): Promise<readonly Subject[]> {
   const known = steps(session);
   const step = (name: string): Step => known[name] ?? [{}];
   return [
-    ...often(160, headSubject(session, "message", ["hello", "cancel", "key", "lweKey", "wrongKey", "claim"])),
+    ...often(1600, headSubject(session, "message", ["hello", "cancel", "key", "lweKey", "wrongKey", "claim"])),
+    ...often(100, headSubject(session, "message with a body", ["import", "expand", "same", "not", "foreign", "lwe", "crs"])),
+    ...often(2, headSubject(session, "message with a list", ["open"])),
+    ...often(20, circuitSubject(session)),
+    ...often(80, await claimSubject(session)),
+    ...often(60, scriptSubject(session)),
+    ...often(4, pieceSubject(session, "compressed value", step("same"), "value", otherInput)),
     ...often(
-      12,
-      headSubject(session, "message with a body", ["open", "import", "expand", "same", "not", "foreign", "lwe", "crs"]),
-    ),
-    ...often(16, circuitSubject(session)),
-    ...often(16, await claimSubject(session)),
-    ...often(12, scriptSubject(session)),
-    ...often(2, pieceSubject(session, "compressed value", step("same"), "value", otherInput)),
-    ...often(
-      1,
+      4,
       pieceSubject(session, "value to expand", step("expand"), "value", () => null),
     ),
     ...often(
-      1,
+      10,
       pieceSubject(session, "value to import", step("import"), "expanded", () => null),
     ),
-    ...often(1, pieceSubject(session, "vector", step("lwe"), "vector", otherInput)),
+    ...often(10, pieceSubject(session, "vector", step("lwe"), "vector", otherInput)),
     ...often(
-      1,
+      10,
       pieceSubject(session, "circuit of kind lwe", step("lwe"), "lweDot", () => null),
     ),
-    ...often(1, await listSubject(session)),
-    ...often(1, streamSubject(session)),
+    await listSubject(session),
+    ...often(2, streamSubject(session)),
   ];
 }
