@@ -197,7 +197,8 @@ class Campaign {
       submitted();
     };
     try {
-      const { status, json } = (await this.caller?.run(this.world.move, start)) ?? { status: 0, json: {} };
+      if (this.caller === null) throw new Error("nobody to move for");
+      const { status, json } = await this.caller.run(this.world.move, start);
       if (status !== 200) return String(json["code"]);
       this.acknowledged++;
       this.known++;

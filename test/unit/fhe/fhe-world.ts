@@ -165,6 +165,8 @@ export interface World {
 export interface CallOptions {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whose caller goes away. */
+  readonly signal?: AbortSignal;
 }
 
 /** What to run. A fresh input `[value]` is put into one list that is bound to the run. */
@@ -180,7 +182,14 @@ export interface Wish {
 const RULES = `  - { id: state, when: 'request.kind in ["state", "inference"]', require: { all: [fhe] } }\n`;
 
 export async function startWorld(
-  options: { readonly fault?: string; readonly wrap?: (table: StatePort) => StatePort } = {},
+  options: {
+    readonly fault?: string;
+    readonly wrap?: (table: StatePort) => StatePort;
+    /** How long a run may take. */
+    readonly timeoutMs?: number;
+    /** What the engine may take. */
+    readonly memoryBytes?: number;
+  } = {},
 ): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-world-"));
   const { table: rows, close } = await openTables();
@@ -194,13 +203,13 @@ export async function startWorld(
     signingKeyFile: join(folder, "seed"),
     cacheBytes: 1,
     threads: 1,
-    memoryBytes: 2 ** 31,
+    memoryBytes: options.memoryBytes ?? 2 ** 31,
   };
   const engine = createEngine(program, () => undefined);
   const limits = { keysPerTenant: 2, bytesPerTenant: 1000, bytes: 2000, uploadSeconds: 60 };
   const keys = new KeyVault(folder, limits, engine);
   await keys.open(Date.now());
-  const priced = { pbs: 100, depth: 100, programsPerTenant: 2, accountsPerTenant: 8, timeoutMs: 20_000 };
+  const priced = { pbs: 100, depth: 100, programsPerTenant: 2, accountsPerTenant: 8, timeoutMs: options.timeoutMs ?? 20_000 };
   const shipped = [TRANSFER, MINT, COPY, MODEL];
   const programs = await Programs.open(shipped, folder, priced, (bytes) => ({
     ...COPY,
@@ -267,6 +276,7 @@ async function worldOf(gateway: TestGateway, table: StatePort, folder: string, r
     const init = {
       method,
       headers,
+      ...(more.signal === undefined ? {} : { signal: more.signal }),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : Uint8Array.from(body) }),
     };
     const response = await gateway.gateway.fetch(new Request(`http://gateway.test${path}`, init));
