@@ -2,12 +2,14 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { concatBytes, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf, digestOfJson } from "../../../src/core/digest.ts";
 import { isTrisealError } from "../../../src/core/errors.ts";
 import { encodeJcs } from "../../../src/core/jcs.ts";
 import { isJsonObject, parseJson } from "../../../src/core/json.ts";
 import { unixSeconds } from "../../../src/core/time.ts";
+import { readPackage } from "../../../src/model/read/read-package.ts";
 import { parseModelTerms } from "../../../src/paths/fhe/client/model-terms.ts";
 import { makeBalanceKey, openBalance, sealBalance } from "../../../src/paths/fhe/client/sealed-balance.ts";
 import { compileProgram } from "../../../src/paths/fhe/compile/compile.ts";
@@ -15,6 +17,7 @@ import { shippedPrograms } from "../../../src/paths/fhe/compile/shipped.ts";
 import { parseFheTrust } from "../../../src/paths/fhe/evidence/trust-section.ts";
 import { EngineConnection } from "../../../src/paths/fhe/server/engine-connection.ts";
 import { encodeFrame } from "../../../src/paths/fhe/server/engine-frame.ts";
+import { modelProgram } from "../../../src/paths/fhe/server/model-program.ts";
 import { encodeAccount, parseAccount } from "../../../src/paths/fhe/wire/account.ts";
 import { encodeBalance, parseBalance, signBalance, verifyBalance } from "../../../src/paths/fhe/wire/balance-statement.ts";
 import { parseCircuit, priceOf } from "../../../src/paths/fhe/wire/circuit.ts";
@@ -167,19 +170,12 @@ function hostileEngine(): Subject {
   };
 }
 
-function terms(): Uint8Array {
-  const digest = digestOfJson("a model");
-  return encodeJcs({
-    kind: "lwe",
-    programDigest: digest,
-    circuitDigest: digest,
-    price: { pbs: 10, depth: 2 },
-    input: { name: "features", shape: [1, 2] },
-    output: { name: "class", shape: [1, 2] },
-    frame: { parameters: "TRISEAL_LWE_918_2048_L2", inputs: { count: 2, exponent: 59 }, outputs: [[[51, 1]], [[51, 1]]] },
-    labels: ["a", "b"],
-    standardize: null,
-  });
+/** What a challenge says of a shipped model. */
+async function terms(): Promise<Uint8Array> {
+  const [, form] = await readPackage(fileURLToPath(new URL("../../../models/breast-cancer-tree", import.meta.url)));
+  if (form?.integer == null) throw new Error("no integer form");
+  const made = modelProgram(form.model, form.integer.checked);
+  return encodeJcs({ ...made.terms, programDigest: made.digest, price: { ...made.price } });
 }
 
 /** Every parser of the fhe path. */
@@ -201,7 +197,7 @@ export async function fheParserSubjects(): Promise<readonly Subject[]> {
     claimSubject(),
     ...(await statementSubjects()),
     parsing("fhe trust", [encodeJcs(trust as never)], (bytes) => parseFheTrust(parseJson(bytes) as never)),
-    parsing("model terms", [terms()], (bytes) => parseModelTerms(parseJson(bytes) as never)),
+    parsing("model terms", [await terms()], (bytes) => parseModelTerms(parseJson(bytes) as never)),
     hostileEngine(),
   ];
 }
