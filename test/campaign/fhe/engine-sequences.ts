@@ -1,7 +1,10 @@
 /** Subjects that are more than one message: sequences of them at once, and streams that are no frames any more. */
 import { concatBytes, utf8 } from "../../../src/core/bytes.ts";
+import { sha256Bytes } from "../../../src/core/digest.ts";
 import type { JsonValue } from "../../../src/core/json.ts";
+import { Dice } from "../dice.ts";
 import type { Subject } from "../fuzz-target.ts";
+import { mutate } from "../mutate.ts";
 import { ANSWER_MS, FuzzedEngine } from "./engine-process.ts";
 import { type EngineSession, frameOf, judgeAnswer } from "./engine-session.ts";
 import { messageOf, steps } from "./engine-steps.ts";
@@ -59,6 +62,37 @@ export function scriptSubject(session: EngineSession): Subject {
         outcome: accepted === messages.length ? "all accepted" : accepted === 0 ? "none accepted" : "some refused",
         fault,
       };
+    },
+  };
+}
+
+/** Messages of a burst. */
+const BURST = 32;
+
+/**
+ * Many changed messages at once. A case is the first of them; the others are changed by choices that follow from its bytes, so that it
+ * can be judged again.
+ */
+export function burstSubject(session: EngineSession, kinds: readonly string[]): Subject {
+  const known = steps(session);
+  const under = (id: number) =>
+    kinds.map((kind) => {
+      // One of the others, which may still be at work.
+      const target = kind === "cancel" ? { target: 100 + ((id * 7) % BURST) } : {};
+      return json({ v: 1, id, ...known[kind]?.[0], ...target, parts: [] });
+    });
+  const examples = Array.from({ length: BURST }, (_, place) => under(100 + place));
+  return {
+    name: "burst",
+    examples: under(99),
+    judge: async (bytes) => {
+      const [one = 0, two = 0, three = 0] = sha256Bytes(bytes);
+      const dice = new Dice((one << 16) | (two << 8) | three);
+      const heads = [bytes, ...examples.slice(1).map((those) => mutate(those, dice))];
+      const messages = heads.map((head) => ({ head: head.slice(0, 65_536), body: [] }));
+      const { answers, fault } = await session.exchange(messages);
+      const accepted = answers.filter(({ message }) => message["ok"] === true).length;
+      return { outcome: accepted === 0 ? "none accepted" : "some accepted", fault };
     },
   };
 }

@@ -84,9 +84,8 @@ export class EngineSession {
   messages = 0;
   /** Engines that ended though nobody ended them. */
   deaths = 0;
-  /** Panics that the engine contained. */
-  panics = 0;
-  accepted = 0;
+  /** Answers by their code, or `ok`. */
+  private readonly answered: Record<string, number> = {};
   private fresh = 0;
   private waiting: Waiting | null = null;
   private expected: readonly string[] = [];
@@ -125,8 +124,10 @@ export class EngineSession {
     this.engine.write(concatBytes(...messages.map(frameOf)));
     const answers = await this.engine.answers(messages.length);
     const fault = (await this.death(answers.length < messages.length)) ?? this.faultOf(messages, answers);
-    this.panics += answers.filter(({ message }) => codeOf(message) === "FHE_ENGINE_PANIC").length;
-    this.accepted += answers.filter(({ message }) => message["ok"] === true).length;
+    for (const answer of answers) {
+      const { outcome } = judgeAnswer(answer);
+      this.answered[outcome] = (this.answered[outcome] ?? 0) + 1;
+    }
     return { answers, fault };
   }
 
@@ -166,8 +167,9 @@ export class EngineSession {
   }
 
   numbers(): Readonly<Record<string, number>> {
-    const { messages, accepted, panics, deaths, fullMiB, peakMiB } = this;
-    return { messages, accepted, containedPanics: panics, deaths, memoryBoundMiB: fullMiB + MAX_GROWTH_MIB, peakMiB };
+    const { messages, answered, deaths, fullMiB, peakMiB } = this;
+    const panics = answered["FHE_ENGINE_PANIC"] ?? 0;
+    return { messages, deaths, containedPanics: panics, memoryBoundMiB: fullMiB + MAX_GROWTH_MIB, peakMiB, ...answered };
   }
 
   close(): Promise<void> {
@@ -224,10 +226,6 @@ export class EngineSession {
     const parts = ["mixed", "value", "value"].map((name) => blobs[name] ?? new Uint8Array());
     return this.engine.ask("run", { run: this.freshRun(), keyId, seed: CLAIMED.seed }, parts);
   }
-}
-
-function codeOf(message: JsonObject): JsonValue {
-  return isJsonObject(message["error"]) ? (message["error"]["code"] ?? null) : null;
 }
 
 /** The id that an answer to this message has, as far as one can tell. */

@@ -7,7 +7,7 @@ import type { JsonObject, JsonValue } from "../../../src/core/json.ts";
 import { parseCircuit } from "../../../src/paths/fhe/wire/circuit.ts";
 import { parseClaim, verifyClaim } from "../../../src/paths/fhe/wire/claim.ts";
 import type { Judged, Subject } from "../fuzz-target.ts";
-import { scriptSubject, streamSubject } from "./engine-sequences.ts";
+import { burstSubject, scriptSubject, streamSubject } from "./engine-sequences.ts";
 import { type EngineSession, type Exchange, judgeAnswer } from "./engine-session.ts";
 import { messageOf, type Step, steps } from "./engine-steps.ts";
 import { CLAIMED, FRESH_RUN } from "./engine-world.ts";
@@ -156,6 +156,9 @@ async function claimSubject(session: EngineSession): Promise<Subject> {
   };
 }
 
+/** Ops without a body. */
+const HEADS = ["hello", "cancel", "key", "lweKey", "wrongKey", "claim"];
+
 const often = (times: number, subject: Subject): readonly Subject[] => Array.from({ length: times }, () => subject);
 
 /** All of them; what costs the engine a bootstrap, a proof or its life stands there less often. */
@@ -163,7 +166,8 @@ export async function engineSubjects(session: EngineSession): Promise<readonly S
   const known = steps(session);
   const step = (name: string): Step => known[name] ?? [{}];
   return [
-    ...often(1600, headSubject(session, "message", ["hello", "cancel", "key", "lweKey", "wrongKey", "claim"])),
+    ...often(800, burstSubject(session, HEADS)),
+    ...often(400, headSubject(session, "message", HEADS)),
     ...often(100, headSubject(session, "message with a body", ["import", "expand", "same", "not", "foreign", "lwe", "crs"])),
     ...often(2, headSubject(session, "message with a list", ["open"])),
     ...often(20, circuitSubject(session)),
