@@ -110,15 +110,15 @@ describe.skipIf(!built)("the engine's memory", () => {
     expect(pids.length).toBeGreaterThanOrEqual(2);
   }, 120_000);
 
-  it("ends it with a code where the system gives no more, and another engine answers", async () => {
-    const { engine, pids } = start({ addressMiB: 400 });
+  it("has a code where the system gives no more, and an engine answers afterwards", async () => {
+    const { engine } = start({ addressMiB: 400 });
     const refused = await engine.checkKey(keyOf(0), now()).then(
       () => "accepted",
       (error: { code: string }) => error.code,
     );
+    // A file that it has no room for is refused by itself; what else it has no room for ends it.
     expect(["FHE_ENGINE_LOST", "FHE_ENGINE_MEMORY"]).toContain(refused);
     await expect(engine.checkKey(unknown, now())).rejects.toThrow(coded("FHE_KEY_UNKNOWN"));
-    expect(pids.length).toBeGreaterThanOrEqual(2);
   }, 120_000);
 
   it("holds no more keys than its cache has room for, and results are the same whether a key was dropped or not", async () => {
@@ -127,7 +127,7 @@ describe.skipIf(!built)("the engine's memory", () => {
     for (const place of [0, 1, 2]) expected.push((await run(roomy.engine, place, 2)).outputs);
     await roomy.engine.close();
     // Room for one key: three quarters of the cache are for keys.
-    const { engine, pids } = start({ cacheMiB: (KEY_MIB * 4) / 3 + 40 });
+    const { engine, pids } = start({ cacheMiB: Math.ceil((KEY_MIB * 4) / 3) + 40 });
     await run(engine, 0, 2);
     const one = residentMiB(pids[0] ?? 0);
     for (const place of [1, 2, 0, 2, 1, 0]) {
