@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- TARGET --seconds N [--seed S] [--subjects NAME,...] [--result FILE] [--out DIR]` runs a campaign, on some
- * subjects of the target only where they are named; `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
+ * `npm run fuzz -- TARGET --seconds N [--cases N] [--seed S] [--subjects NAME,...] [--result FILE] [--out DIR]` runs a campaign, until
+ * both are reached or it is interrupted, on some subjects of the target only where they are named; `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ function summary(target: string, seed: number, seconds: number, result: Campaign
   const outcomes = Object.fromEntries(
     sorted.map(([name, tally]) => [name, Object.fromEntries(Object.entries(tally).sort(([, left], [, right]) => right - left))]),
   );
-  return { target, seed, seconds, node: process.version, ...rest, outcomes, failures: kept, numbers };
+  return { target, seed, seconds: Math.round(seconds), node: process.version, ...rest, outcomes, failures: kept, numbers };
 }
 
 /** The target with the named subjects alone. */
@@ -60,12 +60,17 @@ async function campaign(name: string | undefined, flags: Record<string, string |
   const target = targetOf(name);
   const seed = Number(flags["seed"] ?? Date.now() % 2 ** 32);
   const seconds = Number(flags["seconds"] ?? 20);
-  if (!Number.isSafeInteger(seed) || !(seconds > 0)) throw new Error("--seed wants a whole number, --seconds a positive one");
+  const minCases = Number(flags["cases"] ?? 1);
+  if (!Number.isSafeInteger(seed) || !(seconds > 0) || !Number.isSafeInteger(minCases))
+    throw new Error("--seed and --cases want whole numbers, --seconds a positive one");
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort());
   console.log(`fuzz ${target.name}: seed ${seed}, ${seconds} s`);
   const open = narrowed(await target.open(), flags["subjects"]);
+  const began = performance.now();
   try {
-    const result = await runCampaign(open, { seed, seconds, minCases: 1, maxFailures: MAX_FAILURES });
-    const text = JSON.stringify(summary(target.name, seed, seconds, result, open.numbers()), null, 2);
+    const result = await runCampaign(open, { seed, seconds, minCases, maxFailures: MAX_FAILURES, signal: interrupted.signal });
+    const text = JSON.stringify(summary(target.name, seed, (performance.now() - began) / 1000, result, open.numbers()), null, 2);
     console.log(text);
     if (flags["result"] !== undefined) await writeFile(flags["result"], `${text}\n`);
     for (const failure of result.failures) {
@@ -99,6 +104,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: "string" },
+    cases: { type: "string" },
     seed: { type: "string" },
     subjects: { type: "string" },
     result: { type: "string" },

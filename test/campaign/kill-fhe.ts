@@ -1,29 +1,24 @@
 /**
- * Kills a real gateway while it moves units between two accounts, and checks after each kill that the accounts are what the log
- * says: each transfer moves one unit, so that versions count them and the sum of both never changes. The engine is that of clear
- * values (`test/fixtures/fake-engine.ts`): what is tested is the gateway, and the balances can be read.
+ * Kills a real gateway, or its engine, while it moves units between two accounts, and checks before each further kill that the accounts
+ * are what was acknowledged: each move takes one unit, so that versions count them, and the sum of both never changes.
  */
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
-import { concatBytes, encodeBase64, utf8 } from "../../src/core/bytes.ts";
-import { digestHex, digestOf, type Sha256Digest } from "../../src/core/digest.ts";
-import { encodeJcs } from "../../src/core/jcs.ts";
-import type { JsonObject } from "../../src/core/json.ts";
-import type { UnixSeconds } from "../../src/core/time.ts";
-import { hashApiKey } from "../../src/gateway/authenticate.ts";
-import { findShipped } from "../../src/paths/fhe/compile/shipped.ts";
-import { type AccountDocument, encodeAccount } from "../../src/paths/fhe/wire/account.ts";
-import { encodeKeyDocument } from "../../src/paths/fhe/wire/key-document.ts";
-import { listMetadata } from "../../src/paths/fhe/wire/list-metadata.ts";
-import { clock, copyFolder } from "../e2e/gateway-harness.ts";
-import { repository } from "../e2e/gateway-process.ts";
+import { copyFolder } from "../e2e/gateway-harness.ts";
+import { childrenOf, repository } from "../e2e/gateway-process.ts";
+import { FheCaller } from "./fhe/kill-caller.ts";
+import { clearWorld, type KillWorld, realWorld } from "./fhe/kill-worlds.ts";
 import { freePort, type Place, type RunningChild, startChild } from "./killed-gateway.ts";
-import type { KillPoint } from "./killing-files.ts";
+import type { KillOrder } from "./killing-files.ts";
 
 /** Where a gateway with accounts is killed. */
 export const FHE_KILL_POINTS = [
+  /** The engine alone, while it runs: the gateway says so, and goes on with another one. */
+  "engine-mid-run",
   /** While the engine runs. */
   "mid-run",
   /** Between the run and the log. */
@@ -36,249 +31,254 @@ export const FHE_KILL_POINTS = [
   "half-response",
 ] as const;
 
-type FheKillPoint = (typeof FHE_KILL_POINTS)[number];
+/** One of them. */
+export type FheKillPoint = (typeof FHE_KILL_POINTS)[number];
+
+/** How a campaign runs. */
+export interface FheKillCampaign {
+  readonly engine: "real" | "clear";
+  readonly points: readonly FheKillPoint[];
+  readonly killsPerPoint: number;
+  /** No further kill is begun after so many seconds. */
+  readonly seconds: number;
+  readonly say: (line: string) => void;
+}
 
 /** What a campaign saw. */
 export interface FheKillResult {
+  readonly engine: string;
   readonly kills: Readonly<Record<FheKillPoint, number>>;
+  /** Kills that came before or after the place that they were meant for: not counted, and checked all the same. */
+  readonly missed: number;
   readonly acknowledged: number;
-  /** Transfers that the accounts have. */
+  /** Moves that the accounts have. */
   readonly transfers: number;
+  /** Looks at both accounts, each with their decrypted sum. */
+  readonly checks: number;
   readonly problems: readonly string[];
 }
 
 const MODEL = "digits-mlp";
-const UNITS = 1_000_000n;
 const START_MS = 60_000;
-const NEVER = Number.MAX_SAFE_INTEGER;
+const NEVER = { point: "half-response", passage: Number.MAX_SAFE_INTEGER } as const;
+/** How long a run of the engine of clear values takes. */
+const CLEAR_RUN_MS = 150;
 
-interface Answer {
-  readonly status: number;
-  readonly json: JsonObject;
-  readonly bytes: Uint8Array;
-}
-
-/** What a caller of one gateway knows. */
-class Caller {
-  readonly place: Place;
-  readonly keyId: string;
-  private readonly apiKey: string;
-  acknowledged = 0;
-
-  constructor(place: Place, apiKey: string, keyId: string) {
-    this.place = place;
-    this.apiKey = apiKey;
-    this.keyId = keyId;
-  }
-
-  async call(method: string, path: string, body?: Uint8Array, headers: Record<string, string> = {}): Promise<Answer> {
-    const init = { method, headers: { authorization: `Bearer ${this.apiKey}`, ...headers }, signal: AbortSignal.timeout(20_000) };
-    const sent = body === undefined ? init : { ...init, body: Uint8Array.from(body) };
-    const response = await fetch(`http://127.0.0.1:${this.place.port}${path}`, sent);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    const isJson = response.headers.get("content-type")?.includes("json") === true;
-    return { status: response.status, json: isJson ? (JSON.parse(new TextDecoder().decode(bytes)) as JsonObject) : {}, bytes };
-  }
-
-  /** @throws where the answer is none of the wanted ones. */
-  async must(method: string, path: string, body?: Uint8Array, headers?: Record<string, string>): Promise<Answer> {
-    const answer = await this.call(method, path, body, headers);
-    if (answer.status < 300) return answer;
-    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.json)}`);
-  }
-
-  private async asked(program: string): Promise<{ nonce: string; exp: UnixSeconds; modelDigest: Sha256Digest }> {
-    const { json } = await this.must("POST", "/v1/fhe/challenges", encodeJcs({ model: program, parameters: { kind: "state" } }));
-    return json as unknown as { nonce: string; exp: UnixSeconds; modelDigest: Sha256Digest };
-  }
-
-  /** Runs a program on accounts; `fresh` are values that come in a list. */
-  async run(
-    program: string,
-    inputs: JsonObject,
-    fresh: Readonly<Record<string, bigint>>,
-    writes: Readonly<Record<string, string>>,
-  ) {
-    const { nonce, exp, modelDigest: programDigest } = await this.asked(program);
-    const accounts = [
-      ...new Set([
-        ...Object.values(inputs).flatMap((input) => ((input as JsonObject)["account"] as string) ?? []),
-        ...Object.values(writes),
-      ]),
-    ];
-    const metadata = listMetadata({ tenant: "dev", accounts, programDigest, nonce, exp });
-    const values = Object.values(fresh).map((value) => ({ t: "u64", b: blocks(value), key: this.keyId }));
-    const lists = values.length === 0 ? [] : [encodeBase64(concatBytes(metadata, utf8(JSON.stringify(values))))];
-    const listed = Object.fromEntries(Object.keys(fresh).map((name, index) => [name, { list: 0, index }]));
-    const document = { v: 1, nonce, programDigest, keyId: this.keyId, inputs: { ...inputs, ...listed }, lists, writes };
-    return this.call("POST", "/v1/fhe/run", encodeJcs(document));
-  }
-
-  /** Moves one unit. Whatever happens to the gateway meanwhile is no failure. */
-  async transfer(): Promise<void> {
-    try {
-      const inputs = { from: { account: "alice" }, to: { account: "bob" } };
-      const paid = await this.run("transfer-u64", inputs, { amount: 1n }, { from_after: "alice", to_after: "bob" });
-      if (paid.status === 200) this.acknowledged++;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async state(name: string): Promise<{ readonly version: number; readonly balance: bigint }> {
-    const { json } = await this.must("GET", `/v1/fhe/accounts/${name}`);
-    const digest = json["digest"] as string | null;
-    if (digest === null) return { version: json["version"] as number, balance: 0n };
-    const { bytes } = await this.must("GET", `/v1/fhe/blobs/${digest.replace("sha256:", "")}`);
-    const { b } = JSON.parse(new TextDecoder().decode(bytes)) as { b: number[] };
-    return { version: json["version"] as number, balance: b.reduceRight((sum, block) => sum * 4n + BigInt(block), 0n) };
-  }
-}
-
-function blocks(value: bigint): readonly number[] {
-  return Array.from({ length: 32 }, (_, block) => Number((value >> BigInt(2 * block)) & 3n));
-}
-
-async function makePlace(): Promise<Place & { readonly diary: string }> {
+async function makePlace(fheEngine: Place["fheEngine"]): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-kill-fhe-"));
   const configFile = join(folder, "triseal.config.yaml");
   await copyFolder(join(repository, "models", MODEL), join(folder, "models", MODEL));
   const workers = { jurisdiction: "EU", concurrency: 1 };
-  await writeFile(
-    configFile,
-    stringify({ log: { origin: "triseal.test/kill-fhe" }, modelsDir: join(folder, "models"), workers }),
-  );
-  const diary = join(folder, "diary");
-  const args = ["--import", "tsx", join(repository, "test/fixtures/fake-engine.ts"), "--diary", diary, "--run-ms", "60"];
-  const fheEngine = { command: process.execPath, args };
-  return { folder, dataDir: join(folder, "data"), configFile, port: await freePort(), fheEngine, diary };
+  const log = { origin: "triseal.test/kill-fhe" };
+  await writeFile(configFile, stringify({ log, modelsDir: join(folder, "models"), workers }));
+  const place = { folder, dataDir: join(folder, "data"), configFile, port: await freePort() };
+  return fheEngine === undefined ? place : { ...place, fheEngine };
 }
 
-/** Key set, asset and accounts, and all units in one of them. */
-async function prepare(caller: Caller, owner: string): Promise<void> {
-  const bytes = utf8("key of clear values");
-  const serverKey = { digest: digestOf(bytes), bytes: bytes.length };
-  const publicKey = { digest: digestOf(utf8("public")), bytes: 6 };
-  const key = { v: 1, kind: "integer", keyId: caller.keyId, tag: "ab".repeat(16), parameters: "clear" } as const;
-  await caller.must("POST", "/v1/fhe/keys", encodeKeyDocument({ ...key, serverKey, publicKey, created: clock() }));
-  for (const [piece, content] of [
-    [serverKey, bytes],
-    [publicKey, utf8("public")],
-  ] as const)
-    await caller.must("PATCH", `/v1/fhe/keys/${digestHex(piece.digest)}`, content, { "upload-offset": "0" });
-  const programs = ["transfer-u64", "mint-u64"].map((name) => findShipped(name)?.program.digest as Sha256Digest);
-  const account = (name: string, more: Partial<AccountDocument>): Uint8Array =>
-    encodeAccount({
-      v: 1,
-      kind: "account",
-      tenant: "dev",
-      account: name,
-      owner,
-      acl: { read: [], debit: [], credit: [], programs },
-      keyId: caller.keyId,
-      type: "u64",
-      cap: null,
-      created: clock(),
-      nonce: "00".repeat(16),
-      ...more,
+/** A kill whose place the next look at the accounts tells. */
+interface Pending {
+  readonly point: FheKillPoint;
+  /** Moves that the accounts had, or that were acknowledged, when it came. */
+  readonly known: number;
+}
+
+/** Whether the move that a kill came into is durable: it was before its leaf, or after it. */
+const IS_DURABLE: Readonly<Record<FheKillPoint, boolean>> = {
+  "engine-mid-run": false,
+  "mid-run": false,
+  "before-append": false,
+  "half-append": false,
+  "before-response": true,
+  "half-response": true,
+};
+
+class Campaign {
+  private readonly options: FheKillCampaign;
+  private readonly world: KillWorld;
+  private readonly place: Place;
+  private readonly problems: string[] = [];
+  private readonly kills = Object.fromEntries(FHE_KILL_POINTS.map((point) => [point, 0])) as Record<FheKillPoint, number>;
+  private caller: FheCaller | null = null;
+  private pending: Pending | null = null;
+  private acknowledged = 0;
+  /** Moves that must be there: those that were seen, and those that were acknowledged since. */
+  private known = 0;
+  private missed = 0;
+  private checks = 0;
+  /** How long the last move that nobody disturbed took, from its submission on. */
+  private moveMs = CLEAR_RUN_MS;
+
+  constructor(options: FheKillCampaign, world: KillWorld, place: Place) {
+    this.options = options;
+    this.world = world;
+    this.place = place;
+  }
+
+  async run(): Promise<FheKillResult> {
+    const { killsPerPoint, points, seconds, say } = this.options;
+    const end = performance.now() + seconds * 1000;
+    await this.open();
+    for (let round = 0; round < 3 * killsPerPoint && this.short().length > 0; round++) {
+      for (const point of points) {
+        if (this.pending?.point === point) await this.withGateway(NEVER, () => this.examine());
+        if (performance.now() > end || this.problems.length > 0) break;
+        if (this.kills[point] < killsPerPoint) await this.kill(point, round);
+      }
+      say(`${round + 1}: ${points.map((point) => `${point} ${this.kills[point]}`).join(", ")}; ${this.known} moves`);
+      if (performance.now() > end || this.problems.length > 0) break;
+    }
+    await this.withGateway(NEVER, () => this.examine());
+    const { kills, missed, acknowledged, known: transfers, checks, problems } = this;
+    return { engine: this.world.engine, kills, missed, acknowledged, transfers, checks, problems };
+  }
+
+  private short(): readonly FheKillPoint[] {
+    const { killsPerPoint, points } = this.options;
+    return points.filter((point) => this.kills[point] + (this.pending?.point === point ? 1 : 0) < killsPerPoint);
+  }
+
+  private count(point: FheKillPoint, isHit: boolean): void {
+    if (isHit) this.kills[point]++;
+    else this.missed++;
+  }
+
+  private async open(): Promise<void> {
+    await this.withGateway(NEVER, async () => {
+      const apiKey = `dev-${(await readFile(join(this.place.dataDir, "dev", "api-key"), "utf8")).trim()}`;
+      this.caller = new FheCaller(this.place.port, apiKey, this.world.key.document.keyId);
+      await this.caller.upload(this.world.key);
+      await this.world.prepare(this.caller);
     });
-  await caller.must("POST", "/v1/fhe/accounts", account("usd", { kind: "asset", cap: String(UNITS) }));
-  for (const name of ["alice", "bob"]) await caller.must("POST", "/v1/fhe/accounts", account(name, { asset: "usd" }));
-  const inputs = { balance: { account: "alice" }, amount: { clear: String(UNITS) } };
-  const minted = await caller.run("mint-u64", inputs, {}, { balance_after: "alice", supply: "usd" });
-  if (minted.status !== 200) throw new Error(`nothing was minted: ${JSON.stringify(minted.json)}`);
+  }
+
+  /** A gateway that dies where it is ordered to, or is ended when `work` is done. */
+  private async withGateway(order: KillOrder, work: (child: RunningChild) => Promise<void>): Promise<void> {
+    const child = startChild(this.place, order);
+    if (!(await child.ready)) throw new Error(`the gateway did not start: ${await child.ended}`);
+    try {
+      await work(child);
+    } finally {
+      child.stop();
+      await child.ended;
+    }
+  }
+
+  /** Looks at the accounts, moves units, and kills once. */
+  private async kill(point: FheKillPoint, round: number): Promise<void> {
+    const passage = 1 + (round % 2);
+    const isTimed = point === "mid-run" || point === "engine-mid-run";
+    // The answer to a challenge is an answer, too: every second one is that to a run.
+    const order = isTimed ? NEVER : { point, passage: point === "half-response" ? 2 * passage : passage };
+    await this.withGateway(order, async (child) => {
+      await this.examine();
+      // The first one loads the key; the second one says how long a run takes.
+      for (let warm = 0; isTimed && warm < 2; warm++) await this.move();
+      if (point === "engine-mid-run") return this.count(point, await this.stopEngine(child));
+      if (point === "mid-run" && !(await this.stopInRun(child))) return this.count(point, false);
+      if (point !== "mid-run") await this.moveUntilDeath(child);
+      const how = await child.ended;
+      if (how !== "SIGKILL") this.problems.push(`${point}: ${how}`);
+      this.pending = { point, known: this.known };
+    });
+  }
+
+  private async moveUntilDeath(child: RunningChild): Promise<void> {
+    const end = performance.now() + START_MS;
+    while (child.alive) {
+      if (performance.now() > end) throw new Error("the gateway did not die in time");
+      await this.move();
+    }
+  }
+
+  /** Moves one unit. Whatever happens to the gateway meanwhile is no failure; returns the code, or null. */
+  private async move(submitted: () => void = () => undefined): Promise<string | null> {
+    let began = performance.now();
+    const start = () => {
+      began = performance.now();
+      submitted();
+    };
+    try {
+      if (this.caller === null) throw new Error("nobody to move for");
+      const { status, json } = await this.caller.run(this.world.move, start);
+      if (status !== 200) return String(json["code"]);
+      this.acknowledged++;
+      this.known++;
+      this.moveMs = performance.now() - began;
+      return null;
+    } catch {
+      await delay(20);
+      return "NO_ANSWER";
+    }
+  }
+
+  /** A time within a run: between a tenth and seven tenths of one. */
+  private moment(): number {
+    return this.moveMs * (0.1 + 0.6 * Math.random());
+  }
+
+  /** Kills the gateway in a run; false where its answer was faster. */
+  private async stopInRun(child: RunningChild): Promise<boolean> {
+    return (await this.move(() => void delay(this.moment()).then(() => child.stop()))) === "NO_ANSWER";
+  }
+
+  /** Kills the engine in a run: the gateway has a code for it, nothing is written, and the next move is made by another engine. */
+  private async stopEngine(child: RunningChild): Promise<boolean> {
+    const engine = childrenOf(child.pid).find(isEngine);
+    if (engine === undefined) throw new Error("the gateway has no engine");
+    let killed = Promise.resolve();
+    const code = await this.move(() => {
+      killed = delay(this.moment()).then(() => void process.kill(engine, "SIGKILL"));
+    });
+    await killed;
+    const isHit = code !== null;
+    if (isHit && code !== "FHE_ENGINE_LOST") this.problems.push(`engine-mid-run: ${code}`);
+    const before = this.known;
+    await this.examine();
+    if (this.known !== before) this.problems.push("engine-mid-run: a state was written");
+    // The engine that died behind an answer is missed by the next run.
+    const again = await this.move();
+    if (again !== null && isHit) this.problems.push(`engine-mid-run: the next move: ${again}`);
+    return isHit;
+  }
+
+  /** What the accounts are, decrypted: all that was acknowledged, and of both as much as there always was. */
+  private async examine(): Promise<void> {
+    if (this.caller === null) throw new Error("nobody to ask");
+    const [alice, bob] = [await this.caller.state("alice"), await this.caller.state("bob")];
+    const [left, moved] = [await this.world.balance(alice), await this.world.balance(bob)];
+    this.checks++;
+    const after = this.pending === null ? "" : `after ${this.pending.point}: `;
+    const said = `${after}alice ${left} at ${alice.version}, bob ${moved} at ${bob.version}, ${this.known} known`;
+    if (left + moved !== this.world.units) this.problems.push(`the sum changed: ${said}`);
+    if (moved !== BigInt(bob.version) || alice.version !== bob.version + 1)
+      this.problems.push(`a transfer in one account only: ${said}`);
+    if (bob.version < this.known || bob.version > this.known + 1) this.problems.push(`lost or doubled: ${said}`);
+    if (this.pending !== null) {
+      const { point, known } = this.pending;
+      this.count(point, (bob.version === known + 1) === IS_DURABLE[point]);
+    }
+    this.pending = null;
+    this.known = bob.version;
+  }
 }
 
-/** Runs a campaign to its end. Needs a fresh build. */
-export async function runFheKillCampaign(options: {
-  readonly killsPerPoint: number;
-  readonly seconds: number;
-  readonly say: (line: string) => void;
-}): Promise<FheKillResult> {
-  const place = await makePlace();
+function isEngine(pid: number): boolean {
   try {
-    return await campaign(place, options);
+    return /triseal-fhe|fake-engine/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a campaign to its end. Needs a fresh build, and of the engine where it is the real one. */
+export async function runFheKillCampaign(options: FheKillCampaign): Promise<FheKillResult> {
+  const real = options.engine === "real" ? await realWorld() : null;
+  const world = real ?? clearWorld(CLEAR_RUN_MS);
+  const place = await makePlace(world.fheEngine);
+  try {
+    return await new Campaign(options, world, place).run();
   } finally {
     await rm(place.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-async function campaign(
-  place: Place & { readonly diary: string },
-  { killsPerPoint, seconds, say }: Parameters<typeof runFheKillCampaign>[0],
-): Promise<FheKillResult> {
-  const end = performance.now() + seconds * 1000;
-  const problems: string[] = [];
-  const kills = Object.fromEntries(FHE_KILL_POINTS.map((point) => [point, 0])) as Record<FheKillPoint, number>;
-  const first = await started(place, { point: "half-response", passage: NEVER });
-  const apiKey = `dev-${(await readFile(join(place.dataDir, "dev", "api-key"), "utf8")).trim()}`;
-  const caller = new Caller(place, apiKey, digestHex(digestOf(utf8("key of clear values"))));
-  await prepare(caller, hashApiKey(apiKey));
-  first.stop();
-  await first.ended;
-  let transfers = 0;
-  for (let round = 0; round < killsPerPoint; round++) {
-    for (const point of FHE_KILL_POINTS) {
-      if (performance.now() > end || problems.length > 0) continue;
-      const passage = 1 + (round % 3);
-      // The answer to a challenge is an answer, too: every second one is that to a run.
-      await kill(place, caller, point, point === "half-response" ? 2 * passage : passage);
-      kills[point]++;
-      transfers = await examine(place, caller, transfers, (problem) => problems.push(`${point}: ${problem}`));
-    }
-    say(`${round + 1}: ${FHE_KILL_POINTS.map((point) => `${point} ${kills[point]}`).join(", ")}; ${transfers} transfers`);
-  }
-  return { kills, acknowledged: caller.acknowledged, transfers, problems };
-}
-
-async function started(place: Place, order: { readonly point: KillPoint; readonly passage: number }): Promise<RunningChild> {
-  const child = startChild(place, order);
-  if (!(await child.ready)) throw new Error(`the gateway did not start: ${await child.ended}`);
-  return child;
-}
-
-/** A gateway that transfers until it dies at that point. */
-async function kill(
-  place: Place & { readonly diary: string },
-  caller: Caller,
-  point: FheKillPoint,
-  passage: number,
-): Promise<void> {
-  const child = await started(place, point === "mid-run" ? { point: "half-response", passage: NEVER } : { point, passage });
-  let isDead = false;
-  const ended = child.ended.then((how) => {
-    isDead = true;
-    return how;
-  });
-  const timer = setTimeout(() => child.stop(), START_MS);
-  const runs = async () => (await readFile(place.diary, "utf8")).split("\n").filter((line) => line.startsWith("run")).length;
-  const before = await runs();
-  const transferring = (async () => {
-    while (!isDead) await caller.transfer();
-  })();
-  while (point === "mid-run" && !isDead) {
-    if ((await runs()) >= before + passage) child.stop();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  const how = await ended;
-  clearTimeout(timer);
-  await transferring;
-  if (how !== "SIGKILL") throw new Error(`${point}: ${how}`);
-}
-
-/** What the accounts are for the next gateway; returns the number of transfers that they have. */
-async function examine(place: Place, caller: Caller, before: number, problem: (text: string) => void): Promise<number> {
-  const child = await started(place, { point: "half-response", passage: NEVER });
-  try {
-    const [alice, bob] = [await caller.state("alice"), await caller.state("bob")];
-    const said = `alice ${alice.balance} at ${alice.version}, bob ${bob.balance} at ${bob.version}, ${caller.acknowledged} acknowledged`;
-    if (alice.balance + bob.balance !== UNITS) problem(`the sum changed: ${said}`);
-    if (bob.balance !== BigInt(bob.version) || alice.version !== bob.version + 1)
-      problem(`a transfer in one account only: ${said}`);
-    if (bob.version < caller.acknowledged || bob.version < before) problem(`a transfer was lost: ${said}`);
-    return bob.version;
-  } finally {
-    child.stop();
-    await child.ended;
+    await real?.close();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run kill -- [fhe] [--seconds N] [--seed S] [--kills N] [--points A,B] [--out FILE]`: the kill campaign, with its counts printed and
- * written as JSON. With `fhe` it is transfers between accounts that go on meanwhile, and other points are killed at. Exits with 1
+ * `npm run kill -- [fhe] [--seconds N] [--seed S] [--kills N] [--points A,B] [--engine real|clear] [--out FILE]`: the kill campaign, with
+ * its counts printed and written as JSON. With `fhe` it is moves between accounts that go on meanwhile, under the real engine or that of
+ * clear values, and other points are killed at. Exits with 1
  * where a receipt or a transfer was lost or doubled, or a point was killed less often than asked.
  */
 import { writeFile } from "node:fs/promises";
@@ -14,25 +15,34 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string", default: "600" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
-    points: { type: "string", default: KILL_POINTS.join() },
+    points: { type: "string" },
+    engine: { type: "string", default: "real" },
     kills: { type: "string", default: "30" },
     out: { type: "string" },
   },
 });
 const killsPerPoint = Number(values.kills);
 const seed = Number(values.seed);
-const points = KILL_POINTS.filter((point) => values.points.split(",").includes(point));
+const isNamed = (point: string) => values.points?.split(",").includes(point) ?? true;
+const points = KILL_POINTS.filter(isNamed);
+const fhePoints = FHE_KILL_POINTS.filter(isNamed);
 console.log(`seed ${seed}`);
 const began = performance.now();
 const seconds = Number(values.seconds);
 const isFhe = positionals[0] === "fhe";
 const result = isFhe
-  ? await runFheKillCampaign({ killsPerPoint, seconds, say: console.log })
+  ? await runFheKillCampaign({
+      engine: values.engine === "clear" ? "clear" : "real",
+      points: fhePoints,
+      killsPerPoint,
+      seconds,
+      say: console.log,
+    })
   : await runKillCampaign({ seed, points, killsPerPoint, seconds, callers: 4, say: console.log });
 const text = `${JSON.stringify({ ...result, seconds: Math.round((performance.now() - began) / 1000) }, null, 2)}\n`;
 console.log(text);
 if (values.out !== undefined) await writeFile(values.out, text);
-const wanted: readonly string[] = isFhe ? FHE_KILL_POINTS : points;
+const wanted: readonly string[] = isFhe ? fhePoints : points;
 const kills: Readonly<Record<string, number>> = result.kills;
 const isShort = wanted.some((point) => (kills[point] ?? 0) < killsPerPoint);
 process.exitCode = result.problems.length > 0 || isShort ? 1 : 0;

@@ -18,6 +18,9 @@ export interface Place {
 
 /** A gateway that was started. */
 export interface RunningChild {
+  readonly pid: number;
+  /** False from its end on. */
+  readonly alive: boolean;
   /** Whether it answers; false where it ended before. */
   readonly ready: Promise<boolean>;
   /** The signal that ended it, or its exit code with what it said. */
@@ -56,5 +59,13 @@ export function startChild({ configFile, dataDir, port, fheEngine }: Place, orde
     child.once("close", (code, signal) => resolve(signal ?? `exit ${code}: ${said}`)),
   );
   const line = new Promise<boolean>((resolve) => createInterface({ input: child.stdout }).once("line", () => resolve(true)));
-  return { ready: Promise.race([line, ended.then(() => false)]), ended, stop: () => child.kill("SIGKILL") };
+  return {
+    pid: child.pid ?? 0,
+    get alive() {
+      return child.exitCode === null && child.signalCode === null;
+    },
+    ready: Promise.race([line, ended.then(() => false)]),
+    ended,
+    stop: () => child.kill("SIGKILL"),
+  };
 }

@@ -35,6 +35,8 @@ export interface CampaignOptions {
   readonly minCases: number;
   /** The campaign ends at so many failures. */
   readonly maxFailures: number;
+  /** Ends the campaign after the case that it is at. */
+  readonly signal?: AbortSignal;
 }
 
 function kindOf(fault: string): string {
@@ -91,6 +93,7 @@ class Campaign {
 
   private isOver(): boolean {
     const found = this.failures.length + this.inspections.length;
+    if (this.options.signal?.aborted === true) return true;
     return found >= this.options.maxFailures || (performance.now() >= this.end && this.cases >= this.options.minCases);
   }
 

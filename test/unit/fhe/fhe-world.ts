@@ -165,6 +165,8 @@ export interface World {
 export interface CallOptions {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whose caller goes away. */
+  readonly signal?: AbortSignal;
 }
 
 /** What to run. A fresh input `[value]` is put into one list that is bound to the run. */
@@ -186,6 +188,10 @@ export async function startWorld(
     /** Reads registered programs, in place of what takes any document for `COPY`. */
     readonly read?: ReadProgram;
     readonly mostPbs?: number;
+    /** How long a run may take. */
+    readonly timeoutMs?: number;
+    /** What the engine may take. */
+    readonly memoryBytes?: number;
   } = {},
 ): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-world-"));
@@ -200,7 +206,7 @@ export async function startWorld(
     signingKeyFile: join(folder, "seed"),
     cacheBytes: 1,
     threads: 1,
-    memoryBytes: 2 ** 31,
+    memoryBytes: options.memoryBytes ?? 2 ** 31,
   };
   const engine = createEngine(program, () => undefined);
   const limits = { keysPerTenant: 2, bytesPerTenant: 1000, bytes: 2000, uploadSeconds: 60 };
@@ -211,7 +217,7 @@ export async function startWorld(
     depth: options.mostPbs ?? 100,
     programsPerTenant: 2,
     accountsPerTenant: 8,
-    timeoutMs: 20_000,
+    timeoutMs: options.timeoutMs ?? 20_000,
   };
   const shipped = [TRANSFER, MINT, COPY, MODEL];
   const copied = (bytes: Uint8Array) => ({ ...COPY, bytes, digest: digestOf(bytes), name: digestOf(bytes) });
@@ -276,6 +282,7 @@ async function worldOf(gateway: TestGateway, table: StatePort, folder: string, r
     const init = {
       method,
       headers,
+      ...(more.signal === undefined ? {} : { signal: more.signal }),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : Uint8Array.from(body) }),
     };
     const response = await gateway.gateway.fetch(new Request(`http://gateway.test${path}`, init));

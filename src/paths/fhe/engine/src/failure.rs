@@ -78,6 +78,7 @@ impl std::error::Error for Failure {}
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::new("IO", error.to_string())
+        let code = if error.kind() == std::io::ErrorKind::OutOfMemory { "FHE_ENGINE_MEMORY" } else { "IO" };
+        Self::new(code, error.to_string())
     }
 }

@@ -179,7 +179,11 @@ impl KeyStore {
     pub fn file(&self, digest: &Hash, most: u64) -> Outcome<Vec<u8>> {
         let unknown = |_| Failure::key_unknown(format!("no file {} in the folder of keys", hex(digest)));
         let file = File::open(self.folder.join(hex(digest))).map_err(unknown)?;
-        let bytes = read_at_most(file, most).map_err(|failure| Failure::key(failure.message))?;
+        let too_long = |failure: Failure| match failure.code {
+            "FHE_INPUT_MALFORMED" => Failure::key(failure.message),
+            _ => failure,
+        };
+        let bytes = read_at_most(file, most).map_err(too_long)?;
         if sha256(&bytes) != *digest {
             return Err(Failure::key(format!("the file {} has another digest", hex(digest))));
         }

@@ -148,6 +148,9 @@ impl Reading {
             };
             let wire = self.wire(wire)?;
             let coefficient = integer(coefficient, -MAX_COEFFICIENT..=MAX_COEFFICIENT, "a coefficient")?;
+            if coefficient == 0 {
+                return Err(Failure::circuit(format!("wire {wire} has no coefficient in a node")));
+            }
             if terms.iter().any(|(other, _)| *other == wire) {
                 return Err(Failure::circuit(format!("wire {wire} stands twice in a node")));
             }

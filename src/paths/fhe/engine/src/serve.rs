@@ -99,6 +99,11 @@ fn take(session: &Arc<Session>, mut request: Request) -> Outcome<()> {
     Ok(())
 }
 
+/// Work whose panic, on this thread or one of the pool that it waits for, is its own failure and nobody else's.
+fn contained<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::panicked()))
+}
+
 impl Session {
     fn open(&self) -> MutexGuard<'_, HashMap<u32, Arc<AtomicBool>>> {
         self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -110,8 +115,7 @@ impl Session {
         let last = Mutex::new(Instant::now());
         let report = |done: usize, of: usize| self.progress(id, &last, (done, of));
         let control = Control::new(cancelled, &report);
-        let worked = catch_unwind(AssertUnwindSafe(|| self.engine.answer(request, &control)));
-        let outcome = worked.unwrap_or_else(|_| Err(Failure::panicked()));
+        let outcome = contained(|| self.engine.answer(request, &control));
         let outcome = if control.is_cancelled() { Err(Failure::cancelled()) } else { outcome };
         // Closed before it is said: who reads the answer may use the id again.
         self.open().remove(&id);
@@ -150,5 +154,23 @@ impl Session {
         message.insert("id".into(), id.into());
         let mut output = self.output.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         write_frame(&mut *output, message, parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_work_that_it_befell_and_no_other() {
+        let code = |outcome: Outcome<u32>| outcome.map_err(|failure| failure.code);
+        assert_eq!(code(contained(|| Ok(7))), Ok(7));
+        assert_eq!(code(contained(|| Err(Failure::cancelled()))), Err("FHE_CANCELLED"));
+        assert_eq!(code(contained(|| panic!("here"))), Err("FHE_ENGINE_PANIC"));
+        let in_pool = |last: u32| (0..100).into_par_iter().map(|at| if at == last { panic!("there") } else { at }).sum();
+        assert_eq!(code(contained(|| Ok(in_pool(50)))), Err("FHE_ENGINE_PANIC"));
+        assert_eq!(code(contained(|| Ok(in_pool(100)))), Ok(4950));
     }
 }

@@ -3,7 +3,10 @@
 //! tfhe-rs has one type for each width; on the wire they differ in their number of blocks alone, so that the widest stands for all.
 
 use tfhe::conformance::ParameterSetConformant;
-use tfhe::core_crypto::prelude::GlweCiphertextConformanceParams;
+use tfhe::core_crypto::entities::packed_integers::PackedIntegers;
+use tfhe::core_crypto::prelude::{
+    CiphertextModulus, GlweCiphertextConformanceParams, GlweDimension, LweCiphertextCount, PolynomialSize,
+};
 use tfhe::integer::ciphertext::{DataKind, Expandable, IntegerCiphertext, IntegerRadixCiphertext};
 use tfhe::integer::{RadixCiphertext, SignedRadixCiphertext};
 use tfhe::named::Named;
@@ -175,15 +178,29 @@ pub fn read_compressed(kind: ValueType, bytes: &[u8], tag: Option<&KeyTag>) -> O
         return Err(wrong_type(kind));
     }
     // The parts of the list cannot be named from outside tfhe-rs; its plain serialisation is that of the parts in their order.
-    let parts = bincode::serialize(&inner)
-        .ok()
-        .and_then(|plain| bincode::deserialize::<(PackedList, Vec<DataKind>)>(&plain).ok());
-    let is_packed =
-        |(packed, _): (PackedList, _)| packed.len() == kind.blocks() && packed.is_conformant(&compressed_conformance());
+    let parts = bincode::serialize(&inner).ok().and_then(|plain| {
+        let rings = bincode::deserialize::<Vec<Ring>>(&plain).ok()?;
+        Some((rings, bincode::deserialize::<(PackedList, Vec<DataKind>)>(&plain).ok()?.0))
+    });
+    let is_packed = |(rings, packed): (Vec<Ring>, PackedList)| {
+        packed.len() == kind.blocks() && packed.is_conformant(&compressed_conformance()) && rings.iter().all(is_whole)
+    };
     if metadata.len() != 1 || !parts.is_some_and(is_packed) {
         return Err(Failure::malformed("the compressed value is not one of the supported parameters"));
     }
     Ok(CompressedCiphertextList::from_raw_parts(inner, tag, metadata))
+}
+
+/// A ring ciphertext of a compressed list, by its parts.
+type Ring = (PackedIntegers<u64>, GlweDimension, PolynomialSize, LweCiphertextCount, CiphertextModulus<u64>);
+
+/// Whether as many numbers are packed as the ring ciphertext has, each of as many bits as compression keeps. tfhe-rs takes both from
+/// the bytes and its own check looks at neither: it would read behind their end, or ask for as much memory as they say.
+fn is_whole((packed, dimension, size, bodies, _): &Ring) -> bool {
+    let mask = dimension.0.checked_mul(size.0);
+    let count = mask.and_then(|mask| mask.checked_add(bodies.0));
+    packed.log_modulus() == parameters::compression().storage_log_modulus()
+        && count.is_some_and(|count| packed.is_conformant(&count))
 }
 
 fn compressed_conformance() -> CompressedCiphertextConformanceParams {

@@ -102,6 +102,7 @@ fn nodes_keep_to_their_form_and_their_noise() {
         (json!([[[0, 17]], 0, table]), "from -16 to 16"),
         (json!([[[0, 1.0]], 0, table]), "a coefficient"),
         (json!([[[0, 1], [0, 1]], 0, table]), "stands twice"),
+        (json!([[[0, 0]], 0, table]), "no coefficient"),
         (json!([[[4, 5], [0, 1]], 0, table]), "noise 26"),
         (json!([[[4, -16]], 16, table]), "noise 256"),
         (json!([[[0, 1]], "0", table]), "a constant"),
