@@ -1,13 +1,14 @@
 /**
  * `npm run fuzz -- TARGET --seconds N [--seed S] [--subjects NAME,...] [--result FILE] [--out DIR]` runs a campaign, on some
- * subjects of the target only where they are named; `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
+ * subjects of the target only where they are named; with `--cases-per-subject N` instead of seconds, each subject gets so many
+ * cases. `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import buildPrograms from "../global-setup.ts";
 import type { FuzzTarget, OpenTarget } from "./fuzz-target.ts";
-import { type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
+import { type CampaignOptions, type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
 import { fuzzTargets } from "./targets.ts";
 
 const MAX_FAILURES = 10;
@@ -25,6 +26,7 @@ interface KeptCase {
 
 function targetOf(name: string | undefined): FuzzTarget {
   const target = fuzzTargets.find((candidate) => candidate.name === name);
+  if (target?.startsPrograms) buildPrograms();
   if (target !== undefined) return target;
   throw new Error(`name a target: ${fuzzTargets.map((known) => known.name).join(" or ")}, or \`replay FILE\``);
 }
@@ -37,14 +39,21 @@ async function keep(folder: string, target: string, seed: number, { bytes, ...fa
   return file;
 }
 
-function summary(target: string, seed: number, seconds: number, result: CampaignResult, numbers: object): object {
+function summary(
+  target: string,
+  seed: number,
+  { seconds, casesPerSubject }: Length,
+  result: CampaignResult,
+  numbers: object,
+): object {
   const { failures, ...rest } = result;
   const kept = failures.map(({ subject, index, fault }) => ({ subject, index, fault }));
   const sorted = Object.entries(rest.outcomes).sort(([left], [right]) => (left < right ? -1 : 1));
   const outcomes = Object.fromEntries(
     sorted.map(([name, tally]) => [name, Object.fromEntries(Object.entries(tally).sort(([, left], [, right]) => right - left))]),
   );
-  return { target, seed, seconds, node: process.version, ...rest, outcomes, failures: kept, numbers };
+  const length = casesPerSubject === null ? { seconds } : { casesPerSubject };
+  return { target, seed, ...length, node: process.version, ...rest, outcomes, failures: kept, numbers };
 }
 
 /** The target with the named subjects alone. */
@@ -56,16 +65,32 @@ function narrowed(open: OpenTarget, names: string | undefined): OpenTarget {
   return { ...open, subjects: open.subjects.filter(({ name }) => wanted.includes(name)) };
 }
 
+/** How long a campaign is: one of the two. */
+type Length = Pick<CampaignOptions, "seconds" | "casesPerSubject">;
+
+function lengthOf(flags: Record<string, string | undefined>): Length {
+  const [seconds, each] = [flags["seconds"], flags["cases-per-subject"]].map((flag) =>
+    flag === undefined ? null : Number(flag),
+  );
+  const length = { seconds: seconds ?? (each == null ? 20 : null), casesPerSubject: each ?? null };
+  if (length.seconds !== null && !(length.seconds > 0)) throw new Error("--seconds wants a positive number");
+  if (each != null && !(Number.isSafeInteger(each) && each > 0)) throw new Error("--cases-per-subject wants a whole number");
+  if (length.seconds !== null && length.casesPerSubject !== null) throw new Error("--seconds or --cases-per-subject, not both");
+  return length;
+}
+
 async function campaign(name: string | undefined, flags: Record<string, string | undefined>): Promise<number> {
   const target = targetOf(name);
   const seed = Number(flags["seed"] ?? Date.now() % 2 ** 32);
-  const seconds = Number(flags["seconds"] ?? 20);
-  if (!Number.isSafeInteger(seed) || !(seconds > 0)) throw new Error("--seed wants a whole number, --seconds a positive one");
-  console.log(`fuzz ${target.name}: seed ${seed}, ${seconds} s`);
+  if (!Number.isSafeInteger(seed)) throw new Error("--seed wants a whole number");
+  const length = lengthOf(flags);
+  console.log(
+    `fuzz ${target.name}: seed ${seed}, ${length.seconds ?? "no"} s, ${length.casesPerSubject ?? "any"} cases a subject`,
+  );
   const open = narrowed(await target.open(), flags["subjects"]);
   try {
-    const result = await runCampaign(open, { seed, seconds, minCases: 1, maxFailures: MAX_FAILURES });
-    const text = JSON.stringify(summary(target.name, seed, seconds, result, open.numbers()), null, 2);
+    const result = await runCampaign(open, { seed, ...length, minCases: 1, maxFailures: MAX_FAILURES });
+    const text = JSON.stringify(summary(target.name, seed, length, result, open.numbers()), null, 2);
     console.log(text);
     if (flags["result"] !== undefined) await writeFile(flags["result"], `${text}\n`);
     for (const failure of result.failures) {
@@ -100,11 +125,11 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string" },
     seed: { type: "string" },
+    "cases-per-subject": { type: "string" },
     subjects: { type: "string" },
     result: { type: "string" },
     out: { type: "string" },
   },
 });
 const [command, file] = positionals;
-buildPrograms();
 process.exitCode = command === "replay" ? await replay(file) : await campaign(command, values);
