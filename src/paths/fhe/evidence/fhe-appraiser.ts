@@ -14,7 +14,8 @@ import {
 } from "../wire/claim.ts";
 import { handleOf, type InputName, seedOf } from "../wire/handle.ts";
 import { SUBMITS_RUN } from "../wire/run.ts";
-import { type FheChecklist, fheChecks, optionalFheChecks } from "./check-table.ts";
+import { type FheChecklist, fheChecks } from "./check-table.ts";
+import { fheLegs } from "./leg-kind.ts";
 import { appraiseModel, isModelRun, replayedModel, statefulModel } from "./model-run.ts";
 import { type CompiledRun, recompile } from "./recompile.ts";
 import { decodeReplayed, type Replayed } from "./replayed.ts";
@@ -22,13 +23,7 @@ import { assertOpened, firstWrites, unlinkedState } from "./state-checks.ts";
 import { type FheTrust, holderOf, parseFheTrust } from "./trust-section.ts";
 
 /** The fhe path's appraiser. Offline. */
-export const fheAppraiser: Appraiser = {
-  path: "fhe",
-  legMediaType: FHE_CLAIM_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalFheChecks,
-  appraise: async (leg, inputs) => appraiseClaim(leg, inputs),
-};
+export const fheAppraiser: Appraiser = { ...fheLegs, appraise: async (leg, inputs) => appraiseClaim(leg, inputs) };
 
 function appraiseClaim(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const checks: FheChecklist = new Checklist(fheChecks);

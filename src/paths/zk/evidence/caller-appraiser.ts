@@ -11,16 +11,13 @@ import {
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
-import { optionalZkChecks } from "./check-table.ts";
+import { callerProofLegs } from "./leg-kinds.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 
 /** Appraises legs whose context is that of a caller's proof. Offline. */
 export const callerProofAppraiser: Appraiser = {
-  path: "zk",
-  legMediaType: CALLER_LEG_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalZkChecks,
+  ...callerProofLegs,
   appraise: async (leg, inputs) => appraiseCallerLeg(leg, inputs),
 };
 

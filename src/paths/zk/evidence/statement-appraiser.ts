@@ -15,17 +15,14 @@ import {
   verifyCredential,
 } from "../wire/statement.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
-import { optionalZkChecks } from "./check-table.ts";
+import { statementLegs } from "./leg-kinds.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 import type { ZkTrust } from "./trust-section.ts";
 
 /** Appraises legs of threshold statements. Offline. */
 export const statementAppraiser: Appraiser = {
-  path: "zk",
-  legMediaType: STATEMENT_LEG_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalZkChecks,
+  ...statementLegs,
   appraise: async (leg, inputs) => appraiseStatement(leg, inputs),
 };
 
