@@ -23,6 +23,18 @@ async function importKey(key: PublicKey, algorithm: SignatureAlgorithm): Promise
   return await crypto.subtle.importKey("spki", owned(key.spki), parameters, false, ["verify"]);
 }
 
+/** Imported keys of keys that are still in use: a root is imported once, and a key that signed twice once in an appraisal. */
+const imported = new WeakMap<PublicKey, Map<string, Promise<CryptoKey>>>();
+
+async function importedKey(key: PublicKey, algorithm: SignatureAlgorithm): Promise<CryptoKey> {
+  const forms = imported.get(key) ?? new Map<string, Promise<CryptoKey>>();
+  imported.set(key, forms);
+  const form = key.type === "EC" ? "ECDSA" : `${algorithm.name} ${algorithm.hash}`;
+  const known = forms.get(form) ?? importKey(key, algorithm);
+  forms.set(form, known);
+  return await known;
+}
+
 /** `bytes` with zeros before, `length` long; null where they are longer. */
 export function leftPadded(bytes: Uint8Array, length: number): Uint8Array | null {
   return bytes.length > length ? null : concatBytes(new Uint8Array(length - bytes.length), bytes);
@@ -50,8 +62,8 @@ export async function verifySignature(
   if ((key.type === "EC") !== (algorithm.name === "ECDSA")) return false;
   if (key.type === "EC" && signature.length !== 2 * COORDINATE_BYTES[key.curve]) return false;
   try {
-    const imported = await importKey(key, algorithm);
-    return await crypto.subtle.verify(algorithm, imported, owned(signature), owned(message));
+    const verifier = await importedKey(key, algorithm);
+    return await crypto.subtle.verify(algorithm, verifier, owned(signature), owned(message));
   } catch {
     return false;
   }
