@@ -3,15 +3,7 @@ import { Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import {
-  type Claim,
-  FHE_CLAIM_TYPE,
-  FHE_EVIDENCE_TYPE,
-  FHE_MODEL_TYPE,
-  FHE_PROGRAM_TYPE,
-  parseClaim,
-  verifyClaim,
-} from "../wire/claim.ts";
+import { type Claim, FHE_EVIDENCE_TYPE, FHE_MODEL_TYPE, FHE_PROGRAM_TYPE, parseClaim, verifyClaim } from "../wire/claim.ts";
 import { handleOf, type InputName, seedOf } from "../wire/handle.ts";
 import { SUBMITS_RUN } from "../wire/run.ts";
 import { type FheChecklist, fheChecks } from "./check-table.ts";

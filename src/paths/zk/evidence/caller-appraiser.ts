@@ -1,13 +1,6 @@
 /** The auditor's side of a proof that a caller made on its own machine, and submitted under a challenge of the gateway. */
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import {
-  CALLER_CONTEXT,
-  CALLER_LEG_TYPE,
-  type CallerProof,
-  callerContext,
-  parseCallerProof,
-  SUBMITS_PROOF,
-} from "../wire/caller-proof.ts";
+import { CALLER_CONTEXT, type CallerProof, callerContext, parseCallerProof, SUBMITS_PROOF } from "../wire/caller-proof.ts";
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";

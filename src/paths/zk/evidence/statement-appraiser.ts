@@ -7,7 +7,6 @@ import {
   MAX_STATEMENT_SECONDS,
   parseStatement,
   STATEMENT_CONTEXT,
-  STATEMENT_LEG_TYPE,
   type Statement,
   SUBMITS_STATEMENT,
   statementSignals,

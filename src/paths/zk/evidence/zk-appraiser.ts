@@ -2,7 +2,7 @@
 import { Checklist } from "../../../core/check.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { contextOf } from "../wire/context.ts";
-import { commitmentText, parseZkLeg, readSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
+import { commitmentText, parseZkLeg, readSignals, type ZkLeg } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import { zkChecks } from "./check-table.ts";
 import { zkLegs } from "./leg-kinds.ts";
