@@ -1,6 +1,6 @@
 /**
  * The evidence suite: appraisals of hardware evidence from bytes to verdict, interleaved. Cold: nothing of an appraisal is
- * kept for the next one but the parsed vendor roots.
+ * kept for the next one but the parsed vendor roots and the imported keys of authorities.
  */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { type Percentiles, percentiles } from "../statistics.ts";
@@ -139,7 +139,7 @@ function tables({
   cached,
 }: EvidenceResult): readonly Table[] {
   const about: Table = {
-    title: "evidence: appraisals from bytes to verdict, nothing kept between them but the parsed vendor roots",
+    title: "evidence: appraisals from bytes to verdict, nothing kept between them but vendor roots and keys of authorities",
     head: ["", ""],
     rows: [
       ["machine", `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`],

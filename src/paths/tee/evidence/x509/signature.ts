@@ -44,7 +44,12 @@ async function keptKey(source: KeyImport): Promise<CryptoKey> {
   kept.set(id, key);
   const [oldest] = kept.keys();
   if (kept.size > MAX_KEPT_KEYS && oldest !== undefined) kept.delete(oldest);
-  return await key;
+  try {
+    return await key;
+  } catch (error) {
+    kept.delete(id);
+    throw error;
+  }
 }
 
 /** `bytes` with zeros before, `length` long; null where they are longer. */
