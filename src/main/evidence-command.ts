@@ -69,8 +69,8 @@ async function collect(flags: CollectFlags): Promise<void> {
 
 function madeLines({ file, citation, roots }: Extract<MadeReference, { readonly outcome: "made" }>): string {
   return [
-    `wrote ${file}: ${String(citation["digest"])}`,
-    `signed by ${String(citation["publicKey"])}; the evidence passed under ${roots === "case" ? "roots that the case names" : "the vendors' built-in roots"}`,
+    `wrote ${file}: ${citation.digest}`,
+    `signed by ${citation.publicKey}; the evidence passed under ${roots === "case" ? "roots that the case names" : "the vendors' built-in roots"}`,
     "cite it in the trust file: `references: [{digest, publicKey, document}]` of `paths.tee`, and `{reference: DIGEST}` in its entry",
   ].join("\n");
 }

@@ -20,6 +20,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let world: World;
 const at = (name: string) => join(folder.path, name);
 const because = "a test";
+const OTHER_IMAGE = Array.from({ length: 48 }, () => 0xab);
 
 /** A case file over one file that holds every role in base64. */
 async function putCase(name: string, question: Question, change: JsonObject = {}): Promise<string> {
@@ -129,7 +130,7 @@ describe("triseal evidence reference", { timeout: 120_000 }, () => {
       return [outcome, found];
     };
     expect(await judged(snpHardware())).toEqual(["accepted", null]);
-    const otherImage = snpHardware({ set: { [0x90]: new Array<number>(48).fill(0xab) } });
+    const otherImage = snpHardware({ set: { [0x90]: OTHER_IMAGE } });
     expect(await judged(otherImage)).toEqual(["rejected", "EVIDENCE_MEASUREMENT_MISMATCH"]);
     const otherChip = snpHardware({ set: { [0x1a0]: [9] } });
     expect((await judged(otherChip))[0]).toBe("rejected");
@@ -139,7 +140,7 @@ describe("triseal evidence reference", { timeout: 120_000 }, () => {
 
   it("makes one entry of several machines: alternatives, the least TCB, all chips", async () => {
     const first = await putCase("first", snpQuestion());
-    const second = await putCase("second", snpQuestion({ set: { [0x90]: new Array<number>(48).fill(0xab) } }));
+    const second = await putCase("second", snpQuestion({ set: { [0x90]: OTHER_IMAGE } }));
     const quote = await putCase("quote", tdxQuestion());
     const { code, answer } = await make("several.json", [first, second, quote]);
     expect(code).toBe(0);

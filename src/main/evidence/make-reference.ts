@@ -23,9 +23,16 @@ export interface ReferenceFlags {
   readonly json?: true;
 }
 
+/** How a trust file cites the values. */
+export interface Citation {
+  readonly digest: string;
+  readonly publicKey: string;
+  readonly document: JsonObject;
+}
+
 /** What came of it: a file, evidence that does not pass, or a kind that this version does not appraise. */
 export type MadeReference =
-  | { readonly outcome: "made"; readonly file: string; readonly citation: JsonObject; readonly roots: "built-in" | "case" }
+  | { readonly outcome: "made"; readonly file: string; readonly citation: Citation; readonly roots: "built-in" | "case" }
   | { readonly outcome: "rejected"; readonly file: string; readonly code: string }
   | { readonly outcome: "unsupported"; readonly kind: string };
 
