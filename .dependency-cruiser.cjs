@@ -189,10 +189,13 @@ module.exports = {
       },
     },
     {
-      name: "the evidence bench measures appraisals of case files, which have no public entry point, and nothing else",
+      name: "the evidence bench measures appraisals of case files and admissions, which have no public entry point, and nothing else",
       severity: "error",
       from: { path: "^bench/evidence/" },
-      to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|main/evidence|paths/tee/evidence)/" },
+      to: {
+        path: "^(?:src|enclave)/",
+        pathNot: "^src/(?:(?:core|main/evidence|paths/tee/evidence)/|paths/tee/server/(?:appraise-)?admission\\.ts$)",
+      },
     },
   ],
   options: {

@@ -5,8 +5,9 @@ import { formatTime } from "../core/time.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
 import { COLLECTED_TYPES, type CollectFlags, collectEvidence } from "./evidence/collect-evidence.ts";
 import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
+import { type MadeReference, makeReference, type ReferenceFlags } from "./evidence/make-reference.ts";
 import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
-import { OUTCOME_EXIT } from "./exit-code.ts";
+import { FAILURE_EXIT, OUTCOME_EXIT } from "./exit-code.ts";
 import { readNamed } from "./refusing.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -66,6 +67,71 @@ async function collect(flags: CollectFlags): Promise<void> {
   for (const file of await collectEvidence(flags, systemClock())) console.log(file);
 }
 
+function madeLines({ file, citation, roots }: Extract<MadeReference, { readonly outcome: "made" }>): string {
+  return [
+    `wrote ${file}: ${citation.digest}`,
+    `signed by ${citation.publicKey}; the evidence passed under ${roots === "case" ? "roots that the case names" : "the vendors' built-in roots"}`,
+    "cite it in the trust file: `references: [{digest, publicKey, document}]` of `paths.tee`, and `{reference: DIGEST}` in its entry",
+  ].join("\n");
+}
+
+async function reference(flags: ReferenceFlags): Promise<void> {
+  try {
+    const made = await makeReference(flags, systemClock());
+    if (made.outcome === "made") console.log(flags.json ? JSON.stringify(made) : madeLines(made));
+    else if (made.outcome === "rejected") {
+      const { file, code } = made;
+      report(
+        OUTCOME_EXIT.rejected,
+        flags,
+        { outcome: "rejected", file, code },
+        `${file} does not pass: ${code}; nothing was written`,
+      );
+    } else {
+      const message = `evidence of kind \`${made.kind}\` is not appraised by this version`;
+      report(OUTCOME_EXIT.unsupported, flags, { outcome: "unsupported", message }, message);
+    }
+  } catch (error) {
+    if (!isTrisealError(error)) throw error;
+    const { code, message } = error;
+    const isMalformed = code === "FORMAT_INVALID" || code.startsWith("EVIDENCE_");
+    report(
+      isMalformed ? OUTCOME_EXIT.malformed : FAILURE_EXIT,
+      flags,
+      { outcome: "malformed", code, message },
+      `${code}: ${message}`,
+    );
+  }
+}
+
+function collected(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** Adds the command that makes reference values. */
+function addReferenceCommand(evidence: Command): void {
+  evidence
+    .command("reference")
+    .description("sign reference values for trust files out of evidence that passes: registers, the TCB as floor, devices")
+    .requiredOption("--case <file>", "case of evidence, as for `verify`; may be given again", collected)
+    .requiredOption("--name <text>", "what the values are about, such as a release")
+    .requiredOption("--key <file>", "your Ed25519 key: a seed of 32 bytes in hexadecimal; made where it is not there")
+    .requiredOption("--out <file>", "file for the signed values")
+    .option("--registers <names>", "registers that tell the image, with commas; PCRs must be named")
+    .option(
+      "--weakness <name>",
+      "what the trust entry will accept in writing, such as no-revocation; may be given again",
+      collected,
+    )
+    .option("--withdraw <value=reason>", "a register's value or a device that is withdrawn; may be given again", collected)
+    .option("--json", "print one JSON object, with the citation for the trust file")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 written, 10 evidence that does not pass, 20 kind not supported, 30 malformed, 1 anything else.",
+    )
+    .action(reference);
+}
+
 /** Adds `evidence` to the command line. */
 export function addEvidenceCommand(program: Command): void {
   const evidence = program.command("evidence").description("hardware evidence: appraised offline");
@@ -82,6 +148,7 @@ export function addEvidenceCommand(program: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExit codes: 0 shown, 20 kind not known, 30 malformed, 1 anything else.")
     .action(show);
+  addReferenceCommand(evidence);
   evidence
     .command("collect")
     .description("ask this machine's platform for evidence, as a worker would")

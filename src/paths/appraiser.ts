@@ -73,8 +73,8 @@ export interface Appraisal {
   readonly claims: LegClaims | null;
 }
 
-/** Auditor side: the RATS Verifier of one path's legs. Pure and offline; never throws on bad bytes. */
-export interface Appraiser {
+/** One kind of leg: what is known of it before its appraiser is there. */
+export interface LegKind {
   readonly path: PathId;
   readonly legMediaType: string;
   /** Whether an answer of this path must cite an attested session (ACI section 7.5). */
@@ -86,5 +86,17 @@ export interface Appraiser {
   readonly factsBoundBy?: "request";
   /** Ids of its checks that may be skipped without a waiver. None by default. */
   readonly optionalChecks?: ReadonlySet<string>;
+}
+
+/** Auditor side: the RATS Verifier of one path's legs. Pure and offline; never throws on bad bytes. */
+export interface Appraiser extends LegKind {
   appraise(leg: Uint8Array, inputs: AppraisalInputs): Promise<Appraisal>;
+}
+
+/**
+ * An appraiser that is loaded when the first leg of its kind is judged: a page takes what its bundles need, and no more.
+ * Where it cannot be loaded `appraise` rejects, and there is no verdict.
+ */
+export function deferredAppraiser(kind: LegKind, load: () => Promise<Appraiser>): Appraiser {
+  return { ...kind, appraise: async (leg, inputs) => await (await load()).appraise(leg, inputs) };
 }

@@ -1,4 +1,5 @@
 /** Policies: parsed, checked whole, and named by the digest of their exact bytes. */
+import { en } from "zod/locales";
 import { digestOf, type Sha256Digest } from "../core/digest.ts";
 import { isTrisealError, TrisealError } from "../core/errors.ts";
 import { ATTRIBUTES, type Attribute } from "./attribute.ts";
@@ -158,7 +159,7 @@ export function readPolicy(text: Uint8Array, attributes: readonly Attribute[] = 
     if (!isTrisealError(error)) return { policy: null, problems: [{ line: 1, rule: null, message: "not strict YAML" }] };
     return { policy: null, problems: [{ line: Number(error.details["line"] ?? 1), rule: null, message: error.message }] };
   }
-  const parsed = policySchema.safeParse(yaml.value);
+  const parsed = policySchema.safeParse(yaml.value, { error: en().localeError });
   if (!parsed.success) {
     const problems = parsed.error.issues.slice(0, 50).map((issue) => ({
       line: yaml.lineOf(issue.path),

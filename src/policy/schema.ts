@@ -1,65 +1,61 @@
 /** The form of a policy file (`triseal.dev/v1`). */
-import * as z from "zod";
+import * as z from "zod/mini";
 import { EVIDENCE_TYPE, PATH_ID, TCB_STATUSES } from "./obligation.ts";
 
 const whole = (pattern: RegExp) => new RegExp(`^(?:${pattern.source})$`);
+/** A text of `least` to `most` UTF-16 code units. */
+const text = (least: number, most: number) => z.string().check(z.minLength(least), z.maxLength(most));
+const trimmed = (most: number) => z.string().check(z.trim(), z.minLength(1), z.maxLength(most));
+const spelt = (pattern: RegExp, message: string) => z.string().check(z.regex(pattern, message));
 
-const id = z
-  .string()
-  .regex(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, "an id is lower-case words joined by hyphens")
-  .max(64);
-const pathId = z.string().regex(whole(PATH_ID), "a path id is lower-case letters, digits and hyphens");
-const evidenceType = z.string().regex(whole(EVIDENCE_TYPE), "an evidence type is lower-case letters, digits and hyphens");
-const when = z.string().trim().min(1).max(2000).describe("a condition in CEL");
-const because = z
-  .string()
-  .trim()
-  .min(1)
-  .max(256)
-  .regex(/^\P{Cc}*$/u, "one line");
-const duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "a duration such as `30s`, `5m`, `12h` or `7d`");
+const id = spelt(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, "an id is lower-case words joined by hyphens").check(z.maxLength(64));
+const pathId = spelt(whole(PATH_ID), "a path id is lower-case letters, digits and hyphens");
+const evidenceType = spelt(whole(EVIDENCE_TYPE), "an evidence type is lower-case letters, digits and hyphens");
+const when = trimmed(2000).check(z.describe("a condition in CEL"));
+const because = trimmed(256).check(z.regex(/^\P{Cc}*$/u, "one line"));
+const duration = spelt(/^[1-9][0-9]{0,5}[smhd]$/, "a duration such as `30s`, `5m`, `12h` or `7d`");
 const tcbStatus = z.enum(TCB_STATUSES);
 
+const evidence = z.strictObject({
+  accept: z
+    .optional(z.array(evidenceType).check(z.minLength(1), z.maxLength(16)))
+    .check(z.describe("accepted evidence types; simulated ones only if named")),
+  from: z
+    .optional(z.array(pathId).check(z.maxLength(8)))
+    .check(z.describe("paths of `all` that must show evidence; by default all of them")),
+});
+
 const require = z.strictObject({
-  all: z.array(pathId).min(1).max(8).describe("paths that must answer, each of them"),
+  all: z.array(pathId).check(z.minLength(1), z.maxLength(8), z.describe("paths that must answer, each of them")),
   tcb: z
-    .union([tcbStatus, z.array(tcbStatus).min(1)])
-    .optional()
-    .describe("accepted status of firmware and microcode"),
-  maxEvidenceAge: duration.optional().describe("oldest evidence that is accepted"),
-  evidence: z
-    .strictObject({
-      accept: z.array(evidenceType).min(1).max(16).optional().describe("accepted evidence types; simulated ones only if named"),
-      from: z.array(pathId).max(8).optional().describe("paths of `all` that must show evidence; by default all of them"),
-    })
-    .optional(),
+    .optional(z.union([tcbStatus, z.array(tcbStatus).check(z.minLength(1))]))
+    .check(z.describe("accepted status of firmware and microcode")),
+  maxEvidenceAge: z.optional(duration).check(z.describe("oldest evidence that is accepted")),
+  evidence: z.optional(evidence),
 });
 
 const rule = z.strictObject({
   id,
   when,
-  because: because.optional(),
+  because: z.optional(because),
   require,
   mode: z
-    .object({ deadline: duration })
-    .catchall(z.literal("async"))
-    .optional()
-    .describe("paths of `all` whose answer may follow later, and until when"),
-  sample: z.record(pathId, z.number().gt(0).lte(1)).optional().describe("share of answers that a further path proves afterwards"),
+    .optional(z.catchall(z.object({ deadline: duration }), z.literal("async")))
+    .check(z.describe("paths of `all` whose answer may follow later, and until when")),
+  sample: z
+    .optional(z.record(pathId, z.number().check(z.gt(0), z.lte(1))))
+    .check(z.describe("share of answers that a further path proves afterwards")),
 });
 
 /** A policy file, by form. Ids, paths and conditions are checked by `parsePolicy`. */
 export const policySchema = z.strictObject({
   apiVersion: z.literal("triseal.dev/v1"),
-  metadata: z
-    .strictObject({ name: z.string().min(1).max(64).optional(), description: z.string().min(1).max(1024).optional() })
-    .optional(),
-  defaults: z.strictObject({ effect: z.literal("deny") }).describe("what no rule allows is denied; there is no other default"),
-  forbid: z
-    .array(z.strictObject({ id, when, because: because.optional() }))
-    .max(63)
-    .default([]),
-  rules: z.array(rule).max(64),
+  metadata: z.optional(z.strictObject({ name: z.optional(text(1, 64)), description: z.optional(text(1, 1024)) })),
+  defaults: z
+    .strictObject({ effect: z.literal("deny") })
+    .check(z.describe("what no rule allows is denied; there is no other default")),
+  forbid: z._default(z.array(z.strictObject({ id, when, because: z.optional(because) })).check(z.maxLength(63)), []),
+  rules: z.array(rule).check(z.maxLength(64)),
 });
 
 /** A policy file as written. */

@@ -1,6 +1,7 @@
 /** The trust file (`triseal.dev/trust/v1`): what a relying party accepts, and why. Without one, nothing is accepted. */
 import { parseDocument } from "yaml";
-import * as z from "zod";
+import { en } from "zod/locales";
+import * as z from "zod/mini";
 import { parseUtf8 } from "../core/bytes.ts";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -8,57 +9,54 @@ import type { JsonObject } from "../core/json.ts";
 /** Largest trust file, in bytes. */
 const MAX_TRUST_BYTES = 1024 * 1024;
 
-const because = z
-  .string()
-  .trim()
-  .min(1)
-  .max(500)
+/** A text of 1 to `most` UTF-16 code units. */
+const text = (most: number) => z.string().check(z.minLength(1), z.maxLength(most));
+const spelt = (pattern: RegExp, message: string) => z.string().check(z.regex(pattern, message));
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => z.int().check(z.gte(least), z.lte(most));
+
+const because = z.string().check(
+  z.trim(),
+  z.minLength(1),
+  z.maxLength(500),
   // The mark of a draft: a reason that nobody wrote is no reason.
-  .regex(/^(?!CHECK\b)/, "this reason is the draft's own: write why you accept it");
-const publicKey = z.string().regex(/^[0-9a-f]{64}$/, "an Ed25519 public key is 64 lower-case hexadecimal digits");
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is `sha256:` and 64 hexadecimal digits");
-const keyName = z.string().regex(/^[^\s+]{1,128}$/, "a key name has no white space and no `+`");
+  z.regex(/^(?!CHECK\b)/, "this reason is the draft's own: write why you accept it"),
+);
+const reason = z.optional(because);
+const publicKey = spelt(/^[0-9a-f]{64}$/, "an Ed25519 public key is 64 lower-case hexadecimal digits");
+const digest = spelt(/^sha256:[0-9a-f]{64}$/, "a digest is `sha256:` and 64 hexadecimal digits");
+const keyName = spelt(/^[^\s+]{1,128}$/, "a key name has no white space and no `+`");
+
+const witnesses = z.strictObject({
+  quorum: whole(1, 16),
+  keys: z.array(z.strictObject({ name: keyName, publicKey, because: reason })).check(z.minLength(1), z.maxLength(32)),
+});
 
 const service = z.strictObject({
-  name: z.string().min(1).max(64),
+  name: text(64),
   gateway: z.strictObject({
-    keys: z
-      .array(z.strictObject({ publicKey, because: because.optional() }))
-      .min(1)
-      .max(64),
+    keys: z.array(z.strictObject({ publicKey, because: reason })).check(z.minLength(1), z.maxLength(64)),
     /** Kinds of gateway attestation that are accepted. `triseal-none` is a gateway outside every TEE. */
-    teeTypes: z.array(z.strictObject({ accept: z.string().min(1).max(64), because })).max(16),
+    teeTypes: z.array(z.strictObject({ accept: text(64), because })).check(z.maxLength(16)),
   }),
-  logs: z
-    .array(z.strictObject({ origin: keyName, publicKey, because: because.optional() }))
-    .min(1)
-    .max(16),
-  witnesses: z.union([
-    z.strictObject({
-      quorum: z.int().min(1).max(16),
-      keys: z
-        .array(z.strictObject({ name: keyName, publicKey, because: because.optional() }))
-        .min(1)
-        .max(32),
-    }),
-    z.strictObject({ accept: z.literal("none"), because }),
-  ]),
-  policySigners: z.array(z.strictObject({ publicKey, minSequence: z.int().min(0), because: because.optional() })).max(16),
+  logs: z.array(z.strictObject({ origin: keyName, publicKey, because: reason })).check(z.minLength(1), z.maxLength(16)),
+  witnesses: z.union([witnesses, z.strictObject({ accept: z.literal("none"), because })]),
+  policySigners: z.array(z.strictObject({ publicKey, minSequence: whole(0), because: reason })).check(z.maxLength(16)),
   /** Receipts that the gateway itself marks as made in development mode. */
-  dev: z.strictObject({ accept: z.literal(true), because }).optional(),
+  dev: z.optional(z.strictObject({ accept: z.literal(true), because })),
   /** One section per path, in that path's own form. */
-  paths: z.record(z.string().regex(/^[a-z0-9-]{1,32}$/), z.record(z.string(), z.json())),
-  revoked: z
-    .strictObject({
-      keys: z.array(z.strictObject({ publicKey, because })).max(1024),
-      measurements: z.array(z.strictObject({ digest, because })).max(1024),
-    })
-    .default({ keys: [], measurements: [] }),
+  paths: z.record(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), z.record(z.string(), z.json())),
+  revoked: z._default(
+    z.strictObject({
+      keys: z.array(z.strictObject({ publicKey, because })).check(z.maxLength(1024)),
+      measurements: z.array(z.strictObject({ digest, because })).check(z.maxLength(1024)),
+    }),
+    { keys: [], measurements: [] },
+  ),
 });
 
 const trustFile = z.strictObject({
   apiVersion: z.literal("triseal.dev/trust/v1"),
-  services: z.array(service).max(64),
+  services: z.array(service).check(z.maxLength(64)),
 });
 
 /** One service that a relying party trusts. No entry counts for another service. */
@@ -71,7 +69,7 @@ export type Trust = z.infer<typeof trustFile>;
 export const EMPTY_TRUST: Trust = { apiVersion: "triseal.dev/trust/v1", services: [] };
 
 /** First problem of a zod error, in one line. */
-function firstIssue(error: z.ZodError): string {
+function firstIssue(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   return issue === undefined ? "not a trust file" : `${issue.path.join(".") || "document"}: ${issue.message}`;
 }
@@ -108,7 +106,7 @@ export function parseTrust(bytes: Uint8Array): Trust {
     const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
     throw new TrisealError("TRUST_FILE_INVALID", `the trust file is not YAML: ${reason.slice(0, 200)}`, { cause });
   }
-  const parsed = trustFile.safeParse(document);
+  const parsed = trustFile.safeParse(document, { error: en().localeError });
   if (!parsed.success) throw new TrisealError("TRUST_FILE_INVALID", firstIssue(parsed.error), { cause: parsed.error });
   assertConsistent(parsed.data);
   return parsed.data;

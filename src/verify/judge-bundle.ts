@@ -97,7 +97,7 @@ async function verifyStory(
   const logged = receiptLogged?.moment ?? null;
   const at = chosen(context) ?? logged ?? { seconds: receipt.served_at, basis: "assertion" as Basis };
   verifyGateway(service, receiptKeyHex, story, at, revoked, context);
-  const decision = verifyPolicy(story, service, at, revoked, context);
+  const decision = await verifyPolicy(story, service, at, revoked, context);
   await verifyStatement({ appraisers, service, story, decision, at, revoked }, context);
   const policyLogged =
     story.policy === null ? null : verifyLogged("log.policy", "policy", story.policy.statement_digest, service, revoked, context);

@@ -6,7 +6,7 @@ import type { JsonObject } from "../core/json.ts";
 import { callerFacts, factsDigest, parseInferenceRequest } from "../core/oip.ts";
 import { outputCommitment } from "../model/commitment/leg-commitment.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
-import { callerFactsOf, type FactValue } from "../policy/index.ts";
+import { callerFactsOf, type FactValue } from "../policy/fact.ts";
 import type { EventOf, FinalLeg } from "../receipt/receipt.ts";
 import { type AttestedSession, decodeSession } from "../receipt/session.ts";
 import { pathSection, type TrustedService } from "../trust/trust-file.ts";

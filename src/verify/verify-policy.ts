@@ -1,16 +1,9 @@
 /** Checks the policy: who signed it, whether it was in force, and that the decision is what it says, by replaying it. */
 import type { Sha256Digest } from "../core/digest.ts";
 import type { RevokedSet } from "../paths/path.ts";
-import {
-  ATTRIBUTES,
-  type Decision,
-  isInForce,
-  type PolicyStatement,
-  parseDecision,
-  parsePolicyStatement,
-  replayDecision,
-  verifyPolicyStatement,
-} from "../policy/index.ts";
+import { ATTRIBUTES } from "../policy/attribute.ts";
+import { type Decision, parseDecision } from "../policy/decision.ts";
+import { isInForce, type PolicyStatement, parsePolicyStatement, verifyPolicyStatement } from "../policy/statement.ts";
 import type { TrustedService } from "../trust/trust-file.ts";
 import type { Moment, VerifyContext } from "./context.ts";
 import type { ReceiptStory } from "./verify-receipt.ts";
@@ -44,14 +37,14 @@ function readParts(event: NonNullable<ReceiptStory["policy"]>, context: VerifyCo
   });
 }
 
-/** Verifies policy and decision; null where they cannot be read. */
-export function verifyPolicy(
+/** Verifies policy and decision; null where they cannot be read. What replays is loaded with the first decision. */
+export async function verifyPolicy(
   story: ReceiptStory,
   service: TrustedService,
   at: Moment,
   revoked: RevokedSet,
   context: VerifyContext,
-): VerifiedDecision | null {
+): Promise<VerifiedDecision | null> {
   if (story.policy === null) return null;
   const event = story.policy;
   const parts = readParts(event, context);
@@ -69,6 +62,7 @@ export function verifyPolicy(
   const model = decision.facts.find(({ name }) => name === "model.name")?.value;
   const upstream = story.upstream?.model_id ?? model;
   context.checks.expect("decision.model", model === context.bundle.receipt.model && model === upstream, "signature");
+  const { replayDecision } = await import("../policy/replay.ts");
   const replay = replayDecision(parts.policyText, parts.decisionBytes);
   const absent = ALWAYS_STATED.filter((name) => !decision.facts.some((fact) => fact.name === name));
   const reason = replay.ok ? absent.map((name) => `no ${name}`).join(", ") : replay.reason;

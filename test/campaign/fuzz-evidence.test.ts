@@ -10,6 +10,7 @@ it("readers of hardware evidence answer every changed input with a code, and no 
   const { failures, inspections, cases, outcomes } = await runCampaign(target, {
     seed,
     seconds: 4,
+    casesPerSubject: null,
     minCases: 2000,
     maxFailures: 3,
   });

@@ -25,7 +25,7 @@ function target(judge: Subject["judge"], inspect: OpenTarget["inspect"] = async 
   };
 }
 
-const options = { seed: 7, seconds: 60, minCases: 1, maxFailures: 1 };
+const options = { seed: 7, seconds: 60, casesPerSubject: null, minCases: 1, maxFailures: 1 };
 
 describe("a campaign", () => {
   it("finds a reader that throws, and makes the case small", async () => {
@@ -71,6 +71,16 @@ describe("a campaign", () => {
     expect(first).toHaveLength(200);
     expect(await cases(7)).toEqual(first);
     expect(await cases(8)).not.toEqual(first);
+  });
+});
+
+describe("a campaign by cases", () => {
+  it("gives each subject as many, one subject after another, and ends", async () => {
+    const open = target(() => ({ outcome: "read", fault: null }));
+    const subjects = ["first", "second"].map((name) => ({ ...open.subjects[0], name }) as Subject);
+    const length = { ...options, seconds: null, casesPerSubject: 250 };
+    const { cases, outcomes } = await runCampaign({ ...open, subjects }, length);
+    expect([cases, outcomes]).toEqual([500, { first: { read: 250 }, second: { read: 250 } }]);
   });
 });
 

@@ -34,5 +34,7 @@ export interface OpenTarget {
 /** An entry of the list of targets. */
 export interface FuzzTarget {
   readonly name: string;
+  /** Whether it starts built programs, which are built first then. */
+  readonly startsPrograms: boolean;
   readonly open: () => Promise<OpenTarget>;
 }

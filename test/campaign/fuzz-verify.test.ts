@@ -10,6 +10,7 @@ it("the verifier and its parsers answer every changed input with a code, and acc
   const { failures, inspections, cases, outcomes } = await runCampaign(target, {
     seed,
     seconds: 8,
+    casesPerSubject: null,
     minCases: 1500,
     maxFailures: 3,
   });

@@ -10,6 +10,7 @@ it("readers of circuits, witnesses, proofs, keys and models answer every changed
   const { failures, inspections, cases, outcomes } = await runCampaign(target, {
     seed,
     seconds: 4,
+    casesPerSubject: null,
     minCases: 600,
     maxFailures: 3,
   });

@@ -1,13 +1,14 @@
 /**
  * `npm run fuzz -- TARGET --seconds N [--cases N] [--seed S] [--subjects NAME,...] [--result FILE] [--out DIR]` runs a campaign, until
- * both are reached or it is interrupted, on some subjects of the target only where they are named; `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
+ * both are reached or it is interrupted, on some subjects of the target only where they are named; with `--cases-per-subject N` instead
+ * of seconds, each subject gets so many cases. `npm run fuzz -- replay FILE` judges one kept case again. Exit code 0 where nothing failed.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import buildPrograms from "../global-setup.ts";
 import type { FuzzTarget, OpenTarget } from "./fuzz-target.ts";
-import { type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
+import { type CampaignOptions, type CampaignResult, type Failure, judgeCase, runCampaign } from "./run-campaign.ts";
 import { fuzzTargets } from "./targets.ts";
 
 const MAX_FAILURES = 10;
@@ -25,6 +26,7 @@ interface KeptCase {
 
 function targetOf(name: string | undefined): FuzzTarget {
   const target = fuzzTargets.find((candidate) => candidate.name === name);
+  if (target?.startsPrograms) buildPrograms();
   if (target !== undefined) return target;
   throw new Error(`name a target: ${fuzzTargets.map((known) => known.name).join(" or ")}, or \`replay FILE\``);
 }
@@ -37,14 +39,21 @@ async function keep(folder: string, target: string, seed: number, { bytes, ...fa
   return file;
 }
 
-function summary(target: string, seed: number, seconds: number, result: CampaignResult, numbers: object): object {
+function summary(
+  target: string,
+  seed: number,
+  { seconds, casesPerSubject }: { readonly seconds: number; readonly casesPerSubject: number | null },
+  result: CampaignResult,
+  numbers: object,
+): object {
   const { failures, ...rest } = result;
   const kept = failures.map(({ subject, index, fault }) => ({ subject, index, fault }));
   const sorted = Object.entries(rest.outcomes).sort(([left], [right]) => (left < right ? -1 : 1));
   const outcomes = Object.fromEntries(
     sorted.map(([name, tally]) => [name, Object.fromEntries(Object.entries(tally).sort(([, left], [, right]) => right - left))]),
   );
-  return { target, seed, seconds: Math.round(seconds), node: process.version, ...rest, outcomes, failures: kept, numbers };
+  const asked = casesPerSubject === null ? { seconds: Math.round(seconds) } : { casesPerSubject };
+  return { target, seed, ...asked, node: process.version, ...rest, outcomes, failures: kept, numbers };
 }
 
 /** The target with the named subjects alone. */
@@ -56,21 +65,38 @@ function narrowed(open: OpenTarget, names: string | undefined): OpenTarget {
   return { ...open, subjects: open.subjects.filter(({ name }) => wanted.includes(name)) };
 }
 
+/** How long a campaign is: one of the two. */
+type Length = Pick<CampaignOptions, "seconds" | "casesPerSubject">;
+
+function lengthOf(flags: Record<string, string | undefined>): Length {
+  const [seconds, each] = [flags["seconds"], flags["cases-per-subject"]].map((flag) =>
+    flag === undefined ? null : Number(flag),
+  );
+  const length = { seconds: seconds ?? (each == null ? 20 : null), casesPerSubject: each ?? null };
+  if (length.seconds !== null && !(length.seconds > 0)) throw new Error("--seconds wants a positive number");
+  if (each != null && !(Number.isSafeInteger(each) && each > 0)) throw new Error("--cases-per-subject wants a whole number");
+  if (length.seconds !== null && length.casesPerSubject !== null) throw new Error("--seconds or --cases-per-subject, not both");
+  return length;
+}
+
 async function campaign(name: string | undefined, flags: Record<string, string | undefined>): Promise<number> {
   const target = targetOf(name);
   const seed = Number(flags["seed"] ?? Date.now() % 2 ** 32);
-  const seconds = Number(flags["seconds"] ?? 20);
   const minCases = Number(flags["cases"] ?? 1);
-  if (!Number.isSafeInteger(seed) || !(seconds > 0) || !Number.isSafeInteger(minCases))
-    throw new Error("--seed and --cases want whole numbers, --seconds a positive one");
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(minCases)) throw new Error("--seed and --cases want whole numbers");
+  const length = lengthOf(flags);
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
-  console.log(`fuzz ${target.name}: seed ${seed}, ${seconds} s`);
+  console.log(
+    `fuzz ${target.name}: seed ${seed}, ${length.seconds ?? "no"} s, ${length.casesPerSubject ?? "any"} cases a subject`,
+  );
   const open = narrowed(await target.open(), flags["subjects"]);
   const began = performance.now();
   try {
-    const result = await runCampaign(open, { seed, seconds, minCases, maxFailures: MAX_FAILURES, signal: interrupted.signal });
-    const text = JSON.stringify(summary(target.name, seed, (performance.now() - began) / 1000, result, open.numbers()), null, 2);
+    const options = { seed, ...length, minCases, maxFailures: MAX_FAILURES, signal: interrupted.signal };
+    const result = await runCampaign(open, options);
+    const lasted = { seconds: (performance.now() - began) / 1000, casesPerSubject: length.casesPerSubject };
+    const text = JSON.stringify(summary(target.name, seed, lasted, result, open.numbers()), null, 2);
     console.log(text);
     if (flags["result"] !== undefined) await writeFile(flags["result"], `${text}\n`);
     for (const failure of result.failures) {
@@ -106,11 +132,11 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string" },
     cases: { type: "string" },
     seed: { type: "string" },
+    "cases-per-subject": { type: "string" },
     subjects: { type: "string" },
     result: { type: "string" },
     out: { type: "string" },
   },
 });
 const [command, file] = positionals;
-buildPrograms();
 process.exitCode = command === "replay" ? await replay(file) : await campaign(command, values);

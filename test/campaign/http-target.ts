@@ -169,6 +169,7 @@ export async function keysetOf(service: Service): Promise<WorkerKeyset> {
 /** The target. */
 export const httpTarget: FuzzTarget = {
   name: "http",
+  startsPrograms: true,
   open: async () => {
     const service = await startService({ config: { limits: { maxBodyBytes: 128 * 1024 } } });
     const first = await infer(service, digitsBody());

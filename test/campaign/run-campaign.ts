@@ -30,7 +30,10 @@ export interface CampaignResult {
 /** Bounds of a campaign. */
 export interface CampaignOptions {
   readonly seed: number;
-  readonly seconds: number;
+  /** How long cases are made; null: until each subject had `casesPerSubject`. */
+  readonly seconds: number | null;
+  /** Cases of each subject, one subject after another; null: subjects are drawn until the time is up. */
+  readonly casesPerSubject: number | null;
   /** Cases that are judged even where they take longer than `seconds`. */
   readonly minCases: number;
   /** The campaign ends at so many failures. */
@@ -67,6 +70,7 @@ class Campaign {
   private readonly dice: Dice;
   private readonly options: CampaignOptions;
   private readonly end: number;
+  private readonly last: number;
   private readonly outcomes: Record<string, Record<string, number>> = {};
   private readonly failures: Failure[] = [];
   private readonly inspections: { afterCase: number; fault: string }[] = [];
@@ -77,7 +81,9 @@ class Campaign {
     this.target = target;
     this.options = options;
     this.dice = new Dice(options.seed);
-    this.end = performance.now() + options.seconds * 1000;
+    const { seconds, casesPerSubject } = options;
+    this.end = seconds === null ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000;
+    this.last = casesPerSubject === null ? Number.POSITIVE_INFINITY : casesPerSubject * target.subjects.length;
   }
 
   async run(): Promise<CampaignResult> {
@@ -93,15 +99,15 @@ class Campaign {
 
   private isOver(): boolean {
     const found = this.failures.length + this.inspections.length;
-    if (this.options.signal?.aborted === true) return true;
-    return found >= this.options.maxFailures || (performance.now() >= this.end && this.cases >= this.options.minCases);
+    if (this.options.signal?.aborted === true || found >= this.options.maxFailures || this.cases >= this.last) return true;
+    return performance.now() >= this.end && this.cases >= this.options.minCases;
   }
 
   private async work(until: number): Promise<void> {
     while (this.cases < until && !this.isOver()) {
       const index = this.cases++;
       // Drawn in the order of the cases, whatever runs at one time: the seed repeats them.
-      const subject = this.dice.pick(this.target.subjects);
+      const subject = this.subjectOf(index);
       const bytes = mutate(subject.examples, this.dice);
       const judged = await judgeCase(subject, bytes, this.target.caseTimeoutMs);
       const tally = this.outcomes[subject.name] ?? {};
@@ -109,6 +115,13 @@ class Campaign {
       this.slowestMs = Math.max(this.slowestMs, judged.ms);
       if (judged.fault !== null) await this.keep(subject, index, bytes, judged.fault);
     }
+  }
+
+  private subjectOf(index: number): Subject {
+    const { subjects } = this.target;
+    const each = this.options.casesPerSubject;
+    const next = each === null ? undefined : subjects[Math.floor(index / each)];
+    return next ?? this.dice.pick(subjects);
   }
 
   private async keep(subject: Subject, index: number, bytes: Uint8Array, fault: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** The list of fuzz targets. A new target is one entry here. */
+import { evidenceParsersTarget } from "./evidence-parsers.ts";
 import { evidenceTarget } from "./evidence-target.ts";
 import { fheTarget } from "./fhe-target.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
@@ -7,4 +8,11 @@ import { verifyTarget } from "./verify-target.ts";
 import { zkTarget } from "./zk-target.ts";
 
 /** All targets, by the name that the command line takes. */
-export const fuzzTargets: readonly FuzzTarget[] = [evidenceTarget, fheTarget, httpTarget, verifyTarget, zkTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [
+  evidenceTarget,
+  evidenceParsersTarget,
+  fheTarget,
+  httpTarget,
+  verifyTarget,
+  zkTarget,
+];

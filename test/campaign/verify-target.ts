@@ -77,6 +77,7 @@ const requestSubject = (examples: readonly Uint8Array[]): Subject =>
 /** The target. */
 export const verifyTarget: FuzzTarget = {
   name: "verify",
+  startsPrograms: false,
   open: async () => {
     const world = await createWorld();
     const built = await Promise.all(KINDS.map((kind) => buildBundle(world, { kind })));

@@ -206,6 +206,7 @@ function subjects(): readonly Subject[] {
 /** The target. */
 export const zkTarget: FuzzTarget = {
   name: "zk",
+  startsPrograms: false,
   open: async () => {
     const verifier = openVerifier(parseVerificationKey(utf8(JSON.stringify(vector.key))));
     const [proof, signals] = [decodeProofDocument(vector.proofs.rust), decodeSignalsDocument(vector.publicSignals)];

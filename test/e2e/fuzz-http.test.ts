@@ -11,6 +11,7 @@ it("a gateway answers every changed request with a code or not at all, stays wit
     const { failures, inspections, cases, outcomes } = await runCampaign(target, {
       seed,
       seconds: 10,
+      casesPerSubject: null,
       minCases: 200,
       maxFailures: 3,
     });

@@ -3,11 +3,15 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBundle } from "../fixtures/bundle.ts";
-import { bundleForBrowser, createWebRealm } from "../fixtures/web-realm.ts";
+import { bundleForBrowser, createWebRealm, moduleSizes } from "../fixtures/web-realm.ts";
 
 const VERIFY_INDEX = fileURLToPath(new URL("../../src/verify/index.ts", import.meta.url));
-/** With every appraiser and the compiler that prices encrypted programs. The goal of 120,000 is missed: what grows this must be seen. */
-const MAX_GZIP_BYTES = 215_000;
+/**
+ * Compressed: what a page loads first, and one file with every appraiser, the policy engine and the compiler that prices
+ * encrypted programs. The goal of 120,000 holds for the first and is missed by the second: what grows them must be seen.
+ */
+const MAX_INITIAL_BYTES = 93_000;
+const MAX_ALL_BYTES = 202_000;
 
 /** What the realm reports of one verification. */
 interface RealmVerdict {
@@ -85,9 +89,13 @@ describe("the verifier in a browser", () => {
     expect(verdict.outcome).toBe("rejected");
   });
 
-  it(`stays below ${MAX_GZIP_BYTES} bytes, compressed`, () => {
-    const bytes = gzipSync(code, { level: 9 }).length;
-    console.log(`verifier for the browser: ${code.length} bytes, ${bytes} gzip (limit ${MAX_GZIP_BYTES})`);
-    expect(bytes).toBeLessThan(MAX_GZIP_BYTES);
+  it("is small at first, and as a whole", async () => {
+    const { initial, later } = await moduleSizes(VERIFY_INDEX);
+    const all = gzipSync(code, { level: 9 }).length;
+    console.log(
+      `verifier for the browser: ${initial} bytes gzip first, ${all} as one file with all; beside the first: ${JSON.stringify(later)}`,
+    );
+    expect(initial).toBeLessThan(MAX_INITIAL_BYTES);
+    expect(all).toBeLessThan(MAX_ALL_BYTES);
   });
 });

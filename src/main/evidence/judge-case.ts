@@ -50,7 +50,8 @@ function componentOf(part: CasePart, question: EvidenceCase): Component {
   return { appraise: known.under(part.policy), inputs };
 }
 
-async function appraiseCase(question: EvidenceCase): Promise<EvidenceAppraisal> {
+/** The appraisal of a case. @throws TrisealError as `judgeCase`. */
+export async function appraiseCase(question: EvidenceCase): Promise<EvidenceAppraisal> {
   if (question.kind !== COMPOSITE) {
     if (question.components.size > 0) throw new TrisealError("FORMAT_INVALID", "only a composite has components");
     const { appraise, inputs } = componentOf(question, question);

@@ -3,18 +3,11 @@ import { Checklist } from "../../../core/check.ts";
 import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import {
-  type Claim,
-  FHE_CLAIM_TYPE,
-  FHE_EVIDENCE_TYPE,
-  FHE_MODEL_TYPE,
-  FHE_PROGRAM_TYPE,
-  parseClaim,
-  verifyClaim,
-} from "../wire/claim.ts";
+import { type Claim, FHE_EVIDENCE_TYPE, FHE_MODEL_TYPE, FHE_PROGRAM_TYPE, parseClaim, verifyClaim } from "../wire/claim.ts";
 import { handleOf, type InputName, seedOf } from "../wire/handle.ts";
 import { SUBMITS_RUN } from "../wire/run.ts";
-import { type FheChecklist, fheChecks, optionalFheChecks } from "./check-table.ts";
+import { type FheChecklist, fheChecks } from "./check-table.ts";
+import { fheLegs } from "./leg-kind.ts";
 import { appraiseModel, isModelRun, replayedModel, statefulModel } from "./model-run.ts";
 import { type CompiledRun, recompile } from "./recompile.ts";
 import { decodeReplayed, type Replayed } from "./replayed.ts";
@@ -22,13 +15,7 @@ import { assertOpened, firstWrites, unlinkedState } from "./state-checks.ts";
 import { type FheTrust, holderOf, parseFheTrust } from "./trust-section.ts";
 
 /** The fhe path's appraiser. Offline. */
-export const fheAppraiser: Appraiser = {
-  path: "fhe",
-  legMediaType: FHE_CLAIM_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalFheChecks,
-  appraise: async (leg, inputs) => appraiseClaim(leg, inputs),
-};
+export const fheAppraiser: Appraiser = { ...fheLegs, appraise: async (leg, inputs) => appraiseClaim(leg, inputs) };
 
 function appraiseClaim(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const checks: FheChecklist = new Checklist(fheChecks);

@@ -1,11 +1,11 @@
 import type { EvidenceKind } from "./appraisal/appraiser.ts";
-import { azureSnpVtpm, azureTdxVtpm } from "./azure/appraise.ts";
-import { nitro } from "./nitro/appraise.ts";
-import { nras } from "./nras/appraise.ts";
-import { nvidiaGpu } from "./nvidia-gpu/appraise.ts";
-import { nvidiaRim } from "./nvidia-rim/appraise.ts";
-import { sevSnp } from "./sev-snp/appraise.ts";
-import { tdx } from "./tdx/appraise.ts";
+import { azureSnpVtpm, azureTdxVtpm } from "./azure/kinds.ts";
+import { nitro } from "./nitro/kind.ts";
+import { nras } from "./nras/kind.ts";
+import { nvidiaGpu } from "./nvidia-gpu/kind.ts";
+import { nvidiaRim } from "./nvidia-rim/kind.ts";
+import { sevSnp } from "./sev-snp/kind.ts";
+import { tdx } from "./tdx/kind.ts";
 import { tpm2, tpm2Simulated } from "./tpm2/appraise.ts";
 
 /** Every kind of evidence that can be appraised on its own. A new kind is one line here. */

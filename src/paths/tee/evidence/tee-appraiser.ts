@@ -4,7 +4,7 @@ import type { Basis } from "../../../core/check.ts";
 import { holdsUntil } from "../../../core/time.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
+import { parseTeeLeg, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
 import {
   type AppraisedWorker,
   appraiseModel,
@@ -13,14 +13,10 @@ import {
   type TeeChecklist,
   teeChecklist,
 } from "./appraise-worker.ts";
+import { teeLegs } from "./leg-kind.ts";
 
 /** The tee path's appraiser. Pure and offline. */
-export const teeAppraiser: Appraiser = {
-  path: "tee",
-  legMediaType: TEE_LEG_TYPE,
-  attestedUpstream: true,
-  appraise: async (leg, inputs) => appraiseTeeLeg(leg, inputs),
-};
+export const teeAppraiser: Appraiser = { ...teeLegs, appraise: async (leg, inputs) => appraiseTeeLeg(leg, inputs) };
 
 async function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Promise<Appraisal> {
   const checks = teeChecklist();

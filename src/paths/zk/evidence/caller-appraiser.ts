@@ -1,26 +1,16 @@
 /** The auditor's side of a proof that a caller made on its own machine, and submitted under a challenge of the gateway. */
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import {
-  CALLER_CONTEXT,
-  CALLER_LEG_TYPE,
-  type CallerProof,
-  callerContext,
-  parseCallerProof,
-  SUBMITS_PROOF,
-} from "../wire/caller-proof.ts";
+import { CALLER_CONTEXT, type CallerProof, callerContext, parseCallerProof, SUBMITS_PROOF } from "../wire/caller-proof.ts";
 import { commitmentText, readSignals } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
-import { optionalZkChecks } from "./check-table.ts";
+import { callerProofLegs } from "./leg-kinds.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 
 /** Appraises legs whose context is that of a caller's proof. Offline. */
 export const callerProofAppraiser: Appraiser = {
-  path: "zk",
-  legMediaType: CALLER_LEG_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalZkChecks,
+  ...callerProofLegs,
   appraise: async (leg, inputs) => appraiseCallerLeg(leg, inputs),
 };
 

@@ -7,7 +7,6 @@ import {
   MAX_STATEMENT_SECONDS,
   parseStatement,
   STATEMENT_CONTEXT,
-  STATEMENT_LEG_TYPE,
   type Statement,
   SUBMITS_STATEMENT,
   statementSignals,
@@ -15,17 +14,14 @@ import {
   verifyCredential,
 } from "../wire/statement.ts";
 import type { SubmittedLeg } from "../wire/submitted-leg.ts";
-import { optionalZkChecks } from "./check-table.ts";
+import { statementLegs } from "./leg-kinds.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { readSubmission } from "./submission.ts";
 import type { ZkTrust } from "./trust-section.ts";
 
 /** Appraises legs of threshold statements. Offline. */
 export const statementAppraiser: Appraiser = {
-  path: "zk",
-  legMediaType: STATEMENT_LEG_TYPE,
-  attestedUpstream: false,
-  optionalChecks: optionalZkChecks,
+  ...statementLegs,
   appraise: async (leg, inputs) => appraiseStatement(leg, inputs),
 };
 

@@ -2,21 +2,15 @@
 import { Checklist } from "../../../core/check.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { contextOf } from "../wire/context.ts";
-import { commitmentText, parseZkLeg, readSignals, ZK_LEG_TYPE, type ZkLeg } from "../wire/leg.ts";
+import { commitmentText, parseZkLeg, readSignals, type ZkLeg } from "../wire/leg.ts";
 import { ZK_SETUP_TYPE } from "../wire/setup.ts";
-import { optionalZkChecks, zkChecks } from "./check-table.ts";
+import { zkChecks } from "./check-table.ts";
+import { zkLegs } from "./leg-kinds.ts";
 import { appraiseProven, evidenceTypeOf, type ProvenClaims, type ZkChecklist } from "./proven-statement.ts";
 import { parseZkTrust } from "./trust-section.ts";
 
 /** The zk path's appraiser. Offline. */
-export const zkAppraiser: Appraiser = {
-  path: "zk",
-  legMediaType: ZK_LEG_TYPE,
-  attestedUpstream: false,
-  factsBoundBy: "request",
-  optionalChecks: optionalZkChecks,
-  appraise: async (leg, inputs) => appraiseZkLeg(leg, inputs),
-};
+export const zkAppraiser: Appraiser = { ...zkLegs, appraise: async (leg, inputs) => appraiseZkLeg(leg, inputs) };
 
 function appraiseZkLeg(bytes: Uint8Array, inputs: AppraisalInputs): Appraisal {
   const checks: ZkChecklist = new Checklist(zkChecks);

@@ -1,37 +1,21 @@
 /** Appraises quotes of Azure's vTPM: its key stands in runtime data, whose hash is the report data of the processor's report. */
 import { concatBytes, equalBytes } from "../../../../core/bytes.ts";
-import { type Decoded, object } from "../../../../core/decode.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { bytesOf, requiredPart } from "../appraisal/roles.ts";
-import { judgeSnp, readSnpEndorsements, SNP_MUST_PASS, snpClaims } from "../sev-snp/appraise.ts";
-import { parseSnpPolicy } from "../sev-snp/policy.ts";
+import { judgeSnp, readSnpEndorsements, snpClaims } from "../sev-snp/appraise.ts";
+import type { SnpPolicy } from "../sev-snp/policy.ts";
 import { parseSnpReport } from "../sev-snp/report.ts";
-import { amdRoots } from "../sev-snp/roots.ts";
-import { judgeTdx, readTdxQuote, TDX_ENDORSEMENT_ROLES, TDX_MUST_PASS, tdxClaims } from "../tdx/appraise.ts";
-import { parseTdxPolicy } from "../tdx/policy.ts";
+import { judgeTdx, readTdxQuote, tdxClaims } from "../tdx/appraise.ts";
+import type { TdxPolicy } from "../tdx/policy.ts";
 import { MAX_QUOTE_BYTES } from "../tdx/quote.ts";
-import { intelRoots } from "../tdx/roots.ts";
-import { type JudgedTpmQuote, judgeTpmQuote, readTpmQuote, TPM_QUOTE_MUST_PASS, tpmClaims } from "../tpm2/judge-quote.ts";
-import { tpmMembers } from "../tpm2/policy.ts";
+import { type JudgedTpmQuote, judgeTpmQuote, readTpmQuote, tpmClaims } from "../tpm2/judge-quote.ts";
 import { hashBytes } from "../x509/signature.ts";
 import { type HclReport, MAX_HCL_BYTES, parseHclReport } from "./hcl-report.ts";
+import type { AzurePolicy } from "./policy.ts";
 
 const TPM_ROLES = { quote: "tpmQuote", signature: "tpmSignature", pcrs: "pcrs" };
-
-const decodeTpmPart = object(tpmMembers);
-
-/** A policy of the CPU kind with the members of the TPM quote beside it. */
-interface AzurePolicy<Cpu> {
-  readonly cpu: Cpu;
-  readonly tpm: Decoded<typeof decodeTpmPart>;
-}
-
-function parseAzurePolicy<Cpu>(policy: JsonObject, parseCpu: (policy: JsonObject) => Cpu): AzurePolicy<Cpu> {
-  const { nonce = null, pcrs = null, ...cpu } = policy;
-  return { cpu: parseCpu(cpu), tpm: decodeTpmPart({ nonce, pcrs }, "policy") };
-}
 
 function readHcl(inputs: EvidenceInputs, type: "snp" | "tdx", findings: Findings): HclReport | null {
   const bytes = requiredPart(findings, "hclReport", (name) => bytesOf(inputs.evidence, name, MAX_HCL_BYTES));
@@ -47,7 +31,7 @@ async function isBound({ hash, runtimeData }: HclReport, reportData: Uint8Array)
 async function judgeVtpm(
   hcl: HclReport | null,
   inputs: EvidenceInputs,
-  policy: Decoded<typeof decodeTpmPart>,
+  policy: AzurePolicy<unknown>["tpm"],
   findings: Findings,
 ): Promise<JudgedTpmQuote | null> {
   const key = hcl?.attestationKey ?? null;
@@ -64,9 +48,10 @@ function answer(
   return { checks: findings.all(), claims, bonds: { ...NO_BONDS, reportData } };
 }
 
-type SnpPolicyPair = AzurePolicy<ReturnType<typeof parseSnpPolicy>>;
+type SnpPolicyPair = AzurePolicy<SnpPolicy>;
 
-async function appraiseSnp(inputs: EvidenceInputs, { cpu, tpm }: SnpPolicyPair): Promise<EvidenceAppraisal> {
+/** Appraises the vTPM quote under a SEV-SNP report. */
+export async function appraiseSnp(inputs: EvidenceInputs, { cpu, tpm }: SnpPolicyPair): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const hcl = readHcl(inputs, "snp", findings);
   const report = hcl === null ? null : findings.read("report in `hclReport`", () => parseSnpReport(hcl.hardwareReport));
@@ -81,9 +66,10 @@ async function appraiseSnp(inputs: EvidenceInputs, { cpu, tpm }: SnpPolicyPair):
 /** Where the report data stands in a TDREPORT (REPORTMACSTRUCT, Intel TDX module ABI). */
 const TDREPORT_DATA_OFFSET = 128;
 
-type TdxPolicyPair = AzurePolicy<ReturnType<typeof parseTdxPolicy>>;
+type TdxPolicyPair = AzurePolicy<TdxPolicy>;
 
-async function appraiseTdx(inputs: EvidenceInputs, { cpu, tpm }: TdxPolicyPair): Promise<EvidenceAppraisal> {
+/** Appraises the vTPM quote under a TDX quote. */
+export async function appraiseTdx(inputs: EvidenceInputs, { cpu, tpm }: TdxPolicyPair): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const hcl = readHcl(inputs, "tdx", findings);
   const bytes = requiredPart(findings, "quote", (name) => bytesOf(inputs.evidence, name, MAX_QUOTE_BYTES));
@@ -97,27 +83,3 @@ async function appraiseTdx(inputs: EvidenceInputs, { cpu, tpm }: TdxPolicyPair):
   findings.expect("evidence.bound", equalBytes(inReport, reportData), "report data of TDREPORT and quote");
   return answer(findings, tdxClaims(read, level, null), quote, reportData);
 }
-
-const VTPM_MUST_PASS = [...TPM_QUOTE_MUST_PASS, "evidence.bound"] as const;
-
-/** Quotes of Azure's vTPM under a SEV-SNP report. */
-export const azureSnpVtpm = evidenceKind({
-  kind: "azure-snp-vtpm",
-  evidenceRoles: ["hclReport", "tpmQuote", "tpmSignature", "pcrs"],
-  endorsementRoles: ["vek", "chain", "crl"],
-  roots: amdRoots,
-  parsePolicy: (policy) => parseAzurePolicy(policy, parseSnpPolicy),
-  appraise: appraiseSnp,
-  mustPass: [...SNP_MUST_PASS, ...VTPM_MUST_PASS],
-});
-
-/** Quotes of Azure's vTPM under a TDX quote. */
-export const azureTdxVtpm = evidenceKind({
-  kind: "azure-tdx-vtpm",
-  evidenceRoles: ["hclReport", "quote", "tpmQuote", "tpmSignature", "pcrs"],
-  endorsementRoles: TDX_ENDORSEMENT_ROLES,
-  roots: intelRoots,
-  parsePolicy: (policy) => parseAzurePolicy(policy, parseTdxPolicy),
-  appraise: appraiseTdx,
-  mustPass: [...TDX_MUST_PASS, ...VTPM_MUST_PASS],
-});

@@ -1,7 +1,7 @@
 /** Appraises an AWS Nitro attestation document: its certificates, its signature, and the enclave's registers. */
 import { encodeHex, equalBytes } from "../../../../core/bytes.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { mayTrail, meets } from "../appraisal/policy-members.ts";
@@ -10,8 +10,7 @@ import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { verifySignature } from "../x509/signature.ts";
 import { MAX_DOCUMENT_BYTES, type NitroDocument, parseNitroDocument } from "./nitro-document.ts";
-import { type NitroPolicy, parseNitroPolicy } from "./policy.ts";
-import { nitroRoots } from "./roots.ts";
+import type { NitroPolicy } from "./policy.ts";
 
 /** The document and its certificates, leaf first. @throws TrisealError `EVIDENCE_MALFORMED`, `EVIDENCE_UNSUPPORTED`. */
 function readDocument(
@@ -70,7 +69,8 @@ export function nitroClaims({ moduleId, timestampMs, pcrs, nonce, userData, publ
   };
 }
 
-async function appraise(inputs: EvidenceInputs, policy: NitroPolicy): Promise<EvidenceAppraisal> {
+/** Appraises a document. */
+export async function appraise(inputs: EvidenceInputs, policy: NitroPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "document", (name) => bytesOf(inputs.evidence, name, MAX_DOCUMENT_BYTES));
   const read = bytes === null ? null : findings.read("`document`", () => readDocument(bytes, policy));
@@ -79,24 +79,3 @@ async function appraise(inputs: EvidenceInputs, policy: NitroPolicy): Promise<Ev
   comparePolicy(read.document, policy, findings);
   return { checks: findings.all(), claims: nitroClaims(read.document), bonds: NO_BONDS };
 }
-
-/** Attestation documents of AWS Nitro enclaves. */
-export const nitro = evidenceKind({
-  kind: "nitro",
-  evidenceRoles: ["document"],
-  endorsementRoles: [],
-  roots: nitroRoots,
-  parsePolicy: parseNitroPolicy,
-  appraise,
-  mustPass: [
-    "evidence.well-formed",
-    "chain.trusted",
-    "chain.begun",
-    "chain.unexpired",
-    "evidence.signed",
-    "guest.not-debugged",
-    "nonce.matches",
-    "report-data.matches",
-    "measurement.matches",
-  ],
-});

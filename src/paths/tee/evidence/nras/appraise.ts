@@ -2,13 +2,13 @@
 import { encodeHex, utf8 } from "../../../../core/bytes.ts";
 import { sha256Bytes } from "../../../../core/digest.ts";
 import { isJsonObject, type JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { isGiven, jsonOf, requiredPart } from "../appraisal/roles.ts";
 import { type DetachedEat, type EatToken, MAX_EAT_BYTES, parseDetachedEat } from "./detached-eat.ts";
 import { judgeToken } from "./judge-token.ts";
 import { type KeySet, MAX_KEY_SET_BYTES, parseKeySet } from "./key-set.ts";
-import { type NrasPolicy, parseNrasPolicy } from "./policy.ts";
+import type { NrasPolicy } from "./policy.ts";
 
 const OVERALL_RESULT = "x-nvidia-overall-att-result";
 
@@ -81,7 +81,8 @@ export function nrasClaims({ overall, devices }: DetachedEat): JsonObject {
   };
 }
 
-async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<EvidenceAppraisal> {
+/** Appraises a bundle of tokens. */
+export async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const document = requiredPart(findings, "eat", (name) => jsonOf(inputs.evidence, name, MAX_EAT_BYTES));
   const bundle = document === null ? null : findings.read("`eat`", () => parseDetachedEat(document));
@@ -100,25 +101,3 @@ async function appraise(inputs: EvidenceInputs, policy: NrasPolicy): Promise<Evi
   else findings.skip("devices.distinct", "the policy does not ask");
   return { checks: findings.all(), claims: nrasClaims(bundle), bonds: NO_BONDS };
 }
-
-/** Detached EAT bundles of NVIDIA's remote attestation service, versions 3 and 4, judged with the key set of their day. */
-export const nras = evidenceKind({
-  kind: "nras",
-  evidenceRoles: ["eat"],
-  endorsementRoles: ["jwks"],
-  roots: () => [],
-  parsePolicy: parseNrasPolicy,
-  appraise,
-  mustPass: [
-    "evidence.well-formed",
-    "collateral.present",
-    "chain.unrevoked",
-    "evidence.signed",
-    "evidence.bound",
-    "token.current",
-    "guest.not-debugged",
-    "nonce.matches",
-    "measurement.matches",
-    "devices.distinct",
-  ],
-});

@@ -1,13 +1,7 @@
 /** Appraises a GPU report: NVIDIA's device chain, the report's signature, firmware, RIMs and OCSP answers. */
 import { concatBytes, encodeHex, equalBytes } from "../../../../core/bytes.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import {
-  type EvidenceAppraisal,
-  type EvidenceBonds,
-  type EvidenceInputs,
-  evidenceKind,
-  NO_BONDS,
-} from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceBonds, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
@@ -22,7 +16,7 @@ import { verifySignature } from "../x509/signature.ts";
 import { compareWithRims } from "./compare.ts";
 import { firmwareIdsOf } from "./firmware-id.ts";
 import { type OcspResponse, parseOcspResponse } from "./ocsp-response.ts";
-import { type GpuPolicy, parseGpuPolicy } from "./policy.ts";
+import type { GpuPolicy } from "./policy.ts";
 import { type IssuedCertificate, judgeOcsp } from "./revocation.ts";
 import { deviceRoots } from "./roots.ts";
 import { type GpuReport, MAX_REPORT_BYTES, parseGpuReport } from "./spdm-report.ts";
@@ -144,7 +138,8 @@ function parseTrailed(bytes: Uint8Array, policy: GpuPolicy): GpuReport {
   return mayTrail(report.rest, policy.trailing) ? report : malformed("bytes after the report");
 }
 
-async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<EvidenceAppraisal> {
+/** Appraises a report with its manifests and OCSP answers. */
+export async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "report", (name) => bytesOf(inputs.evidence, name, MAX_REPORT_BYTES));
   const report = bytes === null ? null : findings.read("`report`", () => parseTrailed(bytes, policy));
@@ -163,32 +158,3 @@ async function appraise(inputs: EvidenceInputs, policy: GpuPolicy): Promise<Evid
   compareWithRims(report, { driver: rims.driver?.rim ?? null, vbios: rims.vbios?.rim ?? null }, findings);
   return { checks: findings.all(), claims: gpuClaims(report, chain ?? []), bonds: bondsOf(report, chain ?? []) };
 }
-
-/** Checks without which no report is accepted; where the policy lets a RIM or an OCSP answer be absent, skipped ones. */
-const MUST_PASS = [
-  "evidence.well-formed",
-  "collateral.present",
-  "chain.trusted",
-  "chain.begun",
-  "chain.unexpired",
-  "collateral.signed",
-  "collateral.current",
-  "chain.unrevoked",
-  "evidence.signed",
-  "firmware.matches",
-  "rim.signed",
-  "rim.current",
-  "nonce.matches",
-  "measurement.matches",
-] as const satisfies readonly EvidenceCheckId[];
-
-/** Reports of NVIDIA Hopper and Blackwell GPUs, by SPDM 1.1. */
-export const nvidiaGpu = evidenceKind({
-  kind: "nvidia-gpu",
-  evidenceRoles: ["report", "certChain"],
-  endorsementRoles: ["driverRim", "vbiosRim", "ocsp"],
-  roots: () => [...deviceRoots(), ...rimRoots()],
-  parsePolicy: parseGpuPolicy,
-  appraise,
-  mustPass: MUST_PASS,
-});

@@ -1,22 +1,19 @@
 /** Appraises a RIM by itself: who signed it, and what it says. */
-import { object } from "../../../../core/decode.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { bytesOf, requiredPart } from "../appraisal/roles.ts";
 import { judgeRim, readSignedRim } from "./judge-rim.ts";
 import type { Rim } from "./rim.ts";
-import { rimRoots } from "./roots.ts";
 import { MAX_XML_BYTES } from "./xml-document.ts";
-
-const parsePolicy = (policy: JsonObject) => object({})(policy, "policy");
 
 /** What a RIM says. */
 export function rimClaims({ name, version, measurements }: Rim): JsonObject {
   return { name, version, activeMeasurements: measurements.filter(({ active }) => active).length };
 }
 
-async function appraiseRim({ evidence, anchors, at }: EvidenceInputs): Promise<EvidenceAppraisal> {
+/** Appraises a RIM by itself. */
+export async function appraiseRim({ evidence, anchors, at }: EvidenceInputs): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "rim", (name) => bytesOf(evidence, name, MAX_XML_BYTES));
   const signed = bytes === null ? null : readSignedRim(bytes, findings, "RIM");
@@ -24,14 +21,3 @@ async function appraiseRim({ evidence, anchors, at }: EvidenceInputs): Promise<E
   const rim = judged?.rim ?? null;
   return { checks: findings.all(), claims: rim === null ? null : rimClaims(rim), bonds: NO_BONDS };
 }
-
-/** Reference integrity manifests of NVIDIA GPUs, role `rim`. */
-export const nvidiaRim = evidenceKind({
-  kind: "nvidia-rim",
-  evidenceRoles: ["rim"],
-  endorsementRoles: [],
-  roots: rimRoots,
-  parsePolicy,
-  appraise: appraiseRim,
-  mustPass: ["evidence.well-formed", "rim.signed", "rim.current"],
-});

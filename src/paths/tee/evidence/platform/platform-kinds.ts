@@ -4,11 +4,11 @@ import { sha256Bytes } from "../../../../core/digest.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json.ts";
 import type { PlatformRoles } from "../../wire/platform-evidence.ts";
 import type { EvidenceAppraisal, EvidenceKind } from "../appraisal/appraiser.ts";
-import { azureSnpVtpm, azureTdxVtpm } from "../azure/appraise.ts";
-import { nitro } from "../nitro/appraise.ts";
-import { nvidiaGpu } from "../nvidia-gpu/appraise.ts";
-import { sevSnp } from "../sev-snp/appraise.ts";
-import { tdx } from "../tdx/appraise.ts";
+import { azureSnpVtpm, azureTdxVtpm } from "../azure/kinds.ts";
+import { nitro } from "../nitro/kind.ts";
+import { nvidiaGpu } from "../nvidia-gpu/kind.ts";
+import { sevSnp } from "../sev-snp/kind.ts";
+import { tdx } from "../tdx/kind.ts";
 import { tpm2 } from "../tpm2/appraise.ts";
 
 /** What evidence must bind: hexadecimal. */

@@ -1,8 +1,7 @@
 /** Appraises a SEV-SNP report: AMD's chain, the report's signature, the chip, its TCB, and the guest's policy. */
 import { encodeHex } from "../../../../core/bytes.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS, type Roles } from "../appraisal/appraiser.ts";
-import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS, type Roles } from "../appraisal/appraiser.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { mayTrail, meets, type Trailing } from "../appraisal/policy-members.ts";
@@ -11,9 +10,8 @@ import type { Certificate } from "../x509/certificate.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { type Crl, judgeCrl, judgeRevocation, MAX_CRL_BYTES, parseCrl } from "../x509/crl.ts";
 import { verifySignature } from "../x509/signature.ts";
-import { parseSnpPolicy, type SnpPolicy } from "./policy.ts";
+import type { SnpPolicy } from "./policy.ts";
 import { type Product, parseSnpReport, REPORT_BYTES, type SnpReport, type Tcb, tcbOf } from "./report.ts";
-import { amdRoots } from "./roots.ts";
 import { hasChipId, hasTcb, parseVek, type Vek } from "./vek.ts";
 
 /** Largest report with what may trail behind it. */
@@ -161,7 +159,8 @@ export async function judgeSnp(
   appraiseSnpGuest(report, report.product ?? vek?.product ?? null, policy, findings);
 }
 
-async function appraise(inputs: EvidenceInputs, policy: SnpPolicy): Promise<EvidenceAppraisal> {
+/** Appraises a report. */
+export async function appraise(inputs: EvidenceInputs, policy: SnpPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "report", (name) => bytesOf(inputs.evidence, name, MAX_EVIDENCE_BYTES));
   const report = bytes === null ? null : findings.read("`report`", () => parseTrailed(bytes, policy.trailing));
@@ -171,33 +170,3 @@ async function appraise(inputs: EvidenceInputs, policy: SnpPolicy): Promise<Evid
   const bonds = { ...NO_BONDS, reportData: report.reportData };
   return { checks: findings.all(), claims: snpClaims(report, endorsements.vek), bonds };
 }
-
-/** Checks without which no report is accepted. */
-export const SNP_MUST_PASS = [
-  "evidence.well-formed",
-  "collateral.present",
-  "chain.trusted",
-  "chain.begun",
-  "chain.unexpired",
-  "evidence.signed",
-  "device.matches",
-  "tcb.matches",
-  "guest.not-debugged",
-  "guest.not-migratable",
-  "guest.attributes",
-  "guest.vmpl",
-  "tcb.current",
-  "report-data.matches",
-  "measurement.matches",
-] as const satisfies readonly EvidenceCheckId[];
-
-/** Reports of AMD SEV-SNP, versions 2, 3 and 5, signed by a VCEK or VLEK. */
-export const sevSnp = evidenceKind({
-  kind: "sev-snp",
-  evidenceRoles: ["report"],
-  endorsementRoles: ["vek", "chain", "crl"],
-  roots: amdRoots,
-  parsePolicy: parseSnpPolicy,
-  appraise,
-  mustPass: SNP_MUST_PASS,
-});

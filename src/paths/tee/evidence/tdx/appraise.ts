@@ -2,7 +2,7 @@
 import { concatBytes, encodeHex, equalBytes, parseHex } from "../../../../core/bytes.ts";
 import { sha256Bytes } from "../../../../core/digest.ts";
 import type { JsonObject } from "../../../../core/json.ts";
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { meets } from "../appraisal/policy-members.ts";
@@ -15,9 +15,8 @@ import type { QeIdentity, TcbInfo } from "./collateral.ts";
 import { isAbout, judgeTdxCollateral, type PckChain, readTdxEndorsements } from "./endorsements.ts";
 import { type EventLog, hasTruePayloads, parseEventLog, replay, runtimeEvents } from "./event-log.ts";
 import { type PckPlatform, parsePckPlatform } from "./pck.ts";
-import { parseTdxPolicy, type TdxPolicy } from "./policy.ts";
+import type { TdxPolicy } from "./policy.ts";
 import { MAX_QUOTE_BYTES, parseTdxQuote, type TdReport, type TdxQuote } from "./quote.ts";
-import { intelRoots } from "./roots.ts";
 import { type FoundLevel, isNamedQe, isvLevel, judgeModule, mergeLevels, platformLevel } from "./tcb-level.ts";
 
 /** Largest event log that is read. */
@@ -187,6 +186,17 @@ export function tdxClaims({ quote, platform }: ReadQuote, level: FoundLevel | nu
   };
 }
 
+/** What a policy that asks for no collateral waives. */
+const WAIVED = [
+  "collateral.present",
+  "collateral.signed",
+  "collateral.current",
+  "chain.unrevoked",
+  "tcb.matches",
+  "qe.matches",
+  "tcb.current",
+] as const satisfies readonly EvidenceCheckId[];
+
 /** Judges a quote that was read: chain, signatures, collateral where the policy wants it, and the TD. Returns the state of its TCB. */
 export async function judgeTdx(
   read: ReadQuote,
@@ -206,7 +216,8 @@ export async function judgeTdx(
   return judgeTcb(read, tcbInfo, qeIdentity, policy, findings);
 }
 
-async function appraise(inputs: EvidenceInputs, policy: TdxPolicy): Promise<EvidenceAppraisal> {
+/** Appraises a quote. */
+export async function appraise(inputs: EvidenceInputs, policy: TdxPolicy): Promise<EvidenceAppraisal> {
   const findings = new Findings();
   const bytes = requiredPart(findings, "quote", (name) => bytesOf(inputs.evidence, name, MAX_QUOTE_BYTES));
   const read = bytes === null ? null : readTdxQuote(bytes, policy, findings);
@@ -220,60 +231,3 @@ async function appraise(inputs: EvidenceInputs, policy: TdxPolicy): Promise<Evid
   const bonds = { ...NO_BONDS, reportData: read.quote.report.reportData };
   return { checks: findings.all(), claims: tdxClaims(read, level, log), bonds };
 }
-
-/** Checks without which no quote is accepted; of the collateral's, a policy that asks for none leaves skipped ones. */
-export const TDX_MUST_PASS = [
-  "evidence.well-formed",
-  "collateral.present",
-  "chain.trusted",
-  "chain.begun",
-  "chain.unexpired",
-  "collateral.signed",
-  "collateral.current",
-  "chain.unrevoked",
-  "evidence.signed",
-  "evidence.bound",
-  "tcb.matches",
-  "collateral.matches",
-  "qe.matches",
-  "guest.not-debugged",
-  "guest.attributes",
-  "tcb.current",
-  "report-data.matches",
-  "measurement.matches",
-] as const satisfies readonly EvidenceCheckId[];
-
-/** What a policy that asks for no collateral waives. */
-const WAIVED = [
-  "collateral.present",
-  "collateral.signed",
-  "collateral.current",
-  "chain.unrevoked",
-  "tcb.matches",
-  "qe.matches",
-  "tcb.current",
-] as const satisfies readonly EvidenceCheckId[];
-
-/** Roles of the collateral of a quote. */
-export const TDX_ENDORSEMENT_ROLES: readonly string[] = [
-  "tcbInfo",
-  "tcbInfoSignature",
-  "tcbSigningChain",
-  "qeIdentity",
-  "qeIdentitySignature",
-  "qeSigningChain",
-  "pckCrl",
-  "pckCrlChain",
-  "rootCrl",
-];
-
-/** Quotes of Intel TDX, versions 4 and 5, under Intel's PCK chain and collateral. */
-export const tdx = evidenceKind({
-  kind: "tdx",
-  evidenceRoles: ["quote", "eventLog"],
-  endorsementRoles: TDX_ENDORSEMENT_ROLES,
-  roots: intelRoots,
-  parsePolicy: parseTdxPolicy,
-  appraise,
-  mustPass: TDX_MUST_PASS,
-});
