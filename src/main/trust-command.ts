@@ -13,7 +13,7 @@ import { parseSimulatedEvidence } from "../paths/tee/wire/simulated.ts";
 import { decodeReport, decodeSession, keysetDigest } from "../receipt/index.ts";
 import { parseTrust } from "../trust/trust-file.ts";
 import { readConfig } from "./config.ts";
-import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
+import { encodeTrustDraft, simulatedEvidence, teeSection } from "./draft-trust.ts";
 import { askGateway } from "./operator-client.ts";
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
@@ -57,7 +57,7 @@ async function shownWorkers(source: Source) {
     if (evidence.type === "simulated") platformKeys.add(parseSimulatedEvidence(evidence.evidence).platformKey);
     workers.add(evidence.statement.workerDigest);
   }
-  return { platformKeys: [...platformKeys], workers: [...workers] };
+  return { evidence: simulatedEvidence([...platformKeys], TODO_BECAUSE), workers: [...workers] };
 }
 
 interface DraftFlags {
@@ -93,7 +93,7 @@ async function writeDraft(source: Source, flags: DraftFlags): Promise<void> {
         keys: hints.witnesses.keys.map((key) => ({ name: key.name, publicKey: key.public_key })),
       },
       policySigners: hints.policy_signers.map((publicKey) => ({ publicKey, minSequence: 0 })),
-      paths: { tee: teeSection({ ...(await shownWorkers(source)), models: hints.models }, TODO_BECAUSE) },
+      paths: { tee: teeSection({ ...(await shownWorkers(source)), models: hints.models }) },
     },
     TODO_BECAUSE,
     [

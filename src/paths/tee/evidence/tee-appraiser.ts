@@ -4,6 +4,7 @@ import type { Basis } from "../../../core/check.ts";
 import { holdsUntil } from "../../../core/time.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
+import { SIMULATED_TYPE } from "../wire/simulated.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
 import {
   type AppraisedWorker,
@@ -12,6 +13,7 @@ import {
   appraiseWorker,
   type TeeChecklist,
   teeChecklist,
+  waivableChecks,
 } from "./appraise-worker.ts";
 
 /** The tee path's appraiser. Pure and offline. */
@@ -19,6 +21,7 @@ export const teeAppraiser: Appraiser = {
   path: "tee",
   legMediaType: TEE_LEG_TYPE,
   attestedUpstream: true,
+  optionalChecks: waivableChecks,
   appraise: async (leg, inputs) => appraiseTeeLeg(leg, inputs),
 };
 
@@ -32,7 +35,7 @@ async function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Promi
   const worker = await appraiseWorker(session.evidenceBytes, inputs, checks);
   if (worker !== null) appraiseSessionClaims(session.document, worker, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
-  const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
+  const basis = worker === null || worker.simulated ? "assertion" : "attestation";
   return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session, worker, basis) };
 }
 
@@ -65,7 +68,7 @@ function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker
   const what =
     basis === "attestation"
       ? `an attested worker (${type})`
-      : "a process that calls itself a worker (simulated evidence: no hardware vouches for it)";
+      : `a process that calls itself a worker (${type === SIMULATED_TYPE ? type : `${type}, simulated`} evidence: no hardware vouches for it)`;
   return {
     requestDigest: binding.requestDigest,
     responseDigest: binding.responseDigest,
