@@ -1,6 +1,6 @@
 /** Appraises a worker's hardware evidence: its CPU, the devices beside it, and that all of it is about one statement (EVIDENCE.md section 7). */
 import { encodeHex } from "../../../../core/bytes.ts";
-import { type Check, weaker } from "../../../../core/check.ts";
+import type { Check } from "../../../../core/check.ts";
 import { digestHex, digestOfJson } from "../../../../core/digest.ts";
 import type { UnixSeconds } from "../../../../core/time.ts";
 import { type WorkerEvidence, workerReportData } from "../../wire/keyset.ts";
@@ -85,15 +85,16 @@ function hasWholeSet({ accepted, appraisal }: JudgedPart): boolean {
   return claims !== null && measurements.some((set) => [...set].every(([name, value]) => kind.measured(claims, name) === value));
 }
 
-/** Checks of one part by its name, those that were not made with their reason. What is simulated founds no attestation. */
+/** Checks of one part by its name, those that were not made with their reason. */
 function checksOf({ part, accepted, appraisal }: JudgedPart): readonly Check[] {
-  const { simulated } = accepted.kind;
-  const name = simulated ? `${part.name}, simulated` : part.name;
-  return appraisal.checks.map((check) => ({
-    ...check,
-    basis: simulated && check.basis === "attestation" ? weaker(check.basis, "assertion") : check.basis,
-    message: `${name}: ${check.message}`,
-  }));
+  const name = accepted.kind.simulated ? `${part.name}, simulated` : part.name;
+  return appraisal.checks.map((check) => ({ ...check, message: `${name}: ${check.message}` }));
+}
+
+/** What a simulated part signs, and what is bound to it, is attested by nobody: a device beside it may stand anywhere. */
+function withBasis(checks: readonly Check[], judged: readonly JudgedPart[]): readonly Check[] {
+  if (!judged.some(({ accepted }) => accepted.kind.simulated)) return checks;
+  return checks.map((check) => ({ ...check, basis: check.basis === "attestation" ? "assertion" : check.basis }));
 }
 
 function factsOf(judged: readonly JudgedPart[]): Readonly<Record<string, string | number>> {
@@ -144,7 +145,7 @@ export async function appraisePlatform(
     return known === null || (part.ids.length > 0 && part.ids.every((id) => known.has(id)));
   });
   return {
-    checks: [...judged.flatMap(checksOf), ...findings.all()],
+    checks: withBasis([...judged.flatMap(checksOf), ...findings.all()], judged),
     unnamed,
     unknownDevices: judged.filter((part) => !named.includes(part)).map(({ part }) => part.name),
     withdrawn: seen.filter((value) => withdrawn.has(value)),

@@ -71,7 +71,7 @@ const idOf = (name: string) => (appraisal: EvidenceAppraisal) => {
 /** The value of register `index` in the SHA-256 bank. */
 function pcrIn(claims: JsonObject, index: string): string | null {
   const { pcrs } = claims;
-  return isJsonObject(pcrs) ? textIn(pcrs, `sha256:${index}`) : null;
+  return isJsonObject(pcrs) ? textIn(pcrs, `SHA-256:${index}`) : null;
 }
 
 const isPcr = (register: string): boolean => /^\d+$/.test(register);
