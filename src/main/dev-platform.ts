@@ -50,10 +50,7 @@ async function enrolDevTpm(folder: string, { socket }: SimulatedTpm, now: UnixSe
 }
 
 /** Makes what the configured attester needs in development. @throws TrisealError, the codes of attesters, where its TPM does not answer. */
-export async function makeDevPlatform(
-  { dataDir, workers: { attester } }: TrisealConfig,
-  now: UnixSeconds,
-): Promise<DevPlatform> {
+export async function makeDevPlatform({ dataDir, workers: { attester } }: TrisealConfig, now: UnixSeconds): Promise<DevPlatform> {
   const folder = join(dataDir, "dev");
   await nodeFiles.makeDirectory(folder);
   if (attester.type === "tpm2-simulated" && attester.enrolment === undefined) return await enrolDevTpm(folder, attester, now);

@@ -16,10 +16,10 @@ import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { codes as zkCodes } from "../paths/zk/wire/codes.ts";
 import type { StoreDatabase } from "../store/index.ts";
 import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
-import { isLoopback, type TrisealConfig } from "./config.ts";
-import { isSimulatedAttester } from "./attester-form.ts";
+import type { TrisealConfig } from "./config.ts";
 import { makeDevPlatform, NO_PLATFORM } from "./dev-platform.ts";
 import { devTrustFile, makeDevApiKey, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { assertDevelopment, assertProduction } from "./fit-config.ts";
 import { IdentitySource } from "./identity-source.ts";
 import { KeyChanges, logHistory } from "./key-changes.ts";
 import { type ActiveKeys, type KeyedParts, RunningKeyEffects } from "./key-effects.ts";
@@ -68,29 +68,6 @@ export interface RunningGateway {
 
 /** Longest wait for the first admitted worker before the server answers anyway, not ready. */
 const FIRST_ADMISSION_MS = 60_000;
-
-/** Refuses what only development may use. @throws TrisealError `CONFIG_INVALID`. */
-function assertProduction(config: TrisealConfig): void {
-  const { attester } = config.workers;
-  if (isSimulatedAttester(attester)) {
-    throw new TrisealError(
-      "CONFIG_INVALID",
-      `workers.attester is \`${attester.type}\`: production refuses it; \`--dev\` accepts it and marks every receipt`,
-    );
-  }
-  if (config.diagnostics.stageTimes)
-    throw new TrisealError("CONFIG_INVALID", "diagnostics.stageTimes: times inside a worker are for development; add --dev");
-  if (config.trust === null)
-    throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
-}
-
-/** Refuses to show development beyond this machine, and to name hardware in a trust file of its own. @throws TrisealError `CONFIG_INVALID`. */
-function assertDevelopment({ listen: { host }, trust, workers: { attester } }: TrisealConfig): void {
-  if (trust === null && !isSimulatedAttester(attester))
-    throw new TrisealError("CONFIG_INVALID", `trust: \`--dev\` makes a trust file for simulated evidence, not for \`${attester.type}\``);
-  if (!isLoopback(host))
-    throw new TrisealError("CONFIG_INVALID", `listen.host is \`${host}\`: --dev answers on 127.0.0.1 or ::1 only`);
-}
 
 /**
  * Starts a gateway and resolves once it listens; with a worker admitted where one comes up in time.

@@ -30,8 +30,16 @@ describe("triseal evidence enrol without a TPM", { timeout: 120_000 }, () => {
     await refused("ATTESTER_UNAVAILABLE", "request", "--socket", "/nonexistent/tpm", "--out", "request.json");
     await refused("CONFIG_INVALID", "request", "--device", "/a", "--socket", "/b", "--out", "request.json");
     const key = `sha256:${"0".repeat(64)}`;
-    const challenge = (file: string, name = key) =>
-      ["challenge", file, "--endorsement-key", name, "--pending", "p.json", "--out", "c.json"];
+    const challenge = (file: string, name = key) => [
+      "challenge",
+      file,
+      "--endorsement-key",
+      name,
+      "--pending",
+      "p.json",
+      "--out",
+      "c.json",
+    ];
     await refused("FORMAT_INVALID", ...challenge("none.json"));
     await writeFile(at("answer.json"), JSON.stringify({ v: 1, purpose: "triseal.tpm-enrolment-answer.v1", content: "AAAA" }));
     await refused("FORMAT_INVALID", ...challenge("answer.json"));
@@ -55,10 +63,29 @@ describe.skipIf(!hasSwtpm)("triseal evidence enrol", { timeout: 120_000 }, () =>
     await other.stop();
   });
 
-  const challenge = (key: string, name: string) =>
-    ["challenge", "request.json", "--endorsement-key", key, "--pending", `${name}.pending`, "--out", `${name}.json`];
-  const confirm = (answer: string, pending: string, ...more: string[]) =>
-    ["confirm", answer, "--pending", pending, "--key", "enroller.seed", "--type", "tpm2-simulated", "--out", "enrolment.json", ...more];
+  const challenge = (key: string, name: string) => [
+    "challenge",
+    "request.json",
+    "--endorsement-key",
+    key,
+    "--pending",
+    `${name}.pending`,
+    "--out",
+    `${name}.json`,
+  ];
+  const confirm = (answer: string, pending: string, ...more: string[]) => [
+    "confirm",
+    answer,
+    "--pending",
+    pending,
+    "--key",
+    "enroller.seed",
+    "--type",
+    "tpm2-simulated",
+    "--out",
+    "enrolment.json",
+    ...more,
+  ];
 
   it("challenges no TPM that the enroller does not know", async () => {
     await refused("ATTESTER_MISMATCH", ...challenge(`sha256:${"0".repeat(64)}`, "challenge"));

@@ -108,7 +108,9 @@ describe.skipIf(!hasSwtpm)("a worker on a TPM in software", { timeout: 120_000 }
 
   it("shows a quote in its session, and says that it is simulated", async () => {
     const { sessions } = (await get(service, "/v1/aci/sessions")).json as { sessions: { session_id: string }[] };
-    const session = (await get(service, `/v1/aci/sessions/${sessions[0]?.session_id ?? ""}`)).json as { claims: { extra: object } };
+    const session = (await get(service, `/v1/aci/sessions/${sessions[0]?.session_id ?? ""}`)).json as {
+      claims: { extra: object };
+    };
     expect(session.claims.extra).toMatchObject({ evidence_type: "tpm2-simulated" });
   });
 
@@ -136,7 +138,13 @@ describe.skipIf(!hasSwtpm)("a worker on a TPM in software", { timeout: 120_000 }
     return entry;
   };
   const changes: readonly (readonly [string, string, (of: ServiceDocument) => void])[] = [
-    ["that names no evidence", "TRUST_SIMULATED", (of) => void (of.paths.tee.evidence = [])],
+    [
+      "that names no evidence",
+      "TRUST_SIMULATED",
+      (of) => {
+        of.paths.tee.evidence = [];
+      },
+    ],
     [
       "that asks for a TPM in hardware",
       "TRUST_SIMULATED",
@@ -163,14 +171,22 @@ describe.skipIf(!hasSwtpm)("a worker on a TPM in software", { timeout: 120_000 }
     [
       "that withdraws a register's value",
       "MEASUREMENT_REVOKED",
-      (of) => void (of.paths.tee.withdrawn = [{ value: tpmOf(of).measurements[0]?.registers["7"] ?? "", reason: because }]),
+      (of) => {
+        of.paths.tee.withdrawn = [{ value: tpmOf(of).measurements[0]?.registers["7"] ?? "", reason: because }];
+      },
     ],
     [
       "that revokes the worker's build",
       "MEASUREMENT_REVOKED",
       (of) => void of.revoked.measurements.push({ digest: of.paths.tee.workers[0]?.digest ?? "", because }),
     ],
-    ["that names another build", "TRUST_UNKNOWN_WORKER", (of) => void (of.paths.tee.workers = [{ digest: `sha256:${"0".repeat(64)}` }])],
+    [
+      "that names another build",
+      "TRUST_UNKNOWN_WORKER",
+      (of) => {
+        of.paths.tee.workers = [{ digest: `sha256:${"0".repeat(64)}` }];
+      },
+    ],
   ];
   it.each(changes)("is refused by caller and auditor under a trust file %s", async (_, code, change) => {
     const file = await trustWith(change);

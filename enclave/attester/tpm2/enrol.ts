@@ -123,10 +123,10 @@ export interface EnrollerOptions {
  * @throws TrisealError `ATTESTER_MISMATCH` where `answer` is not what the credential holds.
  */
 export function confirmEnrolment(
-  { content, ...keys }: PendingEnrolment,
+  { content, attestationKey, endorsementKey, name }: PendingEnrolment,
   answer: Uint8Array,
   { signer, ...stated }: EnrollerOptions,
 ): Uint8Array {
   if (!equalBytes(answer, content)) throw attesterError("ATTESTER_MISMATCH", "the answer is not what the credential holds");
-  return encodeEnrolment({ ...stated, ...keys }, signer);
+  return encodeEnrolment({ ...stated, attestationKey, endorsementKey, name }, signer);
 }

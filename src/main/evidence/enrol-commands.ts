@@ -131,15 +131,23 @@ workers.attester {type: tpm2, enrolment: enrolment.json}.`;
 
 /** Adds `enrol` to `triseal evidence`. */
 export function addEnrolCommands(evidence: Command): void {
-  const enrol = evidence.command("enrol").description("enrol a TPM's attestation key: files that go to and fro between a machine and its enroller");
+  const enrol = evidence
+    .command("enrol")
+    .description("enrol a TPM's attestation key: files that go to and fro between a machine and its enroller");
   enrol.addHelpText("after", ABOUT);
   withTpmOptions(enrol.command("request").description("machine: show the TPM's attestation key and endorsement key"))
     .requiredOption("--out <file>", "the request")
     .action(request);
   enrol
     .command("challenge <request>")
-    .description("enroller: make a credential that only the TPM with this endorsement key opens, and only for this attestation key")
-    .requiredOption("--endorsement-key <digest>", "a key that you know to be in a TPM of yours, as sha256:HEX of its SPKI; repeatable", collectKeys)
+    .description(
+      "enroller: make a credential that only the TPM with this endorsement key opens, and only for this attestation key",
+    )
+    .requiredOption(
+      "--endorsement-key <digest>",
+      "a key that you know to be in a TPM of yours, as sha256:HEX of its SPKI; repeatable",
+      collectKeys,
+    )
     .requiredOption("--pending <file>", "what you keep until the answer comes (mode 0600)")
     .requiredOption("--out <file>", "the challenge")
     .action(challenge);

@@ -42,7 +42,10 @@ export interface EnrolmentFiles {
 }
 
 /** Reads the file of one step. @throws TrisealError `FORMAT_INVALID`, also for the file of another step. */
-export async function readEnrolmentFile<Step extends keyof EnrolmentFiles>(step: Step, file: string): Promise<EnrolmentFiles[Step]> {
+export async function readEnrolmentFile<Step extends keyof EnrolmentFiles>(
+  step: Step,
+  file: string,
+): Promise<EnrolmentFiles[Step]> {
   const bytes = await readNamed(file);
   if (bytes.length > MAX_FILE_BYTES) throw new TrisealError("FORMAT_INVALID", `the ${step} is too large`);
   const decode = decoders[step] as unknown as Decoder<EnrolmentFiles[Step]>;

@@ -1,6 +1,6 @@
 /** Every field of a session of hardware form, altered: by who has no key, and by the gateway itself. Each is refused, with its code. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { encodeBase64, parseBase64, parseHex, parseUtf8, utf8 } from "../../../src/core/bytes.ts";
+import { encodeBase64, parseBase64, parseHex, utf8 } from "../../../src/core/bytes.ts";
 import { digestOf } from "../../../src/core/digest.ts";
 import { encodeJcs } from "../../../src/core/jcs.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../../../src/core/json.ts";
@@ -11,6 +11,7 @@ import { defaultAppraisers } from "../../../src/verify/appraisers.ts";
 import { createBundleVerifier, type Verdict } from "../../../src/verify/index.ts";
 import { buildBundle } from "../../fixtures/bundle.ts";
 import { createGpuWorld } from "../../fixtures/evidence/gpu.ts";
+import { NONCE, TAKES_TPMS } from "../../fixtures/evidence/platform-scene.ts";
 import {
   enrolmentOf,
   gpuDevice,
@@ -21,7 +22,7 @@ import {
   tpmHardware,
 } from "../../fixtures/evidence/worker-hardware.ts";
 import { PLAIN } from "../../fixtures/verdict.ts";
-import { at, createWorld, type EvidenceChange, POLICY_TEXT, START, serviceEntry, trustIn, type World } from "../../fixtures/world.ts";
+import { at, createWorld, type EvidenceChange, START, serviceEntry, trustIn, type World } from "../../fixtures/world.ts";
 
 type Path = readonly (string | number)[];
 
@@ -50,12 +51,14 @@ function changedAt(value: JsonValue, [step, ...rest]: Path, change: (leaf: JsonV
 }
 
 /** One bit of the bytes behind base64, turned; at the start, in the middle, at the end. */
-const turned = (place: number) => (leaf: JsonValue): JsonValue => {
-  if (typeof leaf !== "string") return altered(leaf);
-  const bytes = parseBase64(leaf);
-  const index = Math.floor((bytes.length - 1) * place);
-  return encodeBase64(bytes.with(index, (bytes[index] ?? 0) ^ 1));
-};
+const turned =
+  (place: number) =>
+  (leaf: JsonValue): JsonValue => {
+    if (typeof leaf !== "string") return altered(leaf);
+    const bytes = parseBase64(leaf);
+    const index = Math.floor((bytes.length - 1) * place);
+    return encodeBase64(bytes.with(index, (bytes[index] ?? 0) ^ 1));
+  };
 
 const PREFIX = "data:application/vnd.triseal.worker-evidence+json;base64,";
 
@@ -109,10 +112,14 @@ interface Shown {
 function shownBy(kind: "tpm2" | "composite"): Shown {
   if (kind === "tpm2") {
     const hardware = tpmHardware(enrolmentOf({ type: "tpm2" }));
-    return { evidence: { type: "tpm2", hardware }, entries: [tpmEntry("tpm2")], facts: { evidence_type: "tpm2", simulated: false } };
+    return {
+      evidence: { type: "tpm2", hardware },
+      entries: [tpmEntry("tpm2")],
+      facts: { evidence_type: "tpm2", simulated: false },
+    };
   }
   const gpu = createGpuWorld();
-  const devices = [gpuDevice(gpu, parseHex("5a".repeat(32)), START)];
+  const devices = [gpuDevice(gpu, parseHex(NONCE), START)];
   return {
     evidence: {
       type: "sev-snp",
@@ -123,9 +130,6 @@ function shownBy(kind: "tpm2" | "composite"): Shown {
     facts: { evidence_type: "sev-snp", simulated: false, tcb: "up-to-date" },
   };
 }
-
-/** The shipped policy, where a TPM counts for high values, too. */
-const policyText = utf8(parseUtf8(POLICY_TEXT).replaceAll("sev-snp, tdx]", "sev-snp, tdx, tpm2]"));
 
 /** What the operator says about a session, and no evidence does (SPEC 5.2); each is signed, and none counts for the worker. */
 const OPERATORS_WORD = ["upstream_name", "endpoint", "verifier_id", "established_at", "expires_at"];
@@ -143,7 +147,10 @@ const CODES: readonly (readonly [RegExp, RegExp])[] = [
   [/^platform\.devices(?:#|\.0\.kind)/, /^EVIDENCE_KEY_BINDING_INVALID$/],
   [/^platform\.v/, /^EVIDENCE_MALFORMED$/],
   [/^platform\.(?:.+\.)?evidence/, /^EVIDENCE_(?:MALFORMED|UNSUPPORTED|SIGNATURE_INVALID|CHAIN_UNTRUSTED)$/],
-  [/^platform\.(?:.+\.)?endorsements/, /^EVIDENCE_(?:MALFORMED|UNSUPPORTED|COLLATERAL_[A-Z_]+|CHAIN_UNTRUSTED|RIM_SIGNATURE_INVALID)$/],
+  [
+    /^platform\.(?:.+\.)?endorsements/,
+    /^EVIDENCE_(?:MALFORMED|UNSUPPORTED|COLLATERAL_[A-Z_]+|CHAIN_UNTRUSTED|RIM_SIGNATURE_INVALID)$/,
+  ],
 ];
 
 describe.each(["tpm2", "composite"] as const)("a session that shows %s", { timeout: 120_000 }, (kind) => {
@@ -168,7 +175,7 @@ describe.each(["tpm2", "composite"] as const)("a session that shows %s", { timeo
       seen.push(document);
       return document;
     };
-    honest = (await buildBundle(world, { evidence, backendFacts, policyText, session: note })).bundle;
+    honest = (await buildBundle(world, { evidence, backendFacts, policyText: TAKES_TPMS, session: note })).bundle;
     session = seen[0] ?? {};
     expect(await verdictOn(honest)).toMatchObject({ outcome: "accepted", code: null });
   });
@@ -204,7 +211,7 @@ describe.each(["tpm2", "composite"] as const)("a session that shows %s", { timeo
     for (const place of placesIn(session)) {
       // Evidence is signed anew for each bundle.
       const change = (document: JsonObject) => changedAt(document, place, altered) as JsonObject;
-      const { bundle } = await buildBundle(world, { evidence, backendFacts, policyText, session: change });
+      const { bundle } = await buildBundle(world, { evidence, backendFacts, policyText: TAKES_TPMS, session: change });
       codes.set(place.join("."), (await verdictOn(bundle)).code);
     }
     expect([...codes].filter(([, code]) => code === null).map(([place]) => place)).toEqual(OPERATORS_WORD);

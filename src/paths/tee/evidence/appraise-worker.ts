@@ -36,7 +36,9 @@ export class TeeChecklist extends Checklist<typeof teeChecks> {
 }
 
 /** Ids of checks of hardware evidence that may be skipped: those that an entry of the trust file does not ask for. No check of our own is one. */
-export const waivableChecks: ReadonlySet<string> = new Set(Object.keys(evidenceChecks).filter((id) => !Object.hasOwn(teeChecks, id)));
+export const waivableChecks: ReadonlySet<string> = new Set(
+  Object.keys(evidenceChecks).filter((id) => !Object.hasOwn(teeChecks, id)),
+);
 
 /** Whether a check stands in the way of relying on a worker: it failed, or was not made and should have been. */
 export function isUnmet({ id, status }: Check): boolean {
@@ -105,7 +107,11 @@ async function appraiseHardware(
   { at, revoked }: WorkerAppraisalInputs,
   checks: TeeChecklist,
 ): Promise<AppraisedWorker["facts"]> {
-  const { unnamed, unknownDevices, withdrawn, enrollers, facts, ...found } = await appraisePlatform(evidence, platforms, at.seconds);
+  const { unnamed, unknownDevices, withdrawn, enrollers, facts, ...found } = await appraisePlatform(
+    evidence,
+    platforms,
+    at.seconds,
+  );
   checks.addHardware(found.checks);
   checks.expect("evidence.platform-trusted", unnamed.length === 0, "assertion", `types: ${unnamed.join(", ") || "named"}`);
   checks.expect("evidence.platform-trusted", unknownDevices.length === 0, "assertion", unknownDevices.join(", "));

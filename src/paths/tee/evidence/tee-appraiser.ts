@@ -4,8 +4,8 @@ import type { Basis } from "../../../core/check.ts";
 import { holdsUntil } from "../../../core/time.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
-import { SIMULATED_TYPE } from "../wire/simulated.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
+import { SIMULATED_TYPE } from "../wire/simulated.ts";
 import {
   type AppraisedWorker,
   appraiseModel,
