@@ -5,7 +5,6 @@ import { holdsUntil } from "../../../core/time.ts";
 import { type AttestedSession, decodeSession } from "../../../receipt/session.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { parseTeeLeg, TEE_LEG_TYPE, type TeeLeg, verifyTeeLeg } from "../wire/leg.ts";
-import { SIMULATED_TYPE } from "../wire/simulated.ts";
 import {
   type AppraisedWorker,
   appraiseModel,
@@ -68,7 +67,7 @@ function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker
   const what =
     basis === "attestation"
       ? `an attested worker (${type})`
-      : `a process that calls itself a worker (${type === SIMULATED_TYPE ? type : `${type}, simulated`} evidence: no hardware vouches for it)`;
+      : `a process that calls itself a worker (${type} evidence: no hardware vouches for it)`;
   return {
     requestDigest: binding.requestDigest,
     responseDigest: binding.responseDigest,
