@@ -25,6 +25,11 @@ export function assertDevelopment({ listen: { host }, trust, workers: { attester
       "CONFIG_INVALID",
       `trust: \`--dev\` makes a trust file for simulated evidence, not for \`${attester.type}\``,
     );
+  if (trust === null && attester.type === "tpm2-simulated" && attester.enrolment !== undefined)
+    throw new TrisealError(
+      "CONFIG_INVALID",
+      "trust: name the trust file that names the enroller of `workers.attester.enrolment`",
+    );
   if (!isLoopback(host))
     throw new TrisealError("CONFIG_INVALID", `listen.host is \`${host}\`: --dev answers on 127.0.0.1 or ::1 only`);
 }

@@ -64,8 +64,10 @@ describe("serve without --dev", () => {
     expect(await serve({ attester: { type } })).toMatch(/^triseal: KEY_UNKNOWN: [^\n]+\n$/);
   });
 
-  it("makes no trust file for hardware with --dev", async () => {
+  it("makes no trust file for hardware, or for an enroller of others, with --dev", async () => {
     expect(await serve({ attester: { type: "tdx" } }, ["--dev"])).toMatch(/^triseal: CONFIG_INVALID: trust: /);
+    const enrolled = { type: "tpm2-simulated", socket: "/tpm.sock", enrolment: "/enrolment.json" };
+    expect(await serve({ attester: enrolled }, ["--dev"])).toMatch(/^triseal: CONFIG_INVALID: trust: /);
   });
 
   it("with --dev names a TPM that is not there", async () => {

@@ -71,7 +71,7 @@ interface Layers {
 function layersOf(session: JsonObject): Layers {
   const { data } = session["evidence"] as { readonly data: string };
   const worker = parseJson(parseBase64(data.slice(PREFIX.length))) as JsonObject;
-  return { session, worker, platform: parseJson(parseBase64(String(worker["evidence"]))) as JsonObject };
+  return { session, worker, platform: parseJson(parseBase64(worker["evidence"] as string)) as JsonObject };
 }
 
 /** A session that holds this evidence package, its digest made anew. */
