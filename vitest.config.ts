@@ -29,6 +29,7 @@ const LONG_SUITES = [
   "kill",
   "operator-trust",
   "pending-legs",
+  "platform-worker",
   "proof-follows",
   "proof-kill",
   "rotation",

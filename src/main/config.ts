@@ -5,6 +5,7 @@ import { z } from "zod";
 import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { SEAL_ALGORITHMS } from "../paths/tee/wire/seal-suite.ts";
+import { attesterForm } from "./attester-form.ts";
 
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -122,7 +123,7 @@ const configForm = z.strictObject({
   workers: z
     .strictObject({
       count: z.int().min(1).max(64).default(1).describe("worker processes"),
-      attester: z.enum(["simulated"]).default("simulated").describe("the only attester of this version; refused without --dev"),
+      attester: attesterForm,
       jurisdiction: z
         .string()
         .min(1)

@@ -8,6 +8,7 @@ import { parseTrust, type Trust } from "../verify/index.ts";
 import { type DemoService, startDemoService } from "./demo/demo-service.ts";
 import { type EncryptedAnswer, runEncrypted } from "./demo/encrypted-demo.ts";
 import { RECORD_CASES, type RecordAnswer, runRecords } from "./demo/record-demo.ts";
+import { isSwtpmInstalled } from "./demo/software-tpm.ts";
 import { isNativeBuilt } from "./fhe/native-program.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -19,6 +20,11 @@ interface DemoFlags {
 
 /** Paths that the demo can show. */
 const PATHS: readonly string[] = ["tee", "zk", "fhe"];
+
+const QUOTED =
+  "evidence: quotes of a TPM in software (swtpm), in the wire format of a real one, appraised as such; simulated: no hardware is shown here";
+const UNQUOTED =
+  "evidence: signed by a key that was made here, because swtpm is not installed (its quotes would be shown); simulated: no hardware is shown here";
 
 /** Bundles of an earlier demo: all that a demo removes from its folder, besides its trust file. */
 const BUNDLE_NAME = /^\d\d-[a-z0-9-]+\.triseal\.json$/;
@@ -73,14 +79,12 @@ async function demo(flags: DemoFlags): Promise<void> {
   if (flags.path !== undefined && !PATHS.includes(flags.path))
     throw new TrisealError("PATH_UNAVAILABLE", `there is no path \`${flags.path}\`; the demo shows ${PATHS.join(", ")}`);
   const cases = RECORD_CASES.filter(({ path }) => flags.path === undefined || path === flags.path);
-  if (!flags.json)
-    console.log(
-      "starting a test witness, a development gateway and its worker (evidence is simulated: no hardware is shown here)\n",
-    );
+  const quotes = isSwtpmInstalled();
+  if (!flags.json) console.log(`starting a test witness, a development gateway and its worker\n${quotes ? QUOTED : UNQUOTED}\n`);
   const proves = cases.some(({ path }) => path === "zk");
   if (proves && !flags.json)
     console.log("development keys for the proofs are made first, in seconds: whoever makes one can forge\n");
-  const service = await startDemoService(systemClock(), proves);
+  const service = await startDemoService(systemClock(), { proves, quotes });
   try {
     const opened = await openOut(service, flags);
     const records = await runRecords(opened.client, cases, { out: flags.out, trust: opened.trust }, flags);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listReleasedFiles } from "../../enclave/image/released-file.ts";
-import { parseHex, utf8 } from "../core/bytes.ts";
+import { utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
@@ -11,25 +11,17 @@ import type { KeyDescription, KeyPurpose } from "../keys/key-store.ts";
 import { nodeFiles, replaceFile } from "../log/store/files.ts";
 import { workerFilesDigest } from "../paths/tee/wire/keyset.ts";
 import { parsePolicy, parsePolicyStatement, signPolicyStatement } from "../policy/index.ts";
-import { createSeedSigner } from "../signing/ed25519-signer.ts";
 import type { TrisealConfig } from "./config.ts";
 import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
 import { makeSecretFile } from "./secret-file.ts";
 
-const BECAUSE = "development: made by `triseal serve --dev` on this machine";
+/** The reason that every weak entry of a development trust file repeats. */
+export const BECAUSE = "development: made by `triseal serve --dev` on this machine";
 const HEADER = [
   "Made by `triseal serve --dev`. It accepts simulated evidence and development keys: whoever runs this machine can make",
   "receipts that pass it. It shows how verification works, and proves nothing about hardware.",
 ];
 const POLICY_LIFETIME_SECONDS = 30 * 86_400;
-
-/** The seed file of the simulated platform, and the public key that stands for it. */
-export async function makeSimulatedPlatform(dataDir: string): Promise<{ readonly seedFile: string; readonly publicKey: string }> {
-  const seedFile = join(dataDir, "dev", "simulated-platform.seed");
-  await nodeFiles.makeDirectory(join(dataDir, "dev"));
-  const seed = await makeSecretFile(seedFile, 32);
-  return { seedFile, publicKey: createSeedSigner("simulated-platform", parseHex(seed)).publicKey };
-}
 
 /** The development API key of a data folder. */
 export async function makeDevApiKey(dataDir: string): Promise<string> {
@@ -64,7 +56,8 @@ const MAX_NAMED_KEYS = 16;
 export interface DevTrust {
   readonly dataDir: string;
   readonly config: TrisealConfig;
-  readonly platformKey: string;
+  /** Entries about the evidence of its workers. */
+  readonly evidence: readonly JsonObject[];
   readonly models: readonly CatalogModel[];
   /** The section of the zk path, with this reason; null where nothing is proven. */
   readonly zkSection: (because: string) => JsonObject | null;
@@ -86,14 +79,14 @@ export function devTrustFile(dataDir: string): string {
  * @param keys oldest first.
  */
 export async function writeDevTrust(
-  { dataDir, config, platformKey, models, zkSection, fheSection }: DevTrust,
+  { dataDir, config, evidence, models, zkSection, fheSection }: DevTrust,
   keys: readonly NamedKey[],
 ): Promise<void> {
   const files = await listReleasedFiles();
   const zk = zkSection(BECAUSE);
   const fhe = fheSection(BECAUSE);
   const paths = {
-    tee: teeSection({ platformKeys: [platformKey], workers: [workerFilesDigest(files)], models }, BECAUSE),
+    tee: teeSection({ evidence, workers: [workerFilesDigest(files)], models }),
     ...(zk === null ? {} : { zk }),
     ...(fhe === null ? {} : { fhe }),
   };

@@ -18,17 +18,19 @@ export interface ServiceHints {
   readonly paths: Readonly<Record<string, JsonObject>>;
 }
 
-/** The simulated evidence, worker builds and models that one tee service shows, as a trust section. */
-export function teeSection(
-  shown: {
-    readonly platformKeys: readonly string[];
-    readonly workers: readonly string[];
-    readonly models: readonly { readonly name: string; readonly digest: string }[];
-  },
-  because: string,
-): JsonObject {
+/** The entry about the simulated platforms that one service shows; none where it shows none. */
+export function simulatedEvidence(platformKeys: readonly string[], because: string): readonly JsonObject[] {
+  return platformKeys.length === 0 ? [] : [{ type: "simulated", platformKeys, because }];
+}
+
+/** The evidence, worker builds and models that one tee service shows, as a trust section. */
+export function teeSection(shown: {
+  readonly evidence: readonly JsonObject[];
+  readonly workers: readonly string[];
+  readonly models: readonly { readonly name: string; readonly digest: string }[];
+}): JsonObject {
   return {
-    evidence: shown.platformKeys.length === 0 ? [] : [{ type: "simulated", platformKeys: shown.platformKeys, because }],
+    evidence: shown.evidence,
     workers: shown.workers.map((digest) => ({ digest })),
     models: shown.models.map(({ name, digest }) => ({ name, digest })),
   };

@@ -4,6 +4,7 @@ import { isTrisealError } from "../core/errors.ts";
 import { formatTime } from "../core/time.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./evidence/case-file.ts";
 import { COLLECTED_TYPES, type CollectFlags, collectEvidence } from "./evidence/collect-evidence.ts";
+import { addEnrolCommands } from "./evidence/enrol-commands.ts";
 import { type CaseVerdict, judgeCase, unknownKind } from "./evidence/judge-case.ts";
 import { type MadeReference, makeReference, type ReferenceFlags } from "./evidence/make-reference.ts";
 import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
@@ -167,4 +168,5 @@ export function addEvidenceCommand(program: Command): void {
       "\nExit codes: 0 written, 1 anything else. No attester but tpm2-simulated has been run on what it is for.",
     )
     .action(collect);
+  addEnrolCommands(evidence);
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../core/errors.ts";
 import { openThreadedFiles } from "../log/store/threaded-files.ts";
+import { isSimulatedAttester } from "./attester-form.ts";
 import { readConfig, type TrisealConfig } from "./config.ts";
 import { createLineWriter } from "./line-writer.ts";
 import { type RunningGateway, startGateway } from "./start-gateway.ts";
@@ -17,10 +18,13 @@ interface ServeFlags {
   readonly json?: true;
 }
 
-const BANNER = [
-  "*** DEVELOPMENT MODE ***",
-  "Evidence is simulated and keys were made here: nothing this gateway says is protected by hardware. Every receipt says so.",
-];
+/** What a development gateway says first. */
+function bannerOf({ workers: { attester } }: TrisealConfig): readonly string[] {
+  const shown = isSimulatedAttester(attester)
+    ? "Evidence is simulated and keys were made here: nothing this gateway says is protected by hardware."
+    : "Keys were made here: whoever runs this machine can make receipts.";
+  return ["*** DEVELOPMENT MODE ***", `${shown} Every receipt says so.`];
+}
 
 function withFlags(config: TrisealConfig, flags: ServeFlags): TrisealConfig {
   const port = flags.port === undefined ? config.listen.port : Number(flags.port);
@@ -29,7 +33,7 @@ function withFlags(config: TrisealConfig, flags: ServeFlags): TrisealConfig {
   return { ...config, dataDir: resolve(flags.data ?? config.dataDir), listen: { ...config.listen, port } };
 }
 
-function announce(running: RunningGateway, flags: ServeFlags): void {
+function announce(running: RunningGateway, config: TrisealConfig, flags: ServeFlags): void {
   if (flags.json) {
     console.log(
       JSON.stringify({
@@ -43,7 +47,7 @@ function announce(running: RunningGateway, flags: ServeFlags): void {
     );
     return;
   }
-  if (flags.dev) for (const line of BANNER) console.log(line);
+  if (flags.dev) for (const line of bannerOf(config)) console.log(line);
   console.log(`listening  ${running.url}`);
   console.log(`trust      ${running.trustFile}`);
   if (running.apiKey !== null) console.log(`API key    ${running.apiKey}`);
@@ -60,7 +64,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { log, flush } = createLineWriter((text) => process.stderr.write(text), Date.now);
   process.once("exit", flush);
   const running = await startGateway({ config, dev, databaseUrl, clock: systemClock, log, files });
-  announce(running, flags);
+  announce(running, config, flags);
   await stopped;
   await running.close();
   await files.close();

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Signer } from "../core/ed25519.ts";
 import { coreCodes, TrisealError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
 import { createGateway } from "../gateway/create-gateway.ts";
 import type { Ledger } from "../gateway/ledger.ts";
@@ -15,8 +16,10 @@ import { codes as teeCodes } from "../paths/tee/wire/codes.ts";
 import { codes as zkCodes } from "../paths/zk/wire/codes.ts";
 import type { StoreDatabase } from "../store/index.ts";
 import { type Catalog, hintsOf, readCatalog, tenantsOf } from "./catalog.ts";
-import { isLoopback, type TrisealConfig } from "./config.ts";
-import { devTrustFile, makeDevApiKey, makeSimulatedPlatform, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import type { TrisealConfig } from "./config.ts";
+import { makeDevPlatform, NO_PLATFORM } from "./dev-platform.ts";
+import { devTrustFile, makeDevApiKey, signDevPolicy, writeDevTrust } from "./dev-setup.ts";
+import { assertDevelopment, assertProduction } from "./fit-config.ts";
 import { IdentitySource } from "./identity-source.ts";
 import { KeyChanges, logHistory } from "./key-changes.ts";
 import { type ActiveKeys, type KeyedParts, RunningKeyEffects } from "./key-effects.ts";
@@ -66,26 +69,6 @@ export interface RunningGateway {
 /** Longest wait for the first admitted worker before the server answers anyway, not ready. */
 const FIRST_ADMISSION_MS = 60_000;
 
-/** Refuses what only development may use. @throws TrisealError `CONFIG_INVALID`. */
-function assertProduction(config: TrisealConfig): void {
-  if (config.workers.attester === "simulated") {
-    throw new TrisealError(
-      "CONFIG_INVALID",
-      "workers.attester is `simulated`: production refuses it; `--dev` accepts it and marks every receipt",
-    );
-  }
-  if (config.diagnostics.stageTimes)
-    throw new TrisealError("CONFIG_INVALID", "diagnostics.stageTimes: times inside a worker are for development; add --dev");
-  if (config.trust === null)
-    throw new TrisealError("CONFIG_INVALID", "trust: name the trust file that workers are admitted under");
-}
-
-/** Refuses to show development beyond this machine. @throws TrisealError `CONFIG_INVALID`. */
-function assertDevelopment({ listen: { host } }: TrisealConfig): void {
-  if (!isLoopback(host))
-    throw new TrisealError("CONFIG_INVALID", `listen.host is \`${host}\`: --dev answers on 127.0.0.1 or ::1 only`);
-}
-
 /**
  * Starts a gateway and resolves once it listens; with a worker admitted where one comes up in time.
  * @throws TrisealError `CONFIG_INVALID`, `KEY_UNKNOWN`, `KEY_FILE_INVALID`, `LOG_LOCKED`, `LOG_CORRUPT`, `MODEL_INVALID`,
@@ -115,10 +98,10 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const { ledger, database } = await openLog(options, active.log, started);
   await logHistory(store, ledger);
   const catalog = await readCatalog(config);
-  const platform = dev ? await makeSimulatedPlatform(config.dataDir) : null;
+  const platform = dev ? await makeDevPlatform(config, clock()) : NO_PLATFORM;
   const provers = await openProvers(options, catalog, started);
   const fhe = await openFhe({ ...options, modelsFolder: catalog.folder }, ledger, database, started);
-  const shown = { catalog, provers, fhe, platformKey: platform?.publicKey ?? "" };
+  const shown = { catalog, provers, fhe, evidence: platform.evidence };
   const { trust, writeTrust } = await openTrust(options, store, active, shown);
   const lifetimeSeconds = config.keysetLifetimeDays * 86_400;
   const identity = await IdentitySource.open(
@@ -130,8 +113,7 @@ async function start(options: StartOptions, started: Started): Promise<RunningGa
   const { policy, signPolicy } = await openPolicy(options, active.policy, trust, ledger);
   started.add(() => policy.close());
   startWitnesses(config, options.log, ledger, started);
-  const seedFile = platform?.seedFile ?? null;
-  const tee = startWorkers({ ...options, service: () => trust.current(), catalog, seedFile }, ledger);
+  const tee = startWorkers({ ...options, service: () => trust.current(), catalog, platform }, ledger);
   started.add(() => tee.close());
   const apiKey = dev ? await makeDevApiKey(config.dataDir) : null;
   const gateway = createGateway({
@@ -212,15 +194,15 @@ async function openTrust(
     readonly catalog: Catalog;
     readonly provers: StartedProvers;
     readonly fhe: StartedFhe;
-    readonly platformKey: string;
+    readonly evidence: readonly JsonObject[];
   },
 ): Promise<{ readonly trust: ServiceTrust; readonly writeTrust: KeyedParts["writeTrust"] }> {
   const { dataDir } = config;
-  const { catalog, provers, fhe, platformKey } = shown;
+  const { catalog, provers, fhe, evidence } = shown;
   const sections = { zkSection: provers.trustSection, fheSection: fhe.trustSection };
   const isOwn = dev && config.trust === null;
   const writeTrust: KeyedParts["writeTrust"] = isOwn
-    ? (keys) => writeDevTrust({ dataDir, config, platformKey, models: catalog.models, ...sections }, keys)
+    ? (keys) => writeDevTrust({ dataDir, config, evidence, models: catalog.models, ...sections }, keys)
     : null;
   await writeTrust?.(await store.list());
   const keys = { gateway: active.gateway.publicKey, log: active.log.publicKey };

@@ -1,6 +1,5 @@
 /** Starts the gateway's workers behind the tee path: one supervised process each, admitted before any request. */
 
-import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import type { Clock } from "../core/time.ts";
@@ -10,6 +9,7 @@ import { createAdmissionAppraisal } from "../paths/tee/server/appraise-admission
 import { createTeePath, type TeePath } from "../paths/tee/server/tee-path.ts";
 import { pathSection, revokedBy, type TrustedService } from "../trust/trust-file.ts";
 import type { TrisealConfig } from "./config.ts";
+import type { DevPlatform } from "./dev-platform.ts";
 import { programArguments } from "./package-root.ts";
 
 /** Longest answer of a worker, in bytes: what the SDK reads of one. */
@@ -21,17 +21,23 @@ export interface WorkerSetup {
   /** The service of the trust file that workers are admitted under now. */
   readonly service: () => TrustedService;
   readonly catalog: { readonly folder: string; readonly models: readonly CatalogModel[] };
-  /** Seed of the simulated platform; null where there is none. */
-  readonly seedFile: string | null;
+  readonly platform: Pick<DevPlatform, "seedFile" | "enrolment">;
   readonly clock: Clock;
   readonly log: OperatorLog;
 }
 
-/** The tee path over new workers; each session is logged before it is used. @throws TrisealError `CONFIG_INVALID`. */
+/** The attester as a worker is told it: what the gateway made for development fills in what the configuration leaves out. */
+function attesterOf({ attester }: TrisealConfig["workers"], { seedFile, enrolment }: WorkerSetup["platform"]): JsonObject {
+  if (attester.type === "simulated") return { ...attester, seedFile };
+  // Members that the configuration leaves out are absent, and none is undefined.
+  const named = attester as JsonObject;
+  return enrolment === null ? named : { ...named, enrolment };
+}
+
+/** The tee path over new workers; each session is logged before it is used. */
 export function startWorkers(setup: WorkerSetup, ledger: Ledger): TeePath {
-  const { config, service, catalog, seedFile, clock } = setup;
+  const { config, service, catalog, platform, clock } = setup;
   const { workers, limits } = config;
-  if (seedFile === null) throw new TrisealError("CONFIG_INVALID", "no attester for this configuration");
   const places = Array.from({ length: workers.count }, (_, index) => {
     const name = `worker-${index + 1}`;
     return {
@@ -43,7 +49,7 @@ export function startWorkers(setup: WorkerSetup, ledger: Ledger): TeePath {
       config: {
         v: 1,
         name,
-        attester: { type: workers.attester, seedFile },
+        attester: attesterOf(workers, platform),
         modelsFolder: catalog.folder,
         executionProviders: workers.executionProviders,
         concurrency: workers.concurrency,

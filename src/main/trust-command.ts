@@ -9,11 +9,11 @@ import { digestOfJson } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../core/json.ts";
 import { parseWorkerEvidence } from "../paths/tee/wire/keyset.ts";
-import { parseSimulatedEvidence } from "../paths/tee/wire/simulated.ts";
+import { parseSimulatedEvidence, SIMULATED_TYPE } from "../paths/tee/wire/simulated.ts";
 import { decodeReport, decodeSession, keysetDigest } from "../receipt/index.ts";
 import { parseTrust } from "../trust/trust-file.ts";
 import { readConfig } from "./config.ts";
-import { encodeTrustDraft, teeSection } from "./draft-trust.ts";
+import { encodeTrustDraft, simulatedEvidence, teeSection } from "./draft-trust.ts";
 import { askGateway } from "./operator-client.ts";
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
@@ -52,12 +52,14 @@ async function shownWorkers(source: Source) {
   );
   const platformKeys = new Set<string>();
   const workers = new Set<string>();
+  const types = new Set<string>();
   for (const id of ids.slice(0, 64)) {
     const evidence = parseWorkerEvidence(decodeSession(await fetchJson(source, `/v1/aci/sessions/${id}`)).evidenceBytes);
-    if (evidence.type === "simulated") platformKeys.add(parseSimulatedEvidence(evidence.evidence).platformKey);
+    if (evidence.type === SIMULATED_TYPE) platformKeys.add(parseSimulatedEvidence(evidence.evidence).platformKey);
+    else types.add(evidence.type);
     workers.add(evidence.statement.workerDigest);
   }
-  return { platformKeys: [...platformKeys], workers: [...workers] };
+  return { evidence: simulatedEvidence([...platformKeys], TODO_BECAUSE), workers: [...workers], types: [...types] };
 }
 
 interface DraftFlags {
@@ -81,6 +83,7 @@ async function writeDraft(source: Source, flags: DraftFlags): Promise<void> {
   const { base } = source;
   const report = decodeReport(await fetchJson(source, "/v1/aci/attestation"), "report");
   const hints = decodeHints(await fetchJson(source, "/.well-known/triseal.json"), "hints");
+  const shown = await shownWorkers(source);
   const yaml = encodeTrustDraft(
     flags.name,
     {
@@ -93,7 +96,7 @@ async function writeDraft(source: Source, flags: DraftFlags): Promise<void> {
         keys: hints.witnesses.keys.map((key) => ({ name: key.name, publicKey: key.public_key })),
       },
       policySigners: hints.policy_signers.map((publicKey) => ({ publicKey, minSequence: 0 })),
-      paths: { tee: teeSection({ ...(await shownWorkers(source)), models: hints.models }, TODO_BECAUSE) },
+      paths: { tee: teeSection({ ...shown, models: hints.models }) },
     },
     TODO_BECAUSE,
     [
@@ -101,6 +104,9 @@ async function writeDraft(source: Source, flags: DraftFlags): Promise<void> {
       "Nothing here was authenticated. Before you rely on it, compare over another channel: the gateway key, the log key, the",
       "witnesses (they must not be the operator's), the policy signer and the least sequence you accept, and the worker and",
       "model digests with releases that you reviewed. Replace every reason that begins with CHECK.",
+      ...shown.types.map(
+        (type) => `Workers show evidence of type ${type}, which has no entry here: write one from values that you checked.`,
+      ),
     ],
   );
   if (flags.out === undefined) process.stdout.write(yaml);

@@ -17,6 +17,7 @@ const PARSER_WEIGHT = 10;
 /** The target; needs a built engine. */
 export const fheTarget: FuzzTarget = {
   name: "fhe",
+  startsPrograms: false,
   open: async () => {
     const world = await makeEngineWorld();
     const session = await EngineSession.open(world);

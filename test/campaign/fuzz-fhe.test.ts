@@ -18,6 +18,7 @@ it("readers of programs, claims, statements, accounts and an engine's frames ans
   const { failures, inspections, cases, outcomes } = await runCampaign(target, {
     seed,
     seconds: 4,
+    casesPerSubject: null,
     minCases: 1200,
     maxFailures: 3,
   });

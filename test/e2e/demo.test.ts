@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { engine } from "../../scripts/cargo.ts";
+import { parseBundle } from "../../src/receipt/index.ts";
+import { decodeSession } from "../../src/receipt/session.ts";
+import { hasSwtpm } from "../fixtures/attester/swtpm.ts";
 import { heldBack, temporaryFolder } from "./gateway-harness.ts";
 import { childrenOf, type Finished, isRunning, repository, runCli } from "./gateway-process.ts";
 
@@ -139,6 +142,26 @@ describe("triseal demo", () => {
     expect(encrypted.map(({ program }) => program)).toEqual(programs);
     const [, paid, refused] = encrypted;
     expect([refused?.bytes, refused?.price]).toEqual([paid?.bytes, paid?.price]);
+  });
+
+  it("shows quotes of a TPM in software where swtpm is installed, and a simulated platform where it is not", async () => {
+    const answered = lines.filter(({ legs }) => legs.includes("tee"));
+    for (const { bundle } of answered) {
+      const { sessions } = parseBundle(new Uint8Array(await readFile(resolve(folder.path, bundle))));
+      const types = [...sessions.values()].map((session) => decodeSession(session).claims["extra"]);
+      expect(types).toEqual([expect.objectContaining({ evidence_type: hasSwtpm ? "tpm2-simulated" : "simulated" })]);
+    }
+    expect(answered.length).toBeGreaterThan(0);
+  });
+
+  it("says that evidence is simulated, and that swtpm is not there where it is not", { timeout: 300_000 }, async () => {
+    const empty = join(folder.path, "empty");
+    await mkdir(empty);
+    const { code, stdout } = await runCli(["demo", "--path", "tee", "--out", join(folder.path, "bare")], folder.path, {
+      PATH: empty,
+    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^evidence: [^\n]*swtpm is not installed[^\n]*simulated: no hardware is shown here$/m);
   });
 
   it("leaves its bundles and a trust file that accepts them: with it they verify, without it they are rejected", async () => {

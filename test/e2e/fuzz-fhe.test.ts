@@ -14,7 +14,7 @@ it.skipIf(!built)(
     console.log(`fuzz fhe: FUZZ_SEED=${seed}`);
     const target = await fheTarget.open();
     try {
-      const options = { seed, seconds: 10, minCases: 4000, maxFailures: 3 };
+      const options = { seed, seconds: 10, casesPerSubject: null, minCases: 4000, maxFailures: 3 };
       const { failures, inspections, outcomes } = await runCampaign(target, options);
       const named = failures.map(({ bytes, ...failure }) => ({ ...failure, bytes: Buffer.from(bytes).toString("base64") }));
       expect({ named, inspections }).toEqual({ named: [], inspections: [] });

@@ -89,7 +89,7 @@ export const falseEvidence: readonly Attack[] = [
     changes: (_scene) => ({
       evidence: { type: "sgx" },
       // A policy that accepts it: the verifier is all that refuses.
-      policyText: utf8(new TextDecoder().decode(POLICY_TEXT).replaceAll("[simulated, sev-snp, tdx", "[simulated, sgx, tdx")),
+      policyText: utf8(new TextDecoder().decode(POLICY_TEXT).replaceAll("[simulated, ", "[simulated, sgx, ")),
       candidates: (candidates) => backendFact("simulated", false)(backendFact("evidence_type", "sgx")(candidates)),
     }),
   },

@@ -14,7 +14,7 @@ import { ATTESTATION_ATTRIBUTES, ATTESTATION_TEMPLATE, spkiOf } from "./tpm2-key
 import { malformedResponse, TpmReader } from "./tpm2-wire.ts";
 
 /** Registers of firmware and operating system (TCG PC Client Platform Firmware Profile, section 3.3.4). */
-const QUOTED_REGISTERS = Array.from({ length: 16 }, (_, index) => index);
+export const QUOTED_REGISTERS = Array.from({ length: 16 }, (_, index) => index);
 
 /** How often registers and quote are read anew because something was measured in between. */
 const ATTEMPTS = 4;
@@ -79,7 +79,7 @@ async function quoteWithRegisters({ tpm, attestationKey }: OpenTpm, nonce: Uint8
 }
 
 /**
- * A source of TPM quotes, which holds a connection to its TPM until it is closed. The qualifying data is the first half of the report data, which is the digest of the statement: 64 bytes do
+ * A source of TPM quotes, which holds a connection to a TPM behind the kernel until it is closed. The qualifying data is the first half of the report data, which is the digest of the statement: 64 bytes do
  * not fit in it everywhere. @throws in `collect`: TrisealError of the attester's codes.
  */
 export function createTpmSource(options: TpmSourceOptions): ReportSource {
@@ -112,7 +112,10 @@ export function createTpmSource(options: TpmSourceOptions): ReportSource {
 
   async function collectOrClose(reportData: Uint8Array, signal: AbortSignal): Promise<CollectedEvidence> {
     try {
-      return await collect(reportData, signal);
+      const collected = await collect(reportData, signal);
+      // A simulator serves one connection after another: one that is held keeps out the worker that is to replace this one.
+      if (options.type === "tpm2-simulated") await close();
+      return collected;
     } catch (error) {
       // A channel that failed may be out of step: the next request begins anew.
       await close();

@@ -7,7 +7,8 @@ import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { UnixSeconds } from "../../core/time.ts";
 import { KeyStore } from "../../keys/key-store.ts";
-import { type ChildProgram, startProgram } from "./child-program.ts";
+import { startProgram } from "./child-program.ts";
+import { startSoftwareTpm } from "./software-tpm.ts";
 
 const LOG_ORIGIN = "triseal.local/demo-log";
 const WITNESS_NAME = "triseal.local/test-witness";
@@ -33,10 +34,18 @@ function textOf(ready: JsonObject, name: string): string {
   return value;
 }
 
-/** Starts witness and gateway. The witness is the demo's own: it shows the protocol and proves no independence. `proves`: with a prover. */
-export async function startDemoService(now: UnixSeconds, proves: boolean): Promise<DemoService> {
+/** What the demo shows beside workers. */
+export interface DemoParts {
+  /** With a prover. */
+  readonly proves: boolean;
+  /** With a TPM in software under the worker, instead of a key that signs what a platform would. */
+  readonly quotes: boolean;
+}
+
+/** Starts witness and gateway. The witness is the demo's own: it shows the protocol and proves no independence. */
+export async function startDemoService(now: UnixSeconds, { proves, quotes }: DemoParts): Promise<DemoService> {
   const folder = await mkdtemp(join(tmpdir(), "triseal-demo-"));
-  const programs: ChildProgram[] = [];
+  const programs: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const program of programs.toReversed()) await program.stop();
     await rm(folder, { recursive: true, force: true });
@@ -59,9 +68,12 @@ export async function startDemoService(now: UnixSeconds, proves: boolean): Promi
     ];
     const witness = await startProgram(witnessArgs);
     programs.push(witness);
+    const tpm = quotes ? await startSoftwareTpm(join(folder, "tpm")) : null;
+    if (tpm !== null) programs.push(tpm);
+    const attester = tpm === null ? {} : { attester: { type: "tpm2-simulated", socket: tpm.socket } };
     const config = {
       log: { origin: LOG_ORIGIN },
-      workers: { jurisdiction: "EU" },
+      workers: { jurisdiction: "EU", ...attester },
       fhe: { models: ENCRYPTED_MODELS },
       ...(proves ? { zk: { models: PROVEN_MODELS } } : {}),
       witnesses: {

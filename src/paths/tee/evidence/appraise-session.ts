@@ -2,7 +2,7 @@
 import type { Check } from "../../../core/check.ts";
 import { decodeSession } from "../../../receipt/session.ts";
 import type { PathClient } from "../../path.ts";
-import { appraiseSessionClaims, appraiseWorker, teeChecklist } from "./appraise-worker.ts";
+import { appraiseSessionClaims, appraiseWorker, isUnmet, teeChecklist } from "./appraise-worker.ts";
 
 /**
  * Appraises the worker behind a session document: all checks of its evidence at the caller's own clock. The session's
@@ -13,5 +13,6 @@ export const appraiseSession: PathClient["appraiseSession"] = async (document, i
   const session = checks.attempt("evidence.readable", "assertion", () => decodeSession(document));
   const worker = session === null ? null : await appraiseWorker(session.evidenceBytes, inputs, checks);
   if (session !== null && worker !== null) appraiseSessionClaims(session.document, worker, checks);
-  return checks.all();
+  // The caller asks whether to seal to it: what the trust file does not ask for is no answer. An auditor's verdict lists it.
+  return checks.all().filter((check) => check.status !== "skipped" || isUnmet(check));
 };

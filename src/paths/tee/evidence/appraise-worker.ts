@@ -14,8 +14,9 @@ import {
   workerReportData,
 } from "../wire/keyset.ts";
 import { CLAIM_NAMES, sessionPartsOf } from "../wire/session-parts.ts";
-import { parseSimulatedEvidence, verifySimulatedEvidence } from "../wire/simulated.ts";
+import { parseSimulatedEvidence, SIMULATED_TYPE, verifySimulatedEvidence } from "../wire/simulated.ts";
 import { teeChecks } from "./check-table.ts";
+import { waivableChecks } from "./leg-kind.ts";
 import { appraisePlatform } from "./platform/appraise-platform.ts";
 import { platformKinds } from "./platform/platform-kinds.ts";
 import { parseTeeTrust, type TeeTrust } from "./trust-section.ts";
@@ -34,6 +35,11 @@ export class TeeChecklist extends Checklist<typeof teeChecks> {
   }
 }
 
+/** Whether a check stands in the way of relying on a worker: it failed, or was not made and should have been. */
+export function isUnmet({ id, status }: Check): boolean {
+  return status === "fail" || (status === "skipped" && !waivableChecks.has(id));
+}
+
 /** What an appraisal of a worker needs. All members are required. */
 export interface WorkerAppraisalInputs {
   readonly trust: JsonObject | null;
@@ -46,6 +52,8 @@ export interface AppraisedWorker {
   readonly evidence: WorkerEvidence;
   readonly keysetDigest: Sha256Digest;
   readonly trust: TeeTrust;
+  /** Whether no hardware vouches for it. */
+  readonly simulated: boolean;
   /** Facts for policies, by name under `backend.`. */
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
@@ -67,27 +75,43 @@ export async function appraiseWorker(
   const keysetDigest = workerKeysetDigest(evidence.keyset);
   const { statement } = evidence;
   checks.expect("evidence.keyset-bound", statement.keysetDigest === keysetDigest, "signature");
-  const isSimulated = evidence.type === "simulated";
-  const supported = isSimulated || platformKinds.get(evidence.type)?.part === "cpu";
+  const isBare = evidence.type === SIMULATED_TYPE;
+  const kind = platformKinds.get(evidence.type);
+  const supported = isBare || kind?.part === "cpu";
+  const simulated = isBare || kind?.simulated === true;
   checks.expect("evidence.supported", supported, "assertion", `evidence type ${evidence.type}`);
-  if (isSimulated) appraiseSimulated(evidence, trust, inputs.revoked, checks);
-  const shown = supported && !isSimulated ? await appraiseHardware(evidence, trust, inputs, checks) : {};
+  if (simulated) checks.expect("evidence.type-accepted", isNamed(evidence, trust), "assertion", NOT_HARDWARE);
+  if (isBare) appraiseSimulated(evidence, trust, inputs.revoked, checks);
+  const shown = supported && !isBare ? await appraiseHardware(evidence, trust, inputs, checks) : {};
   appraiseFiles(evidence, trust, inputs.revoked, checks);
   checks.expect("evidence.keyset-current", holdsUntil(evidence.keyset.notAfter, inputs.at.seconds), inputs.at.basis);
-  return { evidence, keysetDigest, trust, facts: { evidence_type: evidence.type, simulated: isSimulated, ...shown } };
+  return { evidence, keysetDigest, trust, simulated, facts: { evidence_type: evidence.type, simulated, ...shown } };
+}
+
+const NOT_HARDWARE = "simulated evidence proves nothing about hardware";
+
+/** Whether the trust file names this type of simulated evidence: it is a type of its own, and counts as no other. */
+function isNamed({ type }: WorkerEvidence, trust: TeeTrust): boolean {
+  return type === SIMULATED_TYPE ? trust.simulated.length > 0 : trust.platforms.accepted.has(type);
 }
 
 /** Hardware evidence: judged by the appraisers of its kinds, as the trust file's entries for them say. Returns facts for policies. */
 async function appraiseHardware(
   evidence: WorkerEvidence,
   { platforms }: TeeTrust,
-  { at }: WorkerAppraisalInputs,
+  { at, revoked }: WorkerAppraisalInputs,
   checks: TeeChecklist,
 ): Promise<AppraisedWorker["facts"]> {
-  const { unnamed, unknownDevices, withdrawn, facts, ...found } = await appraisePlatform(evidence, platforms, at.seconds);
+  const { unnamed, unknownDevices, withdrawn, enrollers, facts, ...found } = await appraisePlatform(
+    evidence,
+    platforms,
+    at.seconds,
+  );
   checks.addHardware(found.checks);
   checks.expect("evidence.platform-trusted", unnamed.length === 0, "assertion", `types: ${unnamed.join(", ") || "named"}`);
   checks.expect("evidence.platform-trusted", unknownDevices.length === 0, "assertion", unknownDevices.join(", "));
+  const isRevoked = enrollers.some((key) => revoked.keys.has(key));
+  checks.expect("evidence.platform-not-revoked", !isRevoked, "assertion", `${enrollers.length} enrollers`);
   checks.expect("evidence.worker-not-revoked", withdrawn.length === 0, "assertion", "registers and devices");
   return facts;
 }
@@ -95,10 +119,8 @@ async function appraiseHardware(
 /** Simulated evidence: a key that the trust file names stands in for hardware. It proves who ran the simulation, no more. */
 function appraiseSimulated(evidence: WorkerEvidence, trust: TeeTrust, revoked: RevokedSet, checks: TeeChecklist): void {
   const simulated = checks.attempt("evidence.readable", "assertion", () => parseSimulatedEvidence(evidence.evidence));
-  const accepted = trust.simulated;
-  checks.expect("evidence.type-accepted", accepted.length > 0, "assertion", "simulated evidence proves nothing about hardware");
   if (simulated === null) return;
-  const known = accepted.some((entry) => entry.platformKeys.includes(simulated.platformKey));
+  const known = trust.simulated.some((entry) => entry.platformKeys.includes(simulated.platformKey));
   checks.expect("evidence.platform-trusted", known, "assertion");
   checks.expect("evidence.platform-not-revoked", !revoked.keys.has(simulated.platformKey), "assertion");
   checks.expect("evidence.signature", verifySimulatedEvidence(simulated), "signature");

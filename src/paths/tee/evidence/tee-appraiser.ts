@@ -28,7 +28,7 @@ async function appraiseTeeLeg(bytes: Uint8Array, inputs: AppraisalInputs): Promi
   const worker = await appraiseWorker(session.evidenceBytes, inputs, checks);
   if (worker !== null) appraiseSessionClaims(session.document, worker, checks);
   if (worker !== null) appraiseLeg(leg, worker, inputs, checks);
-  const basis = worker?.evidence.type === "simulated" || worker === null ? "assertion" : "attestation";
+  const basis = worker === null || worker.simulated ? "assertion" : "attestation";
   return { checks: checks.all(), claims: worker === null ? null : claimsOf(leg, session, worker, basis) };
 }
 
@@ -61,7 +61,7 @@ function claimsOf(leg: TeeLeg, session: AttestedSession, worker: AppraisedWorker
   const what =
     basis === "attestation"
       ? `an attested worker (${type})`
-      : "a process that calls itself a worker (simulated evidence: no hardware vouches for it)";
+      : `a process that calls itself a worker (${type} evidence: no hardware vouches for it)`;
   return {
     requestDigest: binding.requestDigest,
     responseDigest: binding.responseDigest,

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import type { Clock } from "../../../core/time.ts";
 import { unixSeconds } from "../../../core/time.ts";
 import type { BackendFact, RevokedSet } from "../../path.ts";
-import { appraiseWorker, liveMoment, teeChecklist } from "../evidence/appraise-worker.ts";
+import { appraiseWorker, isUnmet, liveMoment, teeChecklist } from "../evidence/appraise-worker.ts";
 import type { AppraiseWorker } from "./admission.ts";
 
 /** What admissions are judged by. */
@@ -21,7 +21,7 @@ export function createAdmissionAppraisal(trust: AdmissionTrust): AppraiseWorker 
     const { section, revoked } = trust.trusted();
     const inputs = { trust: section, revoked, at: liveMoment(trust.clock()) };
     const worker = await appraiseWorker(packageBytes, inputs, checks);
-    const failed = checks.all().find((check) => check.status !== "pass");
+    const failed = checks.all().find(isUnmet);
     if (failed !== undefined || worker === null) {
       return {
         ok: false,

@@ -1,13 +1,18 @@
 /** Quotes of a real TPM in software (swtpm), over its own wire format, enrolled and appraised. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CollectedEvidence, ReportSource } from "../../../../enclave/attester/attester.ts";
-import { answerEnrolment, challengeTpm, type EnrolmentRequest } from "../../../../enclave/attester/tpm2/enrol.ts";
+import {
+  challengeTpm,
+  confirmEnrolment,
+  type EnrolmentRequest,
+  endorsementKeyOf,
+  openCredential,
+  requestEnrolment,
+} from "../../../../enclave/attester/tpm2/enrol.ts";
 import { createTpmSource, type TpmSourceOptions } from "../../../../enclave/attester/tpm2/tpm2.ts";
 import { openTpmSocket } from "../../../../enclave/attester/tpm2/tpm2-channel.ts";
 import { Tpm } from "../../../../enclave/attester/tpm2/tpm2-device.ts";
-import { parsePublicArea, spkiOf } from "../../../../enclave/attester/tpm2/tpm2-key.ts";
 import { encodeHex, parseUtf8, utf8 } from "../../../../src/core/bytes.ts";
-import { digestOf } from "../../../../src/core/digest.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
 import { tpm2, tpm2Simulated } from "../../../../src/paths/tee/evidence/tpm2/appraise.ts";
 import { createSigner, importSeed } from "../../../../src/signing/ed25519-signer.ts";
@@ -46,26 +51,14 @@ describe.skipIf(!hasSwtpm)("a TPM in software", () => {
       ["over", enroller, "tpm2-simulated", [AT - 10, AT - 1]],
       ["early", enroller, "tpm2-simulated", [AT + 1, AT + 10]],
     ] as const) {
-      let confirm: (answer: Uint8Array) => Uint8Array = () => new Uint8Array();
-      const answer = await answerEnrolment(
-        tpm,
-        async (shown) => {
-          request = shown;
-          const knownEndorsementKeys = new Set([digestOf(spkiOf(parsePublicArea(shown.endorsementArea)))]);
-          const challenge = challengeTpm(shown, {
-            signer,
-            type,
-            knownEndorsementKeys,
-            notBefore: dates[0],
-            notAfter: dates[1],
-          });
-          confirm = challenge.confirm;
-          return challenge.credential;
-        },
-        never,
+      request = await requestEnrolment(tpm, never);
+      const { credential, pending } = challengeTpm(request, new Set([endorsementKeyOf(request)]));
+      const answer = await openCredential(tpm, credential, never);
+      const options = { signer, type, notBefore: dates[0], notAfter: dates[1] };
+      expect(() => confirmEnrolment(pending, answer.with(0, (answer[0] ?? 0) ^ 1), options)).toThrow(
+        expect.objectContaining({ code: "ATTESTER_MISMATCH" }),
       );
-      expect(() => confirm(answer.with(0, (answer[0] ?? 0) ^ 1))).toThrow(expect.objectContaining({ code: "ATTESTER_MISMATCH" }));
-      enrolments.set(name, confirm(answer));
+      enrolments.set(name, confirmEnrolment(pending, answer, options));
     }
     await channel.close();
     source = createTpmSource(optionsFor("tpm2-simulated"));
@@ -136,18 +129,17 @@ describe.skipIf(!hasSwtpm)("a TPM in software", () => {
   });
 
   it("an enroller challenges no TPM that it does not know, and no key that could sign anything", () => {
-    const knownEndorsementKeys = new Set([digestOf(spkiOf(parsePublicArea(request.endorsementArea)))]);
-    const options = { signer: enroller, type: "tpm2", knownEndorsementKeys, notBefore: 0, notAfter: 1 } as const;
-    const code = (changed: Partial<EnrolmentRequest>, with_ = options) => {
+    const known = new Set([endorsementKeyOf(request)]);
+    const code = (changed: Partial<EnrolmentRequest>, knows: typeof known = known) => {
       try {
-        challengeTpm({ ...request, ...changed }, with_);
+        challengeTpm({ ...request, ...changed }, knows);
         return null;
       } catch (error) {
         return (error as { code?: string }).code;
       }
     };
     const unrestricted = request.attestationArea.with(5, 0x04);
-    expect(code({}, { ...options, knownEndorsementKeys: new Set() })).toBe("ATTESTER_MISMATCH");
+    expect(code({}, new Set())).toBe("ATTESTER_MISMATCH");
     expect(code({ attestationArea: unrestricted })).toBe("ATTESTER_MISMATCH");
     expect(code({ attestationArea: request.endorsementArea })).toBe("ATTESTER_MISMATCH");
     expect(code({ attestationArea: request.attestationArea.subarray(1) })).toBe("ATTESTER_MALFORMED");
@@ -159,16 +151,9 @@ describe.skipIf(!hasSwtpm)("a TPM in software", () => {
     const channel = await openTpmSocket(other.socket);
     const tpm = new Tpm(channel);
     await tpm.startUp(never);
-    const knownEndorsementKeys = new Set([digestOf(spkiOf(parsePublicArea(request.endorsementArea)))]);
-    const { credential } = challengeTpm(request, {
-      signer: enroller,
-      type: "tpm2",
-      knownEndorsementKeys,
-      notBefore: 0,
-      notAfter: 1,
-    });
+    const { credential } = challengeTpm(request, new Set([endorsementKeyOf(request)]));
     for (let times = 0; times < 4; times++) {
-      await expect(answerEnrolment(tpm, async () => credential, never)).rejects.toMatchObject({ code: "ATTESTER_FAILED" });
+      await expect(openCredential(tpm, credential, never)).rejects.toMatchObject({ code: "ATTESTER_FAILED" });
     }
     await channel.close();
     await other.stop();
@@ -176,9 +161,8 @@ describe.skipIf(!hasSwtpm)("a TPM in software", () => {
 
   it("a key off the curve gets no credential", () => {
     const off = request.endorsementArea.with(-1 + request.endorsementArea.length, (request.endorsementArea.at(-1) ?? 0) ^ 1);
-    const known = new Set([digestOf(spkiOf(parsePublicArea(off)))]);
-    const options = { signer: enroller, type: "tpm2", knownEndorsementKeys: known, notBefore: 0, notAfter: 1 } as const;
-    expect(() => challengeTpm({ ...request, endorsementArea: off }, options)).toThrow(
+    const known = new Set([endorsementKeyOf({ endorsementArea: off })]);
+    expect(() => challengeTpm({ ...request, endorsementArea: off }, known)).toThrow(
       expect.objectContaining({ code: "ATTESTER_MALFORMED" }),
     );
   });

@@ -25,6 +25,8 @@ export interface AppraisedPlatform {
   readonly unknownDevices: readonly string[];
   /** Values of registers and names of devices that were withdrawn. */
   readonly withdrawn: readonly string[];
+  /** Keys that vouch for a part in a vendor's place. */
+  readonly enrollers: readonly string[];
   /** Facts for policies beside the type. */
   readonly facts: Readonly<Record<string, string | number>>;
 }
@@ -83,11 +85,16 @@ function hasWholeSet({ accepted, appraisal }: JudgedPart): boolean {
   return claims !== null && measurements.some((set) => [...set].every(([name, value]) => kind.measured(claims, name) === value));
 }
 
-/** What the policy of a trust entry waives it waives for a reason, which the verdict repeats: a check that was not made is left out. */
-function madeChecks({ part, appraisal }: JudgedPart): readonly Check[] {
-  return appraisal.checks
-    .filter(({ status }) => status !== "skipped")
-    .map((check) => ({ ...check, message: `${part.name}: ${check.message}` }));
+/** Checks of one part by its name, those that were not made with their reason. */
+function checksOf({ part, accepted, appraisal }: JudgedPart): readonly Check[] {
+  const name = accepted.kind.simulated ? `${part.name}, simulated` : part.name;
+  return appraisal.checks.map((check) => ({ ...check, message: `${name}: ${check.message}` }));
+}
+
+/** What a simulated part signs, and what is bound to it, is attested by nobody: a device beside it may stand anywhere. */
+function withBasis(checks: readonly Check[], judged: readonly JudgedPart[]): readonly Check[] {
+  if (!judged.some(({ accepted }) => accepted.kind.simulated)) return checks;
+  return checks.map((check) => ({ ...check, basis: check.basis === "attestation" ? "assertion" : check.basis }));
 }
 
 function factsOf(judged: readonly JudgedPart[]): Readonly<Record<string, string | number>> {
@@ -113,7 +120,7 @@ export async function appraisePlatform(
 ): Promise<AppraisedPlatform> {
   const findings = new Findings();
   const platform = findings.read("platform evidence", () => parsePlatformEvidence(worker.evidence));
-  const none = { unnamed: [], unknownDevices: [], withdrawn: [], facts: {} };
+  const none = { unnamed: [], unknownDevices: [], withdrawn: [], enrollers: [], facts: {} };
   if (platform === null) return { checks: findings.all(), ...none };
   const isBound = worker.statement.gpuEvidenceDigest === deviceEvidenceDigest(platform.devices);
   findings.expect("evidence.bound", isBound, "the statement names the evidence of these devices, and of no other");
@@ -138,10 +145,11 @@ export async function appraisePlatform(
     return known === null || (part.ids.length > 0 && part.ids.every((id) => known.has(id)));
   });
   return {
-    checks: [...judged.flatMap(madeChecks), ...findings.all()],
+    checks: withBasis([...judged.flatMap(checksOf), ...findings.all()], judged),
     unnamed,
     unknownDevices: judged.filter((part) => !named.includes(part)).map(({ part }) => part.name),
     withdrawn: seen.filter((value) => withdrawn.has(value)),
+    enrollers: judged.flatMap(({ part, accepted: { kind } }) => kind.enrollersOf(part.endorsements)),
     facts: factsOf(judged),
   };
 }

@@ -3,13 +3,14 @@ import { encodeHex } from "../../../../core/bytes.ts";
 import { sha256Bytes } from "../../../../core/digest.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json.ts";
 import type { PlatformRoles } from "../../wire/platform-evidence.ts";
+import { parseEnrolment } from "../../wire/tpm-enrolment.ts";
 import type { EvidenceAppraisal, EvidenceKind } from "../appraisal/appraiser.ts";
 import { azureSnpVtpm, azureTdxVtpm } from "../azure/kinds.ts";
 import { nitro } from "../nitro/kind.ts";
 import { nvidiaGpu } from "../nvidia-gpu/kind.ts";
 import { sevSnp } from "../sev-snp/kind.ts";
 import { tdx } from "../tdx/kind.ts";
-import { tpm2 } from "../tpm2/appraise.ts";
+import { tpm2, tpm2Simulated } from "../tpm2/appraise.ts";
 
 /** What evidence must bind: hexadecimal. */
 export interface Bound {
@@ -34,8 +35,10 @@ export interface PlatformKind {
   readonly floors: readonly string[];
   /** Those of them without which a platform could go back and still be called up to date. */
   readonly neededFloors: readonly string[];
-  /** Whether devices must be named: nothing else binds the key. */
-  readonly needsDevices: boolean;
+  /** Whether no hardware vouches for it: the form of hardware evidence without its substance. */
+  readonly simulated: boolean;
+  /** Whether an enroller's statement can bind its key. Where none is named, devices must be: nothing else does. */
+  readonly enrolled: boolean;
   /** What holds unless the entry accepts a weakness in writing. */
   readonly strict: JsonObject;
   /** Members of the policy that `require` may set. */
@@ -49,6 +52,8 @@ export interface PlatformKind {
   readonly measured: (claims: JsonObject, register: string) => string | null;
   /** What the devices of the evidence are called in trust files: hexadecimal, or the vendor's own name. */
   readonly deviceIds: (appraisal: EvidenceAppraisal, evidence: PlatformRoles) => readonly string[];
+  /** Ed25519 keys that vouch for a device in a vendor's place. */
+  readonly enrollersOf: (endorsements: PlatformRoles) => readonly string[];
   /** Status of the TCB as policies name it; null where the evidence does not say. */
   readonly tcbStatus: (claims: JsonObject) => string | null;
 }
@@ -66,7 +71,7 @@ const idOf = (name: string) => (appraisal: EvidenceAppraisal) => {
 /** The value of register `index` in the SHA-256 bank. */
 function pcrIn(claims: JsonObject, index: string): string | null {
   const { pcrs } = claims;
-  return isJsonObject(pcrs) ? textIn(pcrs, `sha256:${index}`) : null;
+  return isJsonObject(pcrs) ? textIn(pcrs, `SHA-256:${index}`) : null;
 }
 
 const isPcr = (register: string): boolean => /^\d+$/.test(register);
@@ -112,7 +117,15 @@ const SNP_REGISTERS = "measurement|hostData|idKeyDigest|authorKeyDigest";
 const TDX_REGISTERS = "mrtd|rtmr[0-3]|mrSeam|mrSignerSeam|seamAttributes|mrConfigId|mrOwner|mrOwnerConfig|mrServiceTd";
 const PCR = "[12]?\\d|3[01]";
 
-const CPU = { part: "cpu", needsDevices: false, measured: textIn, pins: pinsOf, tcbStatus: () => null } as const;
+const CPU = {
+  part: "cpu",
+  simulated: false,
+  enrolled: false,
+  measured: textIn,
+  pins: pinsOf,
+  enrollersOf: () => [],
+  tcbStatus: () => null,
+} as const;
 
 const snp: PlatformKind = {
   ...CPU,
@@ -151,6 +164,38 @@ const vtpm = {
   bind: ({ digest }: Bound) => ({ nonce: digest }),
 } as const;
 
+/** The enroller that a statement names; whether it signed, the appraiser of the kind says. */
+function enrollerOf(endorsements: PlatformRoles): readonly string[] {
+  const statement = endorsements.get("enrolment");
+  try {
+    return statement instanceof Uint8Array ? [parseEnrolment(statement).statement.enroller] : [];
+  } catch {
+    return [];
+  }
+}
+
+const tpm: PlatformKind = {
+  ...CPU,
+  of: tpm2,
+  registers: new RegExp(`^(?:${PCR})$`),
+  floors: [],
+  neededFloors: [],
+  enrolled: true,
+  // Without an enroller, the trust entry itself names the attestation key.
+  strict: { requireAkBinding: false },
+  requirable: [],
+  weaknesses: {},
+  floor: () => ({}),
+  pins: (alternatives) => ({ pcrs: Object.fromEntries(alternatives) }),
+  measured: pcrIn,
+  bind: ({ digest }) => ({ nonce: digest }),
+  deviceIds: (_, evidence) => {
+    const key = evidence.get("akPublic");
+    return key instanceof Uint8Array ? [encodeHex(sha256Bytes(key))] : [];
+  },
+  enrollersOf: enrollerOf,
+};
+
 const kinds: readonly PlatformKind[] = [
   snp,
   td,
@@ -169,26 +214,8 @@ const kinds: readonly PlatformKind[] = [
     bind: ({ digest }) => ({ userData: digest }),
     deviceIds: idOf("moduleId"),
   },
-  {
-    ...CPU,
-    of: tpm2,
-    registers: new RegExp(`^(?:${PCR})$`),
-    floors: [],
-    neededFloors: [],
-    // No certificate says whose the attestation key is: the trust entry names it.
-    needsDevices: true,
-    strict: { requireAkBinding: false },
-    requirable: [],
-    weaknesses: {},
-    floor: () => ({}),
-    pins: (alternatives) => ({ pcrs: Object.fromEntries(alternatives) }),
-    measured: pcrIn,
-    bind: ({ digest }) => ({ nonce: digest }),
-    deviceIds: (_, evidence) => {
-      const key = evidence.get("akPublic");
-      return key instanceof Uint8Array ? [encodeHex(sha256Bytes(key))] : [];
-    },
-  },
+  tpm,
+  { ...tpm, of: tpm2Simulated, simulated: true },
   {
     ...CPU,
     of: nvidiaGpu,

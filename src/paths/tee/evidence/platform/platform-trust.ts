@@ -48,6 +48,10 @@ const decodeEntry = object(
     roots: array(root, 16),
     require: map(matching(/[A-Za-z]{1,32}/, "a member of the policy"), (value) => value as JsonValue, 16),
     weaknesses: array(object({ accept: text(64), because }), 16),
+    /** Whose statement binds the key of a device that no certificate binds. */
+    enrollers: array(object({ publicKey: hexText(32) }, { because }), 16),
+    /** Why evidence is accepted that no hardware vouches for. */
+    because,
   },
 );
 
@@ -132,11 +136,14 @@ function measurementsOf(
 }
 
 function devicesOf(
-  { devices, type }: Decoded<typeof decodeEntry>,
+  { devices, type, enrollers }: Decoded<typeof decodeEntry>,
   kind: PlatformKind,
   references: References,
 ): ReadonlySet<string> | null {
-  if ("accept" in devices) return kind.needsDevices ? refuse(`evidence.${type}.devices: this type needs their names`) : null;
+  if ("accept" in devices) {
+    const isBound = !kind.enrolled || enrollers !== undefined;
+    return isBound ? null : refuse(`evidence.${type}.devices: this type needs their names, or an enroller`);
+  }
   if ("reference" in devices) return new Set(fromReference(devices, type, "devices", references));
   return new Set(devices.map(({ id }) => id));
 }
@@ -189,6 +196,13 @@ function requiredOf({ require, type }: Decoded<typeof decodeEntry>, kind: Platfo
   return Object.fromEntries(require ?? []);
 }
 
+/** An enroller that is named must have stated the key: its statement stands in for a certificate. */
+function enrolledBy({ enrollers, type }: Decoded<typeof decodeEntry>, kind: PlatformKind): JsonObject {
+  if (enrollers === undefined) return {};
+  if (!kind.enrolled || enrollers.length === 0) return refuse(`evidence.${type}.enrollers: none, or of a type that has none`);
+  return { requireAkBinding: true, enrollers: enrollers.map(({ publicKey }) => publicKey) };
+}
+
 /** Alternatives by register, of those registers that every set names: what the kind itself can compare. */
 function alternativesOf(sets: readonly RegisterSet[] | null): ReadonlyMap<string, readonly string[]> {
   const [first, ...others] = sets ?? [];
@@ -210,11 +224,14 @@ function acceptedOf(value: JsonValue, place: string, references: References): Ac
   const entry = decodeEntry(value, place);
   const kind = platformKinds.get(entry.type);
   if (kind === undefined) return refuse(`${place}.type: no evidence type of a worker`);
+  if (kind.simulated !== (entry.because !== undefined))
+    return refuse(`${place}.because: say why simulated evidence is accepted, and of no other type`);
   const measurements = measurementsOf(entry, kind, references);
   const floor = floorOf(entry, kind, references);
   const policy = {
     ...kind.strict,
     ...requiredOf(entry, kind),
+    ...enrolledBy(entry, kind),
     ...floor,
     ...kind.pins(alternativesOf(measurements)),
     ...weakened(entry, kind),
