@@ -1,5 +1,6 @@
 /** The folder of bundles: what an auditor needs, on the disk before the answer is given out. */
 import { accessSync, constants } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { VerifiedAnswer } from "../../client/index.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -21,6 +22,8 @@ export async function openBundleFolder(path: string, content: boolean): Promise<
   const folder = resolve(path);
   try {
     await makeDurableDirectory(nodeFiles, folder);
+    // The place itself may be a file: a name inside a folder is what has to be made.
+    if (!(await stat(folder)).isDirectory()) throw new Error("not a folder");
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     throw new TrisealError("CONFIG_INVALID", "--bundles names no folder that can be written to", { cause });
