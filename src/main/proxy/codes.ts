@@ -21,21 +21,33 @@ const ownCodes = {
 /** Makes an error with a code that only the proxy gives. */
 export const proxyError = pathErrors(ownCodes);
 
-const { AUTH_INVALID, AUTH_REQUIRED, FORMAT_INVALID, TRUST_FILE_INVALID } = coreCodes;
+/** The same codes as findings about the gateway: none is the doing of whoever called the proxy. */
+function aboutGateway(table: ErrorTable): ErrorTable {
+  return Object.fromEntries(
+    Object.entries(table).map(([code, row]) => [code, row.status < 500 ? { ...row, status: BAD_GATEWAY } : row]),
+  );
+}
+
+const BAD_GATEWAY = 502;
+const { AUTH_INVALID, AUTH_REQUIRED, FORMAT_INVALID, RECEIPT_UNKNOWN, SESSION_UNKNOWN, TRUST_FILE_INVALID } = coreCodes;
 const KEY_ACTION = "give the proxy an API key that the gateway's operator issued and has not withdrawn";
 
 /**
- * Every code that a caller of the proxy can meet. What is wrong with the proxy's own key, its trust file or the gateway's
- * documents is none of its caller's doing: those have status 502 here.
+ * Every code that a caller of the proxy can meet. What is wrong with the proxy's own key, its trust file, its envelopes or the
+ * gateway's documents is none of its caller's doing: those have status 502 here.
  */
 export const proxyCodes: ErrorTable = {
   ...coreCodes,
-  ...teeCodes,
+  ...aboutGateway(teeCodes),
   ...zkCodes,
   ...fheCodes,
   ...ownCodes,
-  AUTH_INVALID: { ...AUTH_INVALID, status: 502, action: KEY_ACTION },
-  AUTH_REQUIRED: { ...AUTH_REQUIRED, status: 502, action: KEY_ACTION },
-  FORMAT_INVALID: { ...FORMAT_INVALID, status: 502, action: "stop: the gateway sent a document of another form" },
-  TRUST_FILE_INVALID: { ...TRUST_FILE_INVALID, status: 502, action: "correct the proxy's trust file; nothing is sent meanwhile" },
+  ...aboutGateway({
+    AUTH_INVALID: { ...AUTH_INVALID, action: KEY_ACTION },
+    AUTH_REQUIRED: { ...AUTH_REQUIRED, action: KEY_ACTION },
+    FORMAT_INVALID: { ...FORMAT_INVALID, action: "stop: the gateway sent a document of another form" },
+    RECEIPT_UNKNOWN,
+    SESSION_UNKNOWN,
+    TRUST_FILE_INVALID: { ...TRUST_FILE_INVALID, action: "correct the proxy's trust file; nothing is sent meanwhile" },
+  }),
 };

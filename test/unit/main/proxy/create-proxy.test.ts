@@ -152,6 +152,7 @@ describe("what the SDK refuses", () => {
     ["AUTH_INVALID", 502],
     ["TRUST_FILE_INVALID", 502],
     ["FORMAT_INVALID", 502],
+    ["RECEIPT_UNKNOWN", 502],
     ["SERVICE_UNREACHABLE", 503],
     ["DEADLINE_EXCEEDED", 504],
     ["POLICY_DENIED", 403],
