@@ -27,6 +27,7 @@ const LONG_SUITES = [
   "pending-legs",
   "proof-follows",
   "proof-kill",
+  "proxy",
   "rotation",
   "tls",
   "worker-lies",
