@@ -112,7 +112,10 @@ async function compiledFiles(quantised: QuantisedSource, request: BuildRequest):
       );
     }
     if (compiler.build === null)
-      throw new TrisealError("MODEL_UNSUPPORTED", `--paths: this version cannot build for \`${path}\``);
+      throw new TrisealError(
+        "MODEL_UNSUPPORTED",
+        `--paths: nothing is built for \`${path}\`: name the integer form in \`${path}.models\` of triseal.config.yaml`,
+      );
     return compiler.build;
   });
   const compiled: CompiledFiles[] = [];
