@@ -11,7 +11,7 @@ import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { digestOfFile } from "./key-folder.ts";
 
 /** Largest compressed ciphertext, in bytes. */
-const MAX_VALUE_BYTES = 1024 * 1024;
+export const MAX_VALUE_BYTES = 1024 * 1024;
 
 /** A file that a claim names. */
 interface Named {
