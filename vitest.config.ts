@@ -8,6 +8,7 @@ const LONG_SUITES = [
   "bench",
   "cli",
   "cli-fhe",
+  "cli-fhe-accounts",
   "cli-keys",
   "cli-model",
   "cli-zk",

@@ -283,6 +283,15 @@ describe("a proxy of its own", () => {
     expect(await waiting.program.stop()).toBe(0);
   });
 
+  it("gives up on a gateway that does not answer", async () => {
+    const patient = await startProxy(proxyArgs(relay.url, trustFile, place.keyFile, "--timeout", "2"));
+    expect((await patient.infer()).status).toBe(200);
+    relay.tamper = (_, request) => (isInfer(request) ? new Promise(() => undefined) : undefined);
+    const answer = await patient.infer();
+    expect([answer.status, answer.json["code"]]).toEqual([504, "DEADLINE_EXCEEDED"]);
+    expect(await patient.program.stop()).toBe(0);
+  });
+
   it("whose key the gateway does not know answers 502", async () => {
     const keyFile = join(place.folder, "wrong");
     await writeFile(keyFile, "dev-0123456789abcdef0123456789abcdef", { mode: 0o600 });

@@ -22,3 +22,16 @@ describe("limits of the configuration", () => {
     expect(parseConfig("limits: { maxBodyBytes: 1048576, maxHeldBytes: 1048576 }").limits.maxHeldBytes).toBe(1_048_576);
   });
 });
+
+describe("what is wrong with a configuration", () => {
+  it.each([
+    ["polcy: {}", /^the configuration: .*"polcy".*`triseal config`/],
+    ["limits: { maxBodyBites: 1 }", /^limits: .*"maxBodyBites"/],
+    ["listen: { port: 70000 }", /^listen\.port: /],
+    ["- a", /^the configuration: /],
+  ])("is said with its place: %s", (text, message) => {
+    expect(() => parseConfig(text)).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(message) }),
+    );
+  });
+});
