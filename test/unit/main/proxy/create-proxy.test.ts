@@ -132,14 +132,14 @@ describe("a request that is refused before anything is sealed", () => {
   it("while as many are answered as may be, and while it drains", async () => {
     const held: (() => void)[] = [];
     const wait = new Promise<void>((resolve) => held.push(resolve));
-    const set = setUp({ upstream: { infer: async (call) => (await wait, answerOf(call, Z)) } });
+    const set = setUp({ upstream: { infer: (call) => wait.then(() => answerOf(call, Z)) } });
     const first = [set.infer(BODY), set.infer(BODY)];
     await Promise.resolve();
     expect(await set.codeOf(set.infer(BODY))).toEqual([503, "OVERLOADED"]);
     const drained = set.proxy.drain();
     expect(await set.codeOf(set.infer(BODY))).toEqual([503, "SHUTTING_DOWN"]);
     expect((await set.ask("/v2/health/ready")).status).toBe(503);
-    held.forEach((release) => void release());
+    for (const release of held) release();
     expect(await Promise.all(first.map(async (answer) => (await answer).status))).toEqual([200, 200]);
     await drained;
   });
