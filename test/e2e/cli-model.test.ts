@@ -63,7 +63,7 @@ describe("triseal model preflight", () => {
     const name = "breast-cancer-logistic";
     const data = ["--data", shipped(name, "calibration.json")];
     const { code, stdout } = await runCli(["model", "preflight", shipped(name, "model.onnx"), ...data]);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^fhe  yes on encrypted inputs, 0 bootstraps an inference/m)]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^fhe {2}yes on encrypted inputs, 0 bootstraps an inference/m)]);
   });
 
   it("calibrates on -8,8 without data, and warns", async () => {
