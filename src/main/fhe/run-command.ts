@@ -98,13 +98,19 @@ function run(program: string, flags: RunFlags): Promise<void> {
     const spelled = await spelledRun(flags.in, flags.write);
     if (spelled.secrets.length > 0) needNative();
     const parameters = await parametersOf(flags.parameters);
+    const stage = (text: string) => {
+      if (flags.json === undefined) process.stderr.write(`fhe: ${text}\n`);
+    };
     await withClient({ ...flags, gateway }, async (client) => {
       const service = fheClient(client);
       const lists = async (metadata: Uint8Array, terms: RunTerms) => {
+        stage("fetching the reference string of proofs");
         const crs = await service.blob(terms.crs.digest, terms.crs.bytes);
+        stage("proving the secret inputs here");
         return [await provenList(keys, spelled, metadata, terms, crs)];
       };
       const { inputs, writes } = spelled;
+      stage("asking for a challenge; then the engine runs: the first run under a key takes longer");
       const finished = await service.run({ program, keyId: keys.key.keyId, parameters, wish: { inputs, writes, lists } });
       if (flags.bundle !== undefined) await writeFile(flags.bundle, finished.bundle);
       printRun(finished, flags);
