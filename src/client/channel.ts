@@ -63,3 +63,9 @@ export function channelTo(url: URL, keyset: GatewayKeyset, ways: { fetch: Fetch;
   if (keys.length === 0) throw new TrisealError("TLS_KEY_MISMATCH", "the service's keyset lists no TLS key for this host");
   return { fetch: ways.transport.pin(keys), bound: true };
 }
+
+/** @throws TrisealError `CHANNEL_NOT_BOUND` unless only the appraised service can read what is sent in the clear. */
+export function assertBound(bound: boolean): void {
+  if (!bound)
+    throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
+}

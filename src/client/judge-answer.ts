@@ -48,7 +48,7 @@ export interface ShownAnswer {
 
 /** What a bundle that verifies says of an inference. */
 export type JudgedAnswer = JudgedReceipt &
-  Pick<VerifiedAnswer, "response" | "commitment"> & { readonly pending: readonly PendingLeg[] };
+  Pick<VerifiedAnswer, "response" | "exchanged" | "commitment"> & { readonly pending: readonly PendingLeg[] };
 
 /** Verifies a bundle of an inference against its exact request and response. @throws TrisealError `VERIFICATION_FAILED`. */
 export async function judgeAnswer(
@@ -67,5 +67,6 @@ export async function judgeAnswer(
   assertVerified(judged.receipt.model === call.model && sameRequest, "the receipt is about another request");
   assertVerified(response.id === id && response.modelName === call.model, "the answer is about another request");
   const commitment = commitmentOf(judged.verdict, salt, committed);
-  return { ...judged, response, commitment, pending: pendingLegs(parseBundle(bundle)) };
+  const exchanged = { request: opened, response: openedResponse };
+  return { ...judged, response, exchanged, commitment, pending: pendingLegs(parseBundle(bundle)) };
 }

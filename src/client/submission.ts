@@ -88,7 +88,8 @@ export async function submitDocument<S extends Appraised>(
   const { body, ...judged } = await submitBytes(access, challenge, document, signal);
   const response = parseInferenceResponse(body);
   assertVerified(response.modelName === challenge.model, "the receipt is about something else");
-  return completeAnswer({ response, ...judged, commitment: null });
+  const exchanged = { request: document, response: body };
+  return completeAnswer({ response, exchanged, ...judged, commitment: null });
 }
 
 /** A request to what a path keeps for its callers; the answer is in the path's form. @throws TrisealError the service's code. */

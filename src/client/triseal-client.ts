@@ -4,7 +4,7 @@
  */
 import { encodeHex } from "../core/bytes.ts";
 import type { Sha256Digest } from "../core/digest.ts";
-import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
+import { type ErrorTable, isTrisealError } from "../core/errors.ts";
 import { callerFacts } from "../core/oip.ts";
 import { messageHeaders, messageType } from "../core/oip-body.ts";
 import { inStage } from "../core/stage.ts";
@@ -15,7 +15,7 @@ import type { VerifyOptions } from "../verify/index.ts";
 import { appraiseService, assertVerified } from "./appraise-service.ts";
 import { awaitLegs } from "./await-legs.ts";
 import type { Challenge, ChallengeCall } from "./challenge.ts";
-import { channelTo, type Fetch, parseBaseUrl } from "./channel.ts";
+import { assertBound, channelTo, type Fetch, parseBaseUrl } from "./channel.ts";
 import type { TrisealClientOptions } from "./client-options.ts";
 import type { EstablishedService, Received } from "./established-service.ts";
 import {
@@ -159,6 +159,11 @@ export class TrisealClient {
     await this.establishing.join(signal);
   }
 
+  /** Appraises a session that a request to `model` could be sealed to now. Sends no API key. @throws TrisealError as `infer`. */
+  async appraiseModel(model: string, signal = new AbortController().signal): Promise<void> {
+    await (await this.established(signal)).sessions.current(model, signal);
+  }
+
   private async established(signal?: AbortSignal): Promise<EstablishedService> {
     const { service } = this;
     if (service !== null && holdsUntil(service.usableUntil, this.options.clock())) return service;
@@ -292,9 +297,4 @@ export class TrisealClient {
   private noteKeyset(service: EstablishedService, { keysetDigest }: ServiceAnswer): void {
     if (keysetDigest !== service.keysetDigest) this.dismiss(service);
   }
-}
-
-function assertBound(bound: boolean): void {
-  if (!bound)
-    throw new TrisealError("CHANNEL_NOT_BOUND", "a request in the clear needs a channel that only the service can read");
 }

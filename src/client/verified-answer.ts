@@ -17,6 +17,8 @@ export interface JudgedReceipt {
 /** An answer whose receipt verified. */
 export interface VerifiedAnswer extends Omit<JudgedReceipt, "receipt"> {
   readonly response: InferenceResponse;
+  /** The exact bytes that the receipt is about, opened: what an auditor is shown with `--request` and `--response`. */
+  readonly exchanged: { readonly request: Uint8Array; readonly response: Uint8Array };
   /** Of an integer model's answer: what opens its commitments; null for a float model, and where the caller made the answer itself. */
   readonly commitment: AnswerCommitment | null;
   /** Legs that are still to come; none unless the call allowed that. Nothing supports yet what they are to show. */

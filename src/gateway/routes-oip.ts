@@ -70,6 +70,7 @@ export function addOipRoutes(
   app.get("/v2", (c) =>
     c.json({ name: "triseal", version: "0.1.0", extensions: ["binary_tensor_data", "triseal_sealed", "aci"] }),
   );
+  app.get("/v2/models", (c) => c.json({ models: options.models.map(({ name }) => name) }));
   app.get("/v2/health/live", (c) => c.json({ live: true }));
   app.get("/v2/health/ready", async (c) => {
     const reason = await notReady(options, inFlight);

@@ -278,9 +278,9 @@ export function parseConfig(text: string): TrisealConfig {
   const parsed = configForm.safeParse(document);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new TrisealError("CONFIG_INVALID", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`, {
-    cause: parsed.error,
-  });
+  const place = issue === undefined || issue.path.length === 0 ? "the configuration" : issue.path.join(".");
+  const message = `${place}: ${issue?.message ?? "invalid"} (\`triseal config\` prints every key)`;
+  throw new TrisealError("CONFIG_INVALID", message, { cause: parsed.error });
 }
 
 /**

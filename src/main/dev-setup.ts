@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { listReleasedFiles } from "../../enclave/image/released-file.ts";
 import { utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
+import { TrisealError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type UnixSeconds, unixSeconds } from "../core/time.ts";
 import type { CatalogModel } from "../gateway/options.ts";
@@ -29,9 +30,15 @@ export async function makeDevApiKey(dataDir: string): Promise<string> {
   return `dev-${await makeSecretFile(join(dataDir, "dev", "api-key"), 24)}`;
 }
 
-/** Signs the policy file with the development policy key, unless a statement for these bytes is there and still in force. */
+/**
+ * Signs the policy file with the development policy key, unless a statement for these bytes is there and still in force.
+ * @throws TrisealError `CONFIG_INVALID` where the file cannot be read, `POLICY_INVALID`.
+ */
 export async function signDevPolicy(policyFile: string, statementFile: string, signer: Signer, now: UnixSeconds): Promise<void> {
-  const { digest } = parsePolicy(new Uint8Array(await readFile(policyFile)));
+  const bytes = await readFile(policyFile).catch((cause: unknown) => {
+    throw new TrisealError("CONFIG_INVALID", `policy.file: cannot read \`${policyFile}\``, { cause });
+  });
+  const { digest } = parsePolicy(new Uint8Array(bytes));
   const existing = await nodeFiles.read(statementFile);
   let sequence = 1;
   if (existing !== null) {

@@ -2,22 +2,26 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readConfig } from "./config.ts";
+import { probeHardware } from "./doctor/hardware.ts";
+import { probeData, probePort } from "./doctor/places.ts";
 import {
   type Probe,
-  probeData,
   probeDatabase,
-  probeHardware,
+  probeEngine,
   probeMachine,
   probeNode,
   probeOnnxRuntime,
   probeProver,
   probeRust,
+  probeSwtpm,
 } from "./doctor/probes.ts";
 import { FAILURE_EXIT } from "./exit-code.ts";
+import { portOf } from "./serve-command.ts";
 
 interface DoctorFlags {
   readonly data?: string;
   readonly config?: string;
+  readonly port?: string;
   readonly json?: true;
 }
 
@@ -35,9 +39,12 @@ async function doctor(flags: DoctorFlags): Promise<void> {
     probeOnnxRuntime(),
     probeMachine(),
     probeData(resolve(flags.data ?? config.dataDir)),
+    await probePort(config.listen.host, flags.port === undefined ? config.listen.port : portOf(flags.port)),
     probeDatabase(process.env["DATABASE_URL"] ?? null),
     probeRust(),
     probeProver(),
+    probeEngine(),
+    probeSwtpm(),
     ...probeHardware(),
   ];
   const missing = probes.filter(({ finding }) => finding === "missing").length;
@@ -45,7 +52,9 @@ async function doctor(flags: DoctorFlags): Promise<void> {
   else {
     for (const probe of probes) printProbe(probe);
     console.log(
-      missing === 0 ? "\n`triseal serve --dev` can run here" : `\n${missing} missing: \`triseal serve\` cannot run here`,
+      missing === 0
+        ? "\n`triseal serve --dev` can run here; its workers' evidence is simulated, with or without the hardware above"
+        : `\n${missing} missing: \`triseal serve\` cannot run here`,
     );
   }
   if (missing > 0) process.exitCode = FAILURE_EXIT;
@@ -58,6 +67,7 @@ export function addDoctorCommand(program: Command): void {
     .description("say what is missing on this machine, and how to get it; changes nothing")
     .option("--data <dir>", "data folder")
     .option("--config <file>", "configuration")
+    .option("--port <n>", "port to look at")
     .option("--json", "JSON")
     .action(doctor);
 }

@@ -122,8 +122,14 @@ function createTls(source: TlsSource, handle: RequestListener): TlsServer {
   return server;
 }
 
+/** Where to listen, and within which bounds: as the configuration has them. */
+export interface ListenOptions {
+  readonly listen: Pick<TrisealConfig["listen"], "host" | "port">;
+  readonly limits: Pick<TrisealConfig["limits"], "sendTimeoutMs" | "requestTimeoutMs" | "maxConnections">;
+}
+
 /** Serves `fetch` at the configured address, over TLS with `tls`. Rejects where the port cannot be had. */
-export async function listen(fetch: Fetch, config: TrisealConfig, tls: TlsSource | null): Promise<Listener> {
+export async function listen(fetch: Fetch, config: ListenOptions, tls: TlsSource | null): Promise<Listener> {
   const answered = (request: Request, env: HttpBindings) => {
     // The listener lets hosts such as `.3` pass, which make no URL: whoever reads the body would fail on it.
     if (!URL.canParse(request.url)) throw new RequestError("Invalid URL");

@@ -128,6 +128,14 @@ interface BuildFlags extends SourceFlags {
   readonly licence?: string;
   readonly setup?: string;
   readonly zkMode: string;
+  readonly handOut?: string;
+}
+
+function handsOutOf({ handOut, zkMode }: BuildFlags): "model" | "proving-key" | null {
+  if (handOut === undefined) return null;
+  if (zkMode === "committed") throw new TrisealError("FORMAT_INVALID", "--hand-out shows the weights that committed mode hides");
+  if (handOut === "model" || handOut === "proving-key") return handOut;
+  throw new TrisealError("FORMAT_INVALID", "--hand-out wants model or proving-key");
 }
 
 function zkModeOf(text: string): "baked" | "committed" {
@@ -145,6 +153,7 @@ function build(file: string, flags: BuildFlags): Promise<void> {
       licence: flags.licence ?? null,
       setup: flags.setup ?? null,
       zkMode: zkModeOf(flags.zkMode),
+      handsOut: handsOutOf(flags),
       silent: flags.json === true,
     });
     if (flags.json) {
@@ -205,6 +214,10 @@ export function addModelCommand(program: Command): void {
       "--zk-mode <mode>",
       "zk: `baked` weights, or `committed`: private, one key for all models of the architecture",
       "baked",
+    )
+    .option(
+      "--hand-out <what>",
+      "show callers the weights: `model`, to open commitments, or `proving-key` too, to prove themselves (default: neither)",
     )
     .option("--licence <id>", "licence to state in model.json")
     .action(build);

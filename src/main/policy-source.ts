@@ -54,7 +54,10 @@ async function readActivePolicy(
   const statementBytes = new Uint8Array(await readFile(files.statement));
   const signed = parsePolicyStatement(statementBytes);
   assertSigned(signed, files.service());
-  if (signed.statement.policyDigest !== policy.digest) invalid("the policy statement signs another policy text");
+  if (signed.statement.policyDigest !== policy.digest)
+    invalid(
+      "the policy statement signs another policy text: `triseal policy sign` signs this one, `serve --dev` does at its start",
+    );
   const [unserved] = unservedRules(policy, files.paths);
   if (unserved !== undefined) invalid(`line ${unserved.line}, \`${unserved.rule ?? ""}\`: ${unserved.message}`);
   const { notBefore, notAfter, sequence } = signed.statement;

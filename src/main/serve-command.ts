@@ -26,10 +26,15 @@ function bannerOf({ workers: { attester } }: TrisealConfig): readonly string[] {
   return ["*** DEVELOPMENT MODE ***", `${shown} Every receipt says so.`];
 }
 
+/** The port that a flag names. @throws TrisealError `CONFIG_INVALID`. */
+export function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new TrisealError("CONFIG_INVALID", "--port wants a port from 0 to 65535");
+  return port;
+}
+
 function withFlags(config: TrisealConfig, flags: ServeFlags): TrisealConfig {
-  const port = flags.port === undefined ? config.listen.port : Number(flags.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new TrisealError("CONFIG_INVALID", "--port wants a port from 0 to 65535");
+  const port = flags.port === undefined ? config.listen.port : portOf(flags.port);
   return { ...config, dataDir: resolve(flags.data ?? config.dataDir), listen: { ...config.listen, port } };
 }
 

@@ -13,6 +13,7 @@ import { addKeysCommand } from "./keys-command.ts";
 import { addLogCommand } from "./log-command.ts";
 import { addModelCommand } from "./model-command.ts";
 import { addPolicyCommand } from "./policy-command.ts";
+import { addProxyCommand } from "./proxy-command.ts";
 import { addServeCommand } from "./serve-command.ts";
 import { addStoreCommand } from "./store-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
@@ -30,6 +31,7 @@ const program = new Command("triseal")
 
 for (const add of [
   addServeCommand,
+  addProxyCommand,
   addDemoCommand,
   addVerifyCommand,
   addEvidenceCommand,

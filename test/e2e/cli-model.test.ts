@@ -44,7 +44,7 @@ describe("triseal model preflight", () => {
     const { code, stdout } = await runCli(["model", "preflight", shipped("digits-mlp", "model.onnx"), ...flags]);
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as {
-      paths: { path: string; can: boolean; estimate: { constraints: number } | null }[];
+      paths: { path: string; can: boolean; because: string; estimate: { constraints: number } | null }[];
       warnings: string[];
     };
     expect(report).toMatchObject({ ok: true, comparison: { samples: 450, refused: 0, right: { float: 446, integer: 446 } } });
@@ -53,9 +53,17 @@ describe("triseal model preflight", () => {
       ["zk", true],
       ["fhe", false],
     ]);
+    expect(report.paths[2]?.because).toMatch(/an activation up to \d+; encrypted ones go up to 7/);
     const integer = parseIntegerModel(await readFile(shipped("digits-mlp", "integer.json")));
     expect(report.paths[1]?.estimate?.constraints).toBe(compileCircuit(integer).usedRows);
     expect(report.warnings).toEqual([]);
+  });
+
+  it("says what an inference on encrypted inputs costs", async () => {
+    const name = "breast-cancer-logistic";
+    const data = ["--data", shipped(name, "calibration.json")];
+    const { code, stdout } = await runCli(["model", "preflight", shipped(name, "model.onnx"), ...data]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^fhe {2}yes on encrypted inputs, 0 bootstraps an inference/m)]);
   });
 
   it("calibrates on -8,8 without data, and warns", async () => {
@@ -127,6 +135,25 @@ describe("triseal model build", () => {
     for (const file of ["model.json", "integer.json", "known-answers.json"]) {
       expect(await readFile(at("again", file), "utf8")).toBe(await readFile(shipped(name, file), "utf8"));
     }
+  });
+
+  it("hands weights out only where it is told to, and not those that committed mode hides", async () => {
+    const build = async (...more: string[]) => {
+      const { code, stderr } = await runCli(["model", "build", at("dense.onnx"), "--out", at("out"), ...more]);
+      return { code, stderr, card: await readFile(at("out", "model.json"), "utf8").catch(() => "") };
+    };
+    for (const wrong of [["weights"], [""], ["model", "--zk-mode", "committed"]])
+      expect(await build("--hand-out", ...wrong)).toMatchObject({
+        code: 30,
+        card: "",
+        stderr: expect.stringContaining("--hand-out"),
+      });
+    expect((await build()).card).not.toMatch(/visibility|provingKey/);
+    const { integer } = JSON.parse((await build("--hand-out", "model")).card) as { integer: object };
+    expect(integer).toMatchObject({ visibility: "public" });
+    expect(integer).not.toHaveProperty("provingKey");
+    const both = JSON.parse((await build("--hand-out", "proving-key")).card) as { integer: object };
+    expect(both.integer).toMatchObject({ visibility: "public", provingKey: "public" });
   });
 
   it("refuses a path that this version cannot build for with 20, one that nobody knows with 30, and writes nothing", async () => {

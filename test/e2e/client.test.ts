@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { type InferenceCall, TrisealClient } from "../../src/client/index.ts";
@@ -12,6 +11,7 @@ import { parseTrust, type Trust } from "../../src/verify/index.ts";
 import { keysetOf } from "../campaign/http-target.ts";
 import { clock, heldBack, type Service, startService, verdictOn, workerOf } from "./gateway-harness.ts";
 import { until } from "./gateway-process.ts";
+import { type Passed, type Relay, type Said, startRelay } from "./tampering-relay.ts";
 
 let service: Service;
 let trust: Trust;
@@ -27,72 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await service.close()).toBe(0);
 });
-
-/** An exchange that passed the proxy. */
-interface Passed {
-  readonly method: string;
-  readonly path: string;
-  readonly body: Buffer;
-}
-
-/** What the proxy answers with, in place of what the gateway said. */
-interface Said {
-  status: number;
-  headers: Record<string, string>;
-  body: Buffer;
-}
-
-/** A proxy in front of the gateway that does what `tamper` says. */
-interface Proxy {
-  readonly url: string;
-  readonly passed: Passed[];
-  tamper: (said: Said, request: Passed) => void | Promise<void>;
-  close(): Promise<void>;
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-async function startProxy(): Promise<Proxy> {
-  const server: Server = createServer((request, response) => {
-    const forward = async () => {
-      const body = await bodyOf(request);
-      const passed: Passed = { method: request.method ?? "", path: request.url ?? "", body };
-      proxy.passed.push(passed);
-      const headers = new Headers();
-      for (const name of ["authorization", "content-type"]) {
-        const value = request.headers[name];
-        if (typeof value === "string") headers.set(name, value);
-      }
-      const init = passed.method === "POST" ? { body: new Uint8Array(body) } : {};
-      const answer = await fetch(`${service.url}${passed.path}`, { method: passed.method, headers, ...init });
-      const said: Said = {
-        status: answer.status,
-        headers: Object.fromEntries([...answer.headers].filter(([name]) => /^(?:content-type|x-.*)$/.test(name))),
-        body: Buffer.from(await answer.arrayBuffer()),
-      };
-      await proxy.tamper(said, passed);
-      response.writeHead(said.status, said.headers).end(said.body);
-    };
-    forward().catch((error: unknown) => response.writeHead(500).end(String(error)));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const proxy: Proxy = {
-    url: `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`,
-    passed: [],
-    tamper: () => undefined,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-  return proxy;
-}
 
 function clientOf(url: string, more: { trust?: Trust; apiKey?: string } = {}): TrisealClient {
   return new TrisealClient({ baseUrl: url, apiKey: service.apiKey, trust, clock, ...more });
@@ -168,10 +102,10 @@ describe("the SDK against an honest service", () => {
 });
 
 describe("the SDK behind a proxy that tampers", () => {
-  let proxy: Proxy;
+  let proxy: Relay;
 
   beforeAll(async () => {
-    proxy = await startProxy();
+    proxy = await startRelay(() => service.url);
   });
 
   afterEach(() => {

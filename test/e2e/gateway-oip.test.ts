@@ -48,6 +48,7 @@ describe("the OIP routes", () => {
     expect([live.status, live.json]).toEqual([200, { live: true }]);
     const ready = await get(service, "/v2/health/ready", null);
     expect([ready.status, ready.json]).toEqual([200, { ready: true }]);
+    expect((await get(service, "/v2/models", null)).json).toEqual({ models: expect.arrayContaining(["digits-mlp"]) });
   });
 
   it("describe a model, its one version and its readiness", async () => {
@@ -112,7 +113,7 @@ describe("the OIP routes", () => {
   });
 
   it("refuse addresses that do not exist, with a request id", async () => {
-    for (const path of ["/v2/nothing", "/v2/models", "/v1/nothing", "/nothing", "/v2/models/digits-mlp/infer/more"]) {
+    for (const path of ["/v2/nothing", "/v1/nothing", "/nothing", "/v2/models/digits-mlp/infer/more"]) {
       const answer = await get(service, path);
       expect([path, answer.status, answer.json["code"]]).toEqual([path, 404, "NOT_FOUND"]);
       expect(answer.headers.get("x-request-id")).toBe(answer.json["request_id"]);

@@ -1,6 +1,6 @@
 /** What a machine has of what Triseal can use, each with how to get it. Nothing is changed. */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../package-root.ts";
@@ -34,18 +34,25 @@ export function isAtLeast(version: string, [major, minor]: readonly [number, num
 }
 
 /** The version that a command prints, or null where it is not there. */
-function versionOf(command: string): string | null {
+export function versionOf(command: string): string | null {
   const { status, stdout } = spawnSync(command, ["--version"], { encoding: "utf8", timeout: COMMAND_TIMEOUT_MS });
   if (status !== 0) return null;
   return /\d+\.\d+(\.\d+)?/.exec(stdout)?.[0] ?? stdout.trim().slice(0, 40);
 }
 
-function found(name: string, detail: string): Probe {
+/** A line about what is there. */
+export function found(name: string, detail: string): Probe {
   return { name, finding: "ok", detail, remedy: null };
 }
 
-function lacking(name: string, finding: "missing" | "absent", detail: string, remedy: string): Probe {
+/** A line about what is not. */
+export function lacking(name: string, finding: "missing" | "absent", detail: string, remedy: string): Probe {
   return { name, finding, detail, remedy };
+}
+
+/** Whether this user may write to a folder. */
+export function hasWriteAccess(folder: string): boolean {
+  return hasAccess(folder, constants.W_OK);
 }
 
 /** Whether a file is there and may be used so. */
@@ -93,34 +100,37 @@ export function probeRust(version: string | null = versionOf("cargo")): Probe {
   return isAtLeast(version, RUST_FLOOR) ? found("rust", version) : lacking("rust", "absent", version, remedy);
 }
 
-function probeBuilt(name: string, program: string, without: string): Probe {
+/** @param duration how long the build takes, for the end of the line. */
+function probeBuilt(name: string, program: string, without: string, duration: string): Probe {
   const script = `npm run build:${name}`;
   if (hasAccess(join(packageRoot, program), constants.X_OK)) return found(name, "built");
-  return lacking(name, "absent", "not built", `${without}; \`${script}\` builds it`);
+  return lacking(name, "absent", "not built", `${without}; \`${script}\` builds it${duration}`);
 }
 
 /** The fast prover. */
 export function probeProver(): Probe {
-  return probeBuilt("prover", "src/paths/zk/prover/target/release/triseal-prover", "snarkjs proves, more slowly");
+  return probeBuilt(
+    "prover",
+    "src/paths/zk/prover/target/release/triseal-prover",
+    "snarkjs proves, more slowly",
+    " in about a minute",
+  );
 }
 
-/** The data folder's place, which `serve` writes to. */
-export function probeData(folder: string): Probe {
-  const place = existsSync(folder) ? folder : join(folder, "..");
-  if (hasAccess(place, constants.W_OK)) return found("data folder", folder);
-  return lacking("data folder", "missing", folder, "make it writable, or name another one with `--data`");
+/** The engine of the fhe path, which also makes its keys. */
+export function probeEngine(): Probe {
+  const without = "the fhe path answers PATH_UNAVAILABLE, and `triseal fhe` makes no keys";
+  return probeBuilt("engine", "src/paths/fhe/engine/target/release/triseal-fhe", without, " in about seven minutes on two cores");
+}
+
+/** The TPM in software, which tests alone use. @param version as `swtpm --version` says it, or null. */
+export function probeSwtpm(version: string | null = versionOf("swtpm")): Probe {
+  const remedy = "tests of TPM evidence are skipped; `apt-get install swtpm` (Debian, Ubuntu) installs it";
+  return version === null ? lacking("swtpm", "absent", "not installed", remedy) : found("swtpm", version);
 }
 
 /** Which database `serve` would use. @param url `DATABASE_URL`, or null. */
 export function probeDatabase(url: string | null): Probe {
   if (url !== null) return found("database", "PostgreSQL, as DATABASE_URL says; `serve` tries it");
   return found("database", "embedded; set DATABASE_URL for PostgreSQL");
-}
-
-/** What could attest here. No attester of this version has been run on hardware. */
-export function probeHardware(): readonly Probe[] {
-  const none = "evidence is simulated here, which `serve` takes with `--dev` alone";
-  const probe = (name: string, file: string) =>
-    existsSync(file) ? found(name, file) : lacking(name, "absent", `no ${file}`, none);
-  return [probe("configfs-tsm", "/sys/kernel/config/tsm/report"), probe("tpm", "/dev/tpmrm0")];
 }

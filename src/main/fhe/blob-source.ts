@@ -10,7 +10,7 @@ import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
 import { digestOfFile } from "./key-folder.ts";
 
 /** Largest compressed ciphertext, in bytes. */
-const MAX_VALUE_BYTES = 1024 * 1024;
+export const MAX_VALUE_BYTES = 1024 * 1024;
 
 /** A file that a claim names. */
 interface Named {

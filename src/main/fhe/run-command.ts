@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { type FinishedRun, fheClient } from "../../client/index.ts";
+import { type FheClient, type FinishedRun, fheClient } from "../../client/index.ts";
 import { encodeHex, utf8 } from "../../core/bytes.ts";
 import { parseDigest, sha256Bytes } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -13,7 +13,7 @@ import type { RunTerms } from "../../paths/fhe/wire/run.ts";
 import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { readNamed } from "../refusing.ts";
 import { systemClock } from "../system-clock.ts";
-import { inTemporaryFolder } from "./blob-source.ts";
+import { inTemporaryFolder, MAX_VALUE_BYTES } from "./blob-source.ts";
 import { gatewayOptions } from "./key-commands.ts";
 import { type KeyFolder, readKeyFolder } from "./key-folder.ts";
 import { needNative } from "./native-program.ts";
@@ -98,13 +98,19 @@ function run(program: string, flags: RunFlags): Promise<void> {
     const spelled = await spelledRun(flags.in, flags.write);
     if (spelled.secrets.length > 0) needNative();
     const parameters = await parametersOf(flags.parameters);
+    const stage = (text: string) => {
+      if (flags.json === undefined) process.stderr.write(`fhe: ${text}\n`);
+    };
     await withClient({ ...flags, gateway }, async (client) => {
       const service = fheClient(client);
       const lists = async (metadata: Uint8Array, terms: RunTerms) => {
+        stage("fetching the reference string of proofs");
         const crs = await service.blob(terms.crs.digest, terms.crs.bytes);
+        stage("proving the secret inputs here");
         return [await provenList(keys, spelled, metadata, terms, crs)];
       };
       const { inputs, writes } = spelled;
+      stage("asking for a challenge; then the engine runs: the first run under a key takes longer");
       const finished = await service.run({ program, keyId: keys.key.keyId, parameters, wish: { inputs, writes, lists } });
       if (flags.bundle !== undefined) await writeFile(flags.bundle, finished.bundle);
       printRun(finished, flags);
@@ -112,16 +118,44 @@ function run(program: string, flags: RunFlags): Promise<void> {
   });
 }
 
-function accountLine({ document, version, handle, clear }: AccountState): string {
-  const state = clear === null ? `handle ${handle ?? "none yet"}` : `minted ${clear} of ${document.cap ?? "no cap"}`;
+function accountLine({ document, version, handle, clear }: AccountState, value?: string): string {
+  const hidden = value === undefined ? `handle ${handle ?? "none yet"}` : `${value} (decrypted here)`;
+  const state = clear === null ? hidden : `minted ${clear} of ${document.cap ?? "no cap"}`;
   return `${document.account.padEnd(20)} ${document.kind.padEnd(7)} ${document.type.padEnd(5)} version ${version}  ${state}`;
 }
 
-function accounts(flags: GatewayFlags & { readonly gateway: string; readonly json?: true }): Promise<void> {
+/** The states under one key set, decrypted with its client key, by account. That they are the accounts' is the service's word. */
+async function decryptedStates(service: FheClient, found: readonly AccountState[], folder: string) {
+  const { key, clientKey } = await readKeyFolder(folder);
+  const native = needNative();
+  return inTemporaryFolder(async (place) => {
+    const values = new Map<string, string>();
+    for (const { document, digest, clear } of found) {
+      if (digest === null || clear !== null || document.keyId !== key.keyId) continue;
+      const file = join(place, "state");
+      await writeFile(file, await service.blob(digest, MAX_VALUE_BYTES), { mode: 0o600 });
+      values.set(document.account, await native.decrypt(clientKey, document.type, file));
+    }
+    return values;
+  });
+}
+
+function accounts(
+  flags: GatewayFlags & { readonly gateway: string; readonly keys?: string; readonly json?: true },
+): Promise<void> {
   return refusing(flags.json, async () => {
-    const found = await withClient(flags, (client) => fheClient(client).accounts());
-    if (flags.json) console.log(JSON.stringify({ ok: true, accounts: found }));
-    else console.log(found.length === 0 ? "no account that this API key may read" : found.map(accountLine).join("\n"));
+    const { found, values } = await withClient(flags, async (client) => {
+      const service = fheClient(client);
+      const all = await service.accounts();
+      return { found: all, values: flags.keys === undefined ? null : await decryptedStates(service, all, flags.keys) };
+    });
+    if (flags.json) {
+      const decrypted = values === null ? {} : { decrypted: Object.fromEntries(values) };
+      console.log(JSON.stringify({ ok: true, accounts: found, ...decrypted }));
+      return;
+    }
+    const lines = found.map((state) => accountLine(state, values?.get(state.document.account)));
+    console.log(found.length === 0 ? "no account that this API key may read" : lines.join("\n"));
   });
 }
 
@@ -176,7 +210,9 @@ export function addRunCommands(fhe: Command): void {
     .option("--bundle <file>", "write the receipt's bundle here")
     .option("--json", "print one JSON object")
     .action(run);
-  gatewayOptions(fhe.command("accounts").description("accounts that this API key may read")).action(accounts);
+  gatewayOptions(fhe.command("accounts").description("accounts that this API key may read, as the service says they are"))
+    .option("--keys <dir>", "folder of the key set: decrypts here the states that are under it")
+    .action(accounts);
   gatewayOptions(
     fhe
       .command("create-account <name>")

@@ -27,6 +27,8 @@ export interface BuildRequest {
   readonly setup: string | null;
   /** zk: whether weights are the circuit's or private. */
   readonly zkMode: CompileRequest["zkMode"];
+  /** What of the integer form callers may have; null keeps what the source's card says, and nothing without a card. */
+  readonly handsOut: "model" | "proving-key" | null;
   readonly silent: boolean;
 }
 
@@ -112,7 +114,10 @@ async function compiledFiles(quantised: QuantisedSource, request: BuildRequest):
       );
     }
     if (compiler.build === null)
-      throw new TrisealError("MODEL_UNSUPPORTED", `--paths: this version cannot build for \`${path}\``);
+      throw new TrisealError(
+        "MODEL_UNSUPPORTED",
+        `--paths: nothing is built for \`${path}\`: name the integer form in \`${path}.models\` of triseal.config.yaml`,
+      );
     return compiler.build;
   });
   const compiled: CompiledFiles[] = [];
@@ -126,6 +131,12 @@ async function writeSecret(file: string, bytes: Uint8Array): Promise<void> {
   await writeFile(file, bytes, { mode: 0o600, flag: "wx" });
 }
 
+/** Both show the weights: the proving key to whoever looks, the model at once. A key without the model would be no secret kept. */
+function handedOut({ handsOut }: BuildRequest): Pick<ModelPackage, "visibility" | "provingKey"> | null {
+  if (handsOut === null) return null;
+  return { visibility: "public", ...(handsOut === "proving-key" ? { provingKey: "public" } : {}) };
+}
+
 /** Builds the package in `request.folder`. @throws TrisealError `MODEL_UNSUPPORTED`, `MODEL_INVALID`, `FORMAT_INVALID`. */
 export async function buildPackage(quantised: QuantisedSource, request: BuildRequest): Promise<BuiltPackage> {
   const { checked, calibration, rows, source } = quantised;
@@ -134,7 +145,7 @@ export async function buildPackage(quantised: QuantisedSource, request: BuildReq
   const known = encodeKnownAnswers(makeKnownAnswers(checked, [...madeUpInputs(quantised), ...rows.slice(0, FROM_SAMPLES)]));
   const card = cardOf(quantised, request);
   const { data, range, samples, percentile } = calibration;
-  const { visibility, provingKey } = source.card?.model.integer ?? {};
+  const { visibility, provingKey } = handedOut(request) ?? source.card?.model.integer ?? {};
   const form: JsonObject = {
     name: `${nameOf(request)}-int`,
     digest: checked.digest,

@@ -3,6 +3,7 @@
 import { isTrisealError } from "../../core/errors.ts";
 import type { CheckedModel } from "../../model/integer/integer-model.ts";
 import { emitOnnx } from "../../model/onnx/emit-onnx.ts";
+import { compileLwe } from "../../paths/fhe/compile/lwe-compile.ts";
 import { architectureOf } from "../../paths/zk/compile/architecture.ts";
 import { compileCircuit } from "../../paths/zk/compile/circuit.ts";
 import { compileArchitecture } from "../../paths/zk/compile/committed-circuit.ts";
@@ -88,9 +89,28 @@ const zk: PathCompiler = {
   build: (checked, request) => buildZkFiles(checked, request),
 };
 
+function judgeEncrypted(checked: CheckedModel): PathJudgement {
+  try {
+    const { pbs } = compileLwe(checked).price;
+    return {
+      can: true,
+      because: `on encrypted inputs, ${pbs} bootstraps an inference, where \`fhe.models\` names it`,
+      estimate: null,
+    };
+  } catch (error) {
+    if (!isTrisealError(error, "FHE_MODEL_UNSUPPORTED")) throw error;
+    return {
+      can: false,
+      because: error.message,
+      estimate: null,
+    };
+  }
+}
+
 const fhe: PathCompiler = {
   path: "fhe",
-  judge: () => ({ can: false, because: "this version compiles no encrypted programs yet", estimate: null }),
+  judge: judgeEncrypted,
+  // The gateway compiles the integer model when it starts: a package has nothing of this path's own.
   build: null,
 };
 

@@ -2,7 +2,7 @@
 import { open, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { digestOf, type Sha256Digest } from "../../core/digest.ts";
-import { TrisealError } from "../../core/errors.ts";
+import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../core/json.ts";
 import { elementCount } from "../../core/tensor.ts";
 import { type DataSet, MAX_DATA_BYTES, parseData } from "../../model/data/parse-data.ts";
@@ -76,13 +76,23 @@ function classNumbers(data: DataSet, card: Card | null): readonly number[] | nul
   });
 }
 
+/** Samples of a file; what is wrong says of which file it is. */
+function parseNamed(name: string, bytes: Uint8Array): DataSet {
+  try {
+    return parseData(name, bytes);
+  } catch (cause) {
+    if (!isTrisealError(cause, "FORMAT_INVALID")) throw cause;
+    throw new TrisealError("FORMAT_INVALID", `\`${name.slice(-64)}\`: ${cause.message}`, { cause });
+  }
+}
+
 /**
  * The samples of a data file. With a card that standardises, rows hold raw values.
  * @throws TrisealError `FORMAT_INVALID`: malformed, rows of another length than the model takes, or unknown labels.
  */
 export async function readSamples(file: string, model: FloatModel, card: Card | null): Promise<Samples> {
   const bytes = await readBounded(file, MAX_DATA_BYTES);
-  const data = parseData(basename(file), bytes);
+  const data = parseNamed(basename(file), bytes);
   const length = elementCount(model.input.shape);
   const [first] = data.samples;
   if (first?.length !== length) {

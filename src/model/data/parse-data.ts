@@ -2,7 +2,7 @@
 import { parseUtf8 } from "../../core/bytes.ts";
 import { array, type Decoded, finite, object, oneOf, text } from "../../core/decode.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
+import { type JsonValue, parseJson } from "../../core/json.ts";
 import { parseNpy } from "./parse-npy.ts";
 
 /** Largest file of samples, in bytes. */
@@ -38,9 +38,18 @@ function labelled(rows: Decoded<typeof decodeRecords>["rows"]): DataSet {
 
 function parseJsonData(bytes: Uint8Array): DataSet {
   const value = parseJson(bytes);
-  return Array.isArray(value)
-    ? { samples: decodeList(value, "data"), labels: null }
-    : labelled(decodeRecords(value, "data").rows);
+  return Array.isArray(value) ? { samples: decodeList(value, "data"), labels: null } : labelled(records(value).rows);
+}
+
+const RECORDS_FORM = '{"v":1,"model":"NAME","rows":[{"x":[1,2],"label":"0"}]}';
+
+function records(value: JsonValue): Decoded<typeof decodeRecords> {
+  try {
+    return decodeRecords(value, "data");
+  } catch (cause) {
+    if (!isTrisealError(cause)) throw cause;
+    throw new TrisealError("FORMAT_INVALID", `${cause.message}; JSON samples are a list of rows, or ${RECORDS_FORM}`, { cause });
+  }
 }
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;

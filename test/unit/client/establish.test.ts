@@ -94,6 +94,14 @@ describe("the API key", () => {
     expect(seen.at(-1)).toMatchObject({ path: "/v2/models/m/infer", key: `Bearer ${API_KEY}` });
   });
 
+  it("is not needed to appraise a model's session, which fails as a request to it would", async () => {
+    const { client, seen } = setUp();
+    await client.appraiseModel("m");
+    expect(seen.map((request) => request.key)).toEqual([null, null, null]);
+    for (const session of [{ established_at: 0, expires_at: 0 }, { established_at: NOW - 7200, expires_at: NOW + 600 }, {}])
+      await expect(setUp({ session }).client.appraiseModel("m")).rejects.toEqual(code("VERIFICATION_FAILED"));
+  });
+
   it("goes to an appraised service only where a bundle is fetched first", async () => {
     const { client, seen } = setUp();
     await expect(client.bundle("rcpt-1")).rejects.toEqual(code("POLICY_DENIED"));

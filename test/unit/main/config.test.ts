@@ -64,3 +64,16 @@ describe("the attester of workers", () => {
     expect(JSON.stringify(configJsonSchema())).toContain("tpm2-simulated");
   });
 });
+
+describe("what is wrong with a configuration", () => {
+  it.each([
+    ["polcy: {}", /^the configuration: .*"polcy".*`triseal config`/],
+    ["limits: { maxBodyBites: 1 }", /^limits: .*"maxBodyBites"/],
+    ["listen: { port: 70000 }", /^listen\.port: /],
+    ["- a", /^the configuration: /],
+  ])("is said with its place: %s", (text, message) => {
+    expect(() => parseConfig(text)).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(message) }),
+    );
+  });
+});

@@ -1,5 +1,16 @@
+import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { isAtLeast, probeData, probeNode, probeOnnxRuntime, probeRust } from "../../../src/main/doctor/probes.ts";
+import { probeHardware } from "../../../src/main/doctor/hardware.ts";
+import { probeData, probePort } from "../../../src/main/doctor/places.ts";
+import {
+  isAtLeast,
+  probeEngine,
+  probeNode,
+  probeOnnxRuntime,
+  probeProver,
+  probeRust,
+  probeSwtpm,
+} from "../../../src/main/doctor/probes.ts";
 
 describe("the doctor", () => {
   it.each([
@@ -26,5 +37,29 @@ describe("the doctor", () => {
   it("looks above a data folder that is not there yet", () => {
     expect(probeData("/nonexistent/place/data")).toMatchObject({ finding: "missing" });
     expect(probeData("/tmp/not-made-yet")).toMatchObject({ finding: "ok" });
+    expect(probeData("/tmp", 2 ** 40)).toMatchObject({ finding: "absent", remedy: expect.stringContaining("--data") });
+  });
+
+  it("says which port cannot be had, and leaves a free one free", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    expect(await probePort("127.0.0.1", port)).toMatchObject({ finding: "missing", detail: `127.0.0.1:${port}: EADDRINUSE` });
+    await new Promise((resolve) => server.close(resolve));
+    for (let again = 0; again < 2; again++) expect(await probePort("127.0.0.1", port)).toMatchObject({ finding: "ok" });
+    expect(await probePort("192.0.2.1", 0)).toMatchObject({ finding: "missing", remedy: expect.stringContaining("listen") });
+  });
+
+  it("says of every program and device how to get it, and stops nothing for it", () => {
+    const none = probeHardware({ exists: () => false, isOpen: () => false, versionOf: () => null });
+    expect(none.map(({ name }) => name)).toEqual(["configfs-tsm", "sev-snp", "tdx", "tpm", "nvidia-smi", "nvattest"]);
+    for (const probe of [...none, probeSwtpm(null)])
+      expect(probe).toMatchObject({ finding: "absent", remedy: expect.any(String) });
+    const closed = probeHardware({ exists: () => true, isOpen: () => false, versionOf: () => "1.0" });
+    expect(closed[3]).toMatchObject({ finding: "absent", detail: "/dev/tpmrm0 is not open to this user" });
+    const all = probeHardware({ exists: () => true, isOpen: () => true, versionOf: () => "1.0" });
+    expect(all.every(({ finding, remedy }) => finding === "ok" && remedy === null)).toBe(true);
+    expect([probeEngine().name, probeProver().name, probeSwtpm("0.7.1").detail]).toEqual(["engine", "prover", "0.7.1"]);
   });
 });

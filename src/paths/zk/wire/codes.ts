@@ -10,7 +10,8 @@ export const codes = {
   PROVING_KEY_CONFIDENTIAL: {
     status: 403,
     retryable: false,
-    action: "let the gateway prove: this model's owner does not hand out its proving key, which shows the weights",
+    action:
+      "let the gateway prove: this model's owner does not hand out its proving key, which shows the weights (`model build --hand-out` does)",
   },
   ZK_CREDENTIAL_INVALID: { status: 400, retryable: false, action: "stop: the signer did not sign this credential" },
   ZK_CREDENTIAL_SUBJECT: {
