@@ -163,7 +163,7 @@ module.exports = {
     {
       name: "a bench uses public entry points",
       severity: "error",
-      from: { path: "^bench/", pathNot: "^bench/(?:zk|evidence|fhe)/" },
+      from: { path: "^bench/", pathNot: "^bench/(?:zk|evidence|fhe|paths)/" },
       to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|receipt|log|trust|verify|client|client/node)/index\\.ts$" },
     },
     {
@@ -177,6 +177,16 @@ module.exports = {
       severity: "error",
       from: { path: "^bench/fhe/" },
       to: { path: "^(?:src|enclave)/", pathNot: "^src/(?:core|model|paths/fhe/(?:wire|compile|evidence|server))/" },
+    },
+    {
+      name: "the paths bench calls as the command line does, with its parts for records and encrypted runs",
+      severity: "error",
+      from: { path: "^bench/paths/" },
+      to: {
+        path: "^(?:src|enclave)/",
+        pathNot:
+          "^src/(?:(?:core|verify|client|client/node)/index\\.ts$|main/(?:fhe/|demo/held-back|system-clock)|paths/zk/server/prover-programs)",
+      },
     },
     {
       name: "the evidence bench measures appraisals of case files, which have no public entry point, and nothing else",

@@ -18,6 +18,8 @@ export interface ServiceSetup {
   readonly models: string;
   /** The checkout whose programs are started; this one by default. */
   readonly checkout?: string;
+  /** Sections of the configuration besides, such as the models that are answered with proofs. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** Takes the stage and memory lines that the gateway then writes; without it the gateway measures nothing. */
   readonly onLine?: (line: Readonly<Record<string, unknown>>) => void;
 }
@@ -34,7 +36,7 @@ export interface Service {
 }
 
 /** Starts a gateway with one worker of two lanes, one thread each. */
-export async function startService({ sealAlgorithms, under, models, checkout, onLine }: ServiceSetup): Promise<Service> {
+export async function startService({ sealAlgorithms, under, models, checkout, more, onLine }: ServiceSetup): Promise<Service> {
   const folder = join(under, `triseal-bench-${randomUUID()}`);
   mkdirSync(folder, { recursive: true });
   const configFile = join(folder, "triseal.config.yaml");
@@ -42,6 +44,7 @@ export async function startService({ sealAlgorithms, under, models, checkout, on
     modelsDir: models,
     workers: { jurisdiction: "EU", concurrency: LANES, intraOpThreads: 1, sealAlgorithms },
     diagnostics: { stageTimes: onLine !== undefined },
+    ...more,
   };
   // JSON is YAML, too.
   writeFileSync(configFile, JSON.stringify(config));

@@ -1,25 +1,17 @@
 /** The zk suite: both provers, verification, and where asked other systems, interleaved on the same models. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proverProgram } from "../../scripts/cargo.ts";
-import { openVerifier } from "../../src/paths/zk/evidence/groth16.ts";
-import { ProverProcess } from "../../src/paths/zk/server/prover-process.ts";
-import { isBuilt, rustProgram, snarkjsProgram } from "../../src/paths/zk/server/prover-programs.ts";
-import { parseVerificationKey } from "../../src/paths/zk/wire/documents.ts";
-import { childrenOf, peakResidentBytes } from "../program.ts";
+import { isBuilt } from "../../src/paths/zk/server/prover-programs.ts";
 import { INTERVAL_METHOD, percentiles, ratioOfMedians } from "../statistics.ts";
-import { type BenchOptions, load, provenance, RESULT_SCHEMA, repository, type Suite } from "../suite.ts";
+import { type BenchOptions, load, provenance, RESULT_SCHEMA, type Suite } from "../suite.ts";
 import { type OpenPeer, openPeers, type Peer } from "./peers.ts";
+import { makeKey, ownLane, type ProverLane } from "./prover-lane.ts";
 import type { ProverRow, ZkModelResult, ZkResult } from "./result.ts";
 import { zkTables } from "./tables.ts";
 import { compileWorkload, type ZkWorkload, zkModels } from "./workload.ts";
 
-const SNARKJS = join(repository, "dist", "src", "paths", "zk", "snarkjs", "main.js");
-const MEMORY_MIB = 16_384;
-/** Three field elements in G1 and G2: 64 + 128 + 64. */
-const PROOF_BYTES = 256;
 const MIN_ROUNDS = 3;
 
 const NOTES = [
@@ -31,70 +23,7 @@ const NOTES = [
   "verification of ours: in Node, key opened once; peak memory: VmHWM of the prover's process",
 ];
 
-/** A prover with its times by round. */
-interface Lane {
-  readonly name: ProverRow["prover"];
-  readonly prove: number[];
-  readonly verify: number[];
-  round(): Promise<void>;
-  row(): ProverRow;
-  close(): Promise<void>;
-}
-
-interface Key {
-  readonly zkey: string;
-  readonly setupMs: number;
-  readonly bytes: number;
-  readonly verifier: ReturnType<typeof openVerifier>;
-}
-
-function makeKey(workload: ZkWorkload, folder: string): Key {
-  const [zkey, vk] = [join(folder, `${workload.name}.zkey`), join(folder, `${workload.name}.vk.json`)];
-  const started = performance.now();
-  execFileSync(proverProgram, ["dev-setup", "--r1cs", workload.r1csFile, "--zkey", zkey, "--vk", vk], { stdio: "pipe" });
-  const setupMs = performance.now() - started;
-  return { zkey, setupMs, bytes: statSync(zkey).size, verifier: openVerifier(parseVerificationKey(readFileSync(vk))) };
-}
-
-async function ownLane(kind: "rust" | "snarkjs", workload: ZkWorkload, key: Key): Promise<Lane> {
-  const program = kind === "rust" ? rustProgram(proverProgram, key.zkey, MEMORY_MIB) : snarkjsProgram(SNARKJS, key.zkey);
-  const before = new Set(childrenOf(process.pid));
-  const running = await ProverProcess.start(program, MEMORY_MIB * 2 ** 20);
-  const pid = childrenOf(process.pid).find((child) => !before.has(child)) ?? 0;
-  const [prove, verify]: [number[], number[]] = [[], []];
-  let peakBytes = 0;
-  return {
-    name: kind,
-    prove,
-    verify,
-    async round() {
-      const { proof, publicSignals, proveMs } = await running.prove(workload.witness);
-      prove.push(proveMs);
-      const started = performance.now();
-      if (!key.verifier.verify(proof, publicSignals))
-        throw new Error(`${kind} made a proof of ${workload.name} that does not hold`);
-      verify.push(performance.now() - started);
-      peakBytes = Math.max(peakBytes, peakResidentBytes(pid));
-    },
-    row: () => ({
-      prover: kind,
-      proveMs: percentiles(prove),
-      verifyMs: percentiles(verify),
-      peakBytes,
-      setupMs: kind === "rust" ? key.setupMs : null,
-      proofBytes: PROOF_BYTES,
-      provingKeyBytes: key.bytes,
-      settings: null,
-      unavailable: null,
-    }),
-    async close() {
-      running.end();
-      await running.ended;
-    },
-  };
-}
-
-function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }: OpenPeer): Lane {
+function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }: OpenPeer): ProverLane {
   const [prove, verify]: [number[], number[]] = [[], []];
   let last = { proofBytes: 0, peakBytes: 0 };
   return {
@@ -129,7 +58,7 @@ function missingRow({ name, unavailable }: Extract<Peer, { readonly unavailable:
 }
 
 /** One warm-up of ours (ezkl keeps nothing warm), then rounds in rotating order until the time is over; at least three. */
-async function measure(lanes: readonly Lane[], seconds: number): Promise<void> {
+async function measure(lanes: readonly ProverLane[], seconds: number): Promise<void> {
   for (const lane of lanes.filter(({ name }) => name === "rust" || name === "snarkjs")) {
     await lane.round();
     lane.prove.length = 0;
@@ -141,7 +70,7 @@ async function measure(lanes: readonly Lane[], seconds: number): Promise<void> {
   }
 }
 
-function ratiosOf(lanes: readonly Lane[]): ZkModelResult["ratios"] {
+function ratiosOf(lanes: readonly ProverLane[]): ZkModelResult["ratios"] {
   const own = lanes.filter(({ name }) => name === "rust" || name === "snarkjs");
   const pairs = own.flatMap((mine) =>
     lanes
@@ -159,7 +88,7 @@ async function measureModel(
 ): Promise<ZkModelResult> {
   const key = makeKey(workload, folder);
   const peers = options.peers && workload.mode === "baked" ? await openPeers(workload, folder) : [];
-  const lanes: Lane[] = [];
+  const lanes: ProverLane[] = [];
   try {
     for (const kind of ["rust", "snarkjs"] as const) lanes.push(await ownLane(kind, workload, key));
     lanes.push(...peers.flatMap((peer) => ("unavailable" in peer ? [] : [peerLane(peer)])));
@@ -193,9 +122,8 @@ async function run(options: BenchOptions): Promise<ZkResult> {
   const before = load();
   const folder = mkdtempSync(join(tmpdir(), "triseal-bench-zk-"));
   try {
-    const known = await zkModels(options.smallest, options.progress);
-    const all = known.filter(({ name }) => options.only === null || options.only.includes(name));
-    if (all.length === 0) throw new Error(`--only names no model of ${known.map(({ name }) => name).join(", ")}`);
+    const all = await zkModels(options);
+    if (all.length === 0) throw new Error("--only names no model of this suite");
     const models: ZkModelResult[] = [];
     for (const model of all) {
       options.progress(`${model.name}: ${options.peers ? "with peers" : "our provers"}`);

@@ -11,7 +11,7 @@ import { type Circuit, compileCircuit } from "../../src/paths/zk/compile/circuit
 import { bindWeights, compileArchitecture } from "../../src/paths/zk/compile/committed-circuit.ts";
 import { generateWitness } from "../../src/paths/zk/compile/witness.ts";
 import { encodeR1cs } from "../../src/paths/zk/wire/r1cs.ts";
-import { repository } from "../suite.ts";
+import { type BenchOptions, repository } from "../suite.ts";
 import { irisModel, mnistModel } from "./made-models.ts";
 
 /** A model to prove. */
@@ -48,7 +48,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   "breast-cancer-forest": "20 trees of depth 6",
 };
 
-async function shipped(names: readonly string[]): Promise<ZkModel[]> {
+export async function shippedModels(names: readonly string[]): Promise<ZkModel[]> {
   const packages = await readPackages(join(repository, "models"));
   return names.map((name) => {
     const found = packages.find(({ model }) => model.name === name);
@@ -74,24 +74,33 @@ function sampleOf(name: string, model: ModelPackage): readonly number[] {
   return standardizeRow(model, file.rows[0]?.x ?? []);
 }
 
-/** The models of a run: those of the issue, smallest first; only the smallest with `smallest`. */
-export async function zkModels(smallest: boolean, progress: (text: string) => void): Promise<readonly ZkModel[]> {
-  const [logistic, ...small] = await shipped(["breast-cancer-logistic", "breast-cancer-mlp"]);
-  if (logistic === undefined) return [];
-  if (smallest) return [logistic, committed(logistic)];
+/** Two models that others' figures are of, trained here: a peer needs their float weights. */
+function trainedModels(progress: (text: string) => void): readonly [ZkModel, ZkModel] {
   progress("training 4-128-64-3 on iris and 784-128-10 on MNIST");
   const [iris, mnist] = [irisModel(), mnistModel()];
   const trained = (accuracy: number) => `trained by the bench; float accuracy ${accuracy} on rows held back`;
-  const dense = [logistic, ...small, ...(await shipped(["digits-mlp"]))];
   const mode = "baked" as const;
   return [
-    ...dense,
     { name: "iris-mlp", architecture: "MLP 4-128-64-3", weights: trained(iris.accuracy), mode, ...iris },
-    ...(await shipped(["breast-cancer-forest"])),
     { name: "mnist-mlp", architecture: "MLP 784-128-10", weights: trained(mnist.accuracy), mode, ...mnist },
-    ...(await shipped(["mnist-lenet5"])),
+  ];
+}
+
+/** The models of a run: those of the issue, smallest first, or those of them that `only` names; only the smallest with `smallest`. */
+export async function zkModels({ smallest, only, progress }: BenchOptions): Promise<readonly ZkModel[]> {
+  const dense = await shippedModels(["breast-cancer-logistic", "breast-cancer-mlp", "digits-mlp"]);
+  if (smallest) return dense.slice(0, 1).flatMap((model) => [model, committed(model)]);
+  const wanted = (name: string) => only === null || only.includes(name);
+  const [iris, mnist] = wanted("iris-mlp") || wanted("mnist-mlp") ? trainedModels(progress) : [null, null];
+  const all = [
+    ...dense,
+    ...(iris === null ? [] : [iris]),
+    ...(await shippedModels(["breast-cancer-forest"])),
+    ...(mnist === null ? [] : [mnist]),
+    ...(await shippedModels(["mnist-lenet5"])),
     ...dense.map(committed),
   ];
+  return all.filter(({ name }) => wanted(name));
 }
 
 /** The same model with private weights. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PathsResult } from "../../bench/paths/result.ts";
 import { repository } from "./gateway-process.ts";
 
 interface BenchResult {
@@ -85,4 +86,29 @@ describe("the smallest tee bench", () => {
     expect(result().memory.requests).toBe(20);
     expect(result().memory.samples.every(({ gatewayRss }) => gatewayRss > 0)).toBe(true);
   });
+});
+
+describe("the smallest bench of the paths", () => {
+  it("answers one model without a service, over plain HTTP, attested, and with a proof; every bundle is verified", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "triseal-e2e-bench-"));
+    const out = join(folder, "paths.json");
+    const flags = ["paths", "--smallest", "--seconds", "1", "--out", out];
+    await run(process.execPath, ["--import", "tsx", "bench/run.ts", ...flags], { cwd: repository });
+    const { models } = JSON.parse(await readFile(out, "utf8")) as PathsResult;
+    await rm(folder, { recursive: true, force: true });
+    const rows = models[0]?.rows ?? [];
+    expect(rows.slice(0, 6).map(({ variant, simulated }) => [variant, simulated])).toEqual([
+      ["plain HTTP", false],
+      ["onnxruntime in process", false],
+      ["tee, unsealed", true],
+      ["tee, sealed X25519", true],
+      ["tee, sealed hybrid", true],
+      ["zk, proof by the gateway", false],
+    ]);
+    for (const { variant, path, answeredMs, verifyMs, unavailable } of rows) {
+      expect([variant, answeredMs === null ? unavailable !== null : answeredMs.n >= 5]).toEqual([variant, true]);
+      const isReceipted = path !== "none" && !variant.includes("direct") && answeredMs !== null;
+      expect([variant, verifyMs !== null]).toEqual([variant, isReceipted]);
+    }
+  }, 110_000);
 });
