@@ -2,7 +2,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { watchProgram } from "../program.ts";
+import { watchProgram } from "./program.ts";
 
 /** A peer that takes longer for one answer is ended. */
 const TIMEOUT_MS = 300_000;
