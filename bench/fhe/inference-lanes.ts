@@ -20,10 +20,10 @@ const PROGRAM = join(engine.folder, "target", "release", "examples", "inference"
 /** Bits of inputs and weights that Concrete ML is given for each model. */
 export const CONCRETE_BITS: Readonly<Record<string, readonly number[]>> = {
   "breast-cancer-logistic": [8],
-  "breast-cancer-tree": [4, 6],
+  "breast-cancer-tree": [4],
   "breast-cancer-forest": [4],
-  "breast-cancer-mlp-fhe": [3, 4],
-  "digits-mlp-fhe": [3, 4],
+  "breast-cancer-mlp-fhe": [5, 6],
+  "digits-mlp-fhe": [4],
 };
 
 /** What one row took, in milliseconds. */

@@ -17,8 +17,8 @@ import {
 import type { InferenceModel, InferenceResult, InferenceRow } from "./inference-result.ts";
 import { inferenceTables } from "./inference-tables.ts";
 
-const WARM_ROUNDS = 2;
-const LEAST_ROUNDS = 7;
+const WARM_ROUNDS = 1;
+const LEAST_ROUNDS = 5;
 const MOST_ROUNDS = 500;
 
 const NOTES = [

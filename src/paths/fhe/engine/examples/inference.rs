@@ -32,7 +32,8 @@ fn say(line: &Value) -> Outcome<()> {
 
 impl Peer {
     fn answer(&self, line: &str) -> Outcome<Value> {
-        let row: Vec<u64> = serde_json::from_str(line).map_err(|_| Failure::usage("a row is a list of whole numbers"))?;
+        let row: Vec<u64> =
+            serde_json::from_str(line).map_err(|_| Failure::usage("a row is a list of whole numbers"))?;
         let start = Instant::now();
         let bytes = encrypt(&self.client, &row, self.circuit.exponent)?;
         let encrypted = milliseconds(start);
