@@ -5,9 +5,11 @@ import { parseArgs } from "node:util";
 import { type CombinedResult, combine, type Part } from "./combined.ts";
 import { aboutTable, compareResults, compareTable } from "./compare.ts";
 import { evidenceSuite } from "./evidence/suite.ts";
+import { inferenceSuite } from "./fhe/inference-suite.ts";
 import { fheSuite } from "./fhe/suite.ts";
 import { floorSuite } from "./floor/suite.ts";
 import { pathsSuite } from "./paths/suite.ts";
+import { servingSuite } from "./peers/suite.ts";
 import { killPrograms } from "./program.ts";
 import { renderPage } from "./report/page.ts";
 import { type BenchOptions, repository, type Suite, type Table } from "./suite.ts";
@@ -18,9 +20,11 @@ import { zkSuite } from "./zk/suite.ts";
 const suites: Readonly<Record<string, Suite<object>>> = {
   paths: pathsSuite as Suite<object>,
   tee: teeSuite as Suite<object>,
+  serving: servingSuite as Suite<object>,
   zk: zkSuite as Suite<object>,
   fhe: fheSuite as Suite<object>,
   evidence: evidenceSuite as Suite<object>,
+  "fhe-inference": inferenceSuite as Suite<object>,
   floor: floorSuite as Suite<object>,
 };
 

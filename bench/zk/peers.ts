@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Answer, LineProcess } from "../line-process.ts";
+import { PEER_CACHE, pythonEnvironment, reasonOf } from "../python-environment.ts";
 import { repository } from "../suite.ts";
 import type { ZkModel } from "./workload.ts";
 
-const CACHE = join(repository, "bench", ".cache");
 /** The newest of each. The WASM engine reads the circuits of the native version of its own number only. */
 const NATIVE = "23.0.5";
 const WASM = "21.0.0";
@@ -51,24 +51,14 @@ export interface OpenPeer {
 /** A peer, or why there is none. */
 export type Peer = OpenPeer | { readonly name: OpenPeer["name"]; readonly unavailable: string };
 
-const message = (error: unknown) => (error instanceof Error ? (error.message.split("\n")[0] ?? "").slice(0, 300) : String(error));
-
-/** The Python program of an environment that holds `version` of ezkl; made once. */
+/** The Python program of an environment that holds `version` of ezkl. */
 function pythonWith(version: string): string {
-  const folder = join(CACHE, `ezkl-${version}`);
-  const program = join(folder, "bin", "python");
-  const done = join(folder, "installed");
-  if (existsSync(done)) return program;
-  mkdirSync(CACHE, { recursive: true });
-  execFileSync("python3", ["-m", "venv", folder], { stdio: "pipe" });
-  execFileSync(program, ["-m", "pip", "install", "--quiet", `ezkl==${version}`, "onnx==1.23.2"], { stdio: "pipe" });
-  writeFileSync(done, "");
-  return program;
+  return pythonEnvironment(`ezkl-${version}`, [`ezkl==${version}`, "onnx==1.23.2"]);
 }
 
 /** The folder of the npm engine, installed beside the project: it is no dependency. */
 function wasmEngine(): string {
-  const folder = join(CACHE, `ezkljs-${WASM}`);
+  const folder = join(PEER_CACHE, `ezkljs-${WASM}`);
   const engine = join(folder, "node_modules", "@ezkljs", "engine");
   if (existsSync(engine)) return engine;
   mkdirSync(folder, { recursive: true });
@@ -106,7 +96,7 @@ async function prepare(model: ZkModel, version: string, folder: string): Promise
       const numbers = { setupMs: Number(setupMs), provingKeyBytes: Number(provingKeyBytes) };
       if (best === null || ms < best.ms) best = { process, settings, folder: place, ...numbers, ms };
     } catch (error) {
-      refusal = message(error);
+      refusal = reasonOf(error);
     }
   }
   if (best !== null) return best;
@@ -153,7 +143,7 @@ export async function openPeers(model: ZkModel, folder: string): Promise<readonl
     try {
       return await open();
     } catch (error) {
-      return { name, unavailable: message(error) };
+      return { name, unavailable: reasonOf(error) };
     }
   };
   return [await attempt("ezkl", () => openNative(model, folder)), await attempt("ezkl-wasm", () => openWasm(model, folder))];

@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { encodeHex } from "../../core/bytes.ts";
 import { array, type Decoded, digest, hexText, integer, object, text } from "../../core/decode.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -129,7 +129,8 @@ export function openNative(program: string): NativeProgram {
       void (await runWith([v], "encrypt", "--key", clientKey, "--type", t, "--value", "-", "--out", out)),
     prove: async (publicKey, crs, metadata, values, out) => {
       const lines = values.map(({ t, v }) => `${t}:${v}`);
-      const bound = ["--metadata", encodeHex(metadata), "--value", "-"];
+      // The folder of the key set is its owner's alone, so a record in it that a reference string was checked is the owner's.
+      const bound = ["--metadata", encodeHex(metadata), "--value", "-", "--checked", join(dirname(publicKey), "checked")];
       await runWith(lines, "prove", "--public", publicKey, "--crs", crs, ...bound, "--out", out);
     },
     decrypt: async (clientKey, type, file) =>

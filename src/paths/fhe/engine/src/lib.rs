@@ -2,6 +2,7 @@
 //! Unix socket and as offline commands.
 
 pub mod accumulators;
+pub mod checked;
 pub mod circuit;
 pub mod claim;
 pub mod control;

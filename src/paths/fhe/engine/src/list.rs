@@ -11,6 +11,7 @@ use tfhe::safe_serialization::{safe_deserialize_conformant, safe_serialize};
 use tfhe::zk::{CompactPkeCrs, ZkComputeLoad, ZkPkeV2SupportedHashConfig, new_compact_pke_crs_conformance_params};
 use tfhe::{CompactPublicKey, ProvenCompactCiphertextList, with_server_key_as_context};
 
+use crate::checked::{CheckRecords, read_checked_crs};
 use crate::digest::{Hash, hex, sha256, unhex_array};
 use crate::failure::{Failure, Outcome};
 use crate::files::write_new;
@@ -27,6 +28,8 @@ pub const MAX_LIST: u64 = 1 << 20;
 
 /// The file beside the reference string that says which it is.
 const CRS_POINTER: &str = "crs";
+/// The folder, in that of keys, of records which reference strings were checked: an engine that starts again proves nothing twice.
+const CHECKED: &str = "checked";
 
 /// A reference string from its bytes.
 pub fn read_crs(mut bytes: &[u8]) -> Outcome<CompactPkeCrs> {
@@ -90,7 +93,8 @@ impl CrsStore {
         {
             return Ok(Arc::clone(crs));
         }
-        let crs = Arc::new(read_crs(&keys.file(digest, MAX_CRS)?)?);
+        let records = CheckRecords::at(&keys.folder().join(CHECKED));
+        let crs = Arc::new(read_checked_crs(&keys.file(digest, MAX_CRS)?, &records)?);
         *loaded = Some((*digest, Arc::clone(&crs)));
         Ok(crs)
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use triseal_fhe::checked::CheckRecords;
 use triseal_fhe::digest::{unhex, unhex_array};
 use triseal_fhe::engine::Engine;
 use triseal_fhe::failure::{Failure, Outcome};
@@ -21,7 +22,8 @@ const USAGE: &str = "usage: triseal-fhe COMMAND [--threads N] [--memory-mib N] [
   keygen [--kind integer|lwe] --out DIR            makes a key set; overwrites none
   crs --out FILE                                   makes a reference string for proofs
   encrypt --key client.key --type TYPE --value VALUE --out FILE
-  prove --public public.key --crs FILE --metadata HEX --value TYPE:VALUE... --out FILE
+  prove --public public.key --crs FILE --metadata HEX --value TYPE:VALUE... [--checked DIR] --out FILE
+                                                   DIR keeps records of reference strings that were checked in full
   decrypt --key client.key --type TYPE FILE        prints the value
   encrypt-vector --key client.key --circuit FILE --values N,N,... --out FILE
   decrypt-vector --key client.key --circuit FILE FILE
@@ -133,7 +135,7 @@ fn decrypt(options: &Options) -> Outcome<Value> {
 }
 
 fn prove(options: &Options) -> Outcome<Value> {
-    options.only(&["public", "crs", "metadata", "value", "out"], 0)?;
+    options.only(&["public", "crs", "metadata", "value", "checked", "out"], 0)?;
     let metadata =
         unhex(options.text("metadata")?).ok_or_else(|| Failure::usage("--metadata takes hexadecimal digits"))?;
     let values = options.all("value");
@@ -141,7 +143,9 @@ fn prove(options: &Options) -> Outcome<Value> {
         return Err(Failure::usage(USAGE));
     }
     let (public_key, crs) = (options.path("public")?, options.path("crs")?);
-    prove_file(&Proving { public_key, crs, metadata: &metadata, values }, options.path("out")?)
+    let is_none = options.all("checked").is_empty();
+    let checked = &if is_none { CheckRecords::none() } else { CheckRecords::at(options.path("checked")?) };
+    prove_file(&Proving { public_key, crs, metadata: &metadata, values, checked }, options.path("out")?)
 }
 
 fn replay(options: &Options) -> Outcome<Value> {

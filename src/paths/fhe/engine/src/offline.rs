@@ -11,6 +11,7 @@ use tfhe::safe_serialization::safe_deserialize;
 use tfhe::zk::ZkComputeLoad;
 use tfhe::{CompactCiphertextListBuilder, ProvenCompactCiphertextList};
 
+use crate::checked::{CheckRecords, read_checked_crs};
 use crate::circuit::read_circuit;
 use crate::control::Control;
 use crate::digest::{Hash, digest_text, hex};
@@ -18,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{read_file, write_new};
 use crate::keygen::{MAX_CLIENT_KEY, key_bytes};
 use crate::keys::{KeyTag, LoadedKey, MAX_SERVER_KEY, tag_of};
-use crate::list::{MAX_CRS, MAX_LIST, MAX_PUBLIC_KEY, make_crs, read_crs, read_public_key};
+use crate::list::{MAX_CRS, MAX_LIST, MAX_PUBLIC_KEY, make_crs, read_public_key};
 use crate::run::{RunInput, ValueCache, run};
 use crate::value::{EncryptedValue, MAX_VALUE};
 use crate::value_type::ValueType;
@@ -115,6 +116,8 @@ pub struct Proving<'a> {
     pub metadata: &'a [u8],
     /// Each `<type>:<value>`.
     pub values: &'a [String],
+    /// Reference strings that need no second check.
+    pub checked: &'a CheckRecords,
 }
 
 /// `prove`: a proven list to a file.
@@ -126,7 +129,7 @@ pub fn prove_file(proving: &Proving, out: &Path) -> Outcome<Value> {
     };
     let values = proving.values.iter().map(read).collect::<Outcome<Vec<_>>>()?;
     let public_key = read_public_key(&read_file(proving.public_key, MAX_PUBLIC_KEY)?)?;
-    let crs = read_crs(&read_file(proving.crs, MAX_CRS)?)?;
+    let crs = read_checked_crs(&read_file(proving.crs, MAX_CRS)?, proving.checked)?;
     let mut builder = ProvenCompactCiphertextList::builder(&public_key);
     values.iter().try_for_each(|(kind, bits)| push(&mut builder, *kind, *bits))?;
     let list = builder.build_with_proof_packed(&crs, proving.metadata, ZkComputeLoad::Verify);

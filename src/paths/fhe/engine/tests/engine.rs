@@ -12,6 +12,7 @@ use common::small_circuit;
 use ed25519_dalek::{Signature, VerifyingKey};
 use gateway::Gateway;
 use serde_json::{Value, json};
+use triseal_fhe::checked::CheckRecords;
 use triseal_fhe::digest::{digest_text, hex, sha256, unhex_array};
 use triseal_fhe::jcs::encode_jcs;
 use triseal_fhe::keygen::{KeySet, key_bytes};
@@ -213,11 +214,14 @@ fn opens_lists(gateway: &mut Gateway, kept: &Kept, other: &Kept) {
         .zip(&values)
         .map(|(kind, bytes)| decrypted(gateway, ValueType::parse(kind).expect("is a type"), bytes));
     assert_eq!(clear.collect::<Vec<_>>(), [json!("200"), json!("true"), json!("-7")]);
+    let digest = unhex_array(&crs).expect("is a digest");
+    assert!(CheckRecords::at(&keys.join("checked")).has(&digest), "the engine recorded its check");
 }
 
 fn prove(keys: &Path, kept: &Kept, crs: &str, out: &Path) {
     let values = ["u8:200", "bool:true", "i16:-7"].map(str::to_owned);
     let (public_key, crs) = (keys.join(&kept.public), keys.join(crs));
-    prove_file(&Proving { public_key: &public_key, crs: &crs, metadata: &[0, 0xff], values: &values }, out)
+    let checked = &CheckRecords::none();
+    prove_file(&Proving { public_key: &public_key, crs: &crs, metadata: &[0, 0xff], values: &values, checked }, out)
         .expect("proves");
 }
