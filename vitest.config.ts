@@ -28,6 +28,7 @@ const LONG_SUITES = [
   "proof-follows",
   "proof-kill",
   "rotation",
+  "soak",
   "tls",
   "worker-lies",
   "worker-refusal",
