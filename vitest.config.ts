@@ -25,6 +25,7 @@ const LONG_SUITES = [
   "kill",
   "operator-trust",
   "pending-legs",
+  "planted-secrets",
   "proof-follows",
   "proof-kill",
   "rotation",
