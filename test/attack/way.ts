@@ -40,7 +40,7 @@ export function refused(
   way: string,
   stop: string,
   code: string,
-  work: (scene: Scene) => Promise<unknown> | unknown,
+  work: (scene: Scene) => unknown,
   says = "",
 ): Way {
   const tried = async (scene: Scene): Promise<Outcome> => {

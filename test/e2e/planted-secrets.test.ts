@@ -10,7 +10,18 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TrisealClient } from "../../src/client/index.ts";
 import { SEALED_TYPES } from "../../src/paths/tee/wire/envelope.ts";
-import { type Answer, bundleOf, clock, digitsBody, get, heldBack, infer, makeApiKey, type Service, startService } from "./gateway-harness.ts";
+import {
+  type Answer,
+  bundleOf,
+  clock,
+  digitsBody,
+  get,
+  heldBack,
+  infer,
+  makeApiKey,
+  type Service,
+  startService,
+} from "./gateway-harness.ts";
 import { childrenOf, type Finished, repository, runCli, until } from "./gateway-process.ts";
 import { leaks, type Planted, plantedText, privateKeysUnder, type Said } from "./planted.ts";
 
@@ -28,9 +39,15 @@ beforeAll(async () => {
   callers = await mkdtemp(join(tmpdir(), "triseal-callers-"));
   const other = await makeApiKey("other");
   otherKey = other.key;
-  service = await startService({ witness: true, config: { zk: { models: [INTEGER] }, apiKeys: [{ hash: other.hash, tenant: "other" }] } });
+  service = await startService({
+    witness: true,
+    config: { zk: { models: [INTEGER] }, apiKeys: [{ hash: other.hash, tenant: "other" }] },
+  });
   record = (await heldBack("breast-cancer-logistic", 6)).input;
-  planted.push(plantedText("the API key", service.apiKey.replace(/^dev-/, ""), /\/dev\/api-key$/), plantedText("another API key", other.key));
+  planted.push(
+    plantedText("the API key", service.apiKey.replace(/^dev-/, ""), /\/dev\/api-key$/),
+    plantedText("another API key", other.key),
+  );
 }, 240_000);
 
 afterAll(async () => {
@@ -40,7 +57,12 @@ afterAll(async () => {
 
 /** A number with twelve random digits, which no other number of the run begins with. */
 function marker(): number {
-  return Number(`3.${1 + (randomBytes(1)[0] ?? 0) % 9}${BigInt(`0x${randomBytes(6).toString("hex")}`).toString().padStart(11, "7").slice(0, 11)}`);
+  return Number(
+    `3.${1 + ((randomBytes(1)[0] ?? 0) % 9)}${BigInt(`0x${randomBytes(6).toString("hex")}`)
+      .toString()
+      .padStart(11, "7")
+      .slice(0, 11)}`,
+  );
 }
 
 /** Plants numbers: as text, and as the bytes of both widths that a tensor has of them. */
@@ -89,7 +111,10 @@ describe("secrets of the zk path", () => {
   it("go in for a proof, at once and as a job", async () => {
     for (const headers of [{}, { prefer: "respond-async" }]) {
       const [first, salt] = [(record[0] ?? 0) + marker() / 1e6, randomBytes(16).toString("hex")];
-      planted.push(plantedText("a proven input", String(first)), { name: "the salt of a proof", bytes: Buffer.from(salt, "hex") });
+      planted.push(plantedText("a proven input", String(first)), {
+        name: "the salt of a proof",
+        bytes: Buffer.from(salt, "hex"),
+      });
       const inputs = [{ name: "features", datatype: "FP32", shape: [1, 30], data: [first, ...record.slice(1)] }];
       const body = { id: randomBytes(16).toString("hex"), parameters: { assurance: "proof", triseal_salt: salt }, inputs };
       const answer = await infer(service, body, { model: INTEGER, headers });
@@ -110,39 +135,74 @@ describe("secrets of the zk path", () => {
 const fhe = (...args: string[]): Promise<Finished> => runCli(["fhe", ...args], repository, { TRISEAL_KEY: service.apiKey });
 
 describe("secrets of the fhe path", () => {
-  it.skipIf(!engineBuilt)("stay with the holder of the key: a balance, an amount, the client key", async () => {
-    const at = (name: string) => join(callers, name);
-    const gateway = ["--gateway", service.url, "--trust", service.trustFile];
-    const amount = `3${BigInt(`0x${randomBytes(6).toString("hex")}`).toString().padStart(14, "5").slice(0, 14)}`;
-    await writeFile(at("amount.txt"), amount);
-    const little = Buffer.alloc(8);
-    little.writeBigUInt64LE(BigInt(amount));
-    planted.push(plantedText("a transferred amount", amount), { name: "a transferred amount, binary", bytes: little });
-    const account = ["--keys", at("keys"), "--tenant", "dev", "--programs", "any", ...gateway];
-    const run = ["--keys", at("keys"), ...gateway];
-    const steps = [
-      ["keygen", "--out", at("keys")],
-      ["upload-key", at("keys"), ...gateway],
-      ["create-account", "usd", "--is-asset", "--cap", "4000000000000000", ...account],
-      ["create-account", "alice", "--asset", "usd", ...account],
-      ["create-account", "bob", "--asset", "usd", ...account],
-      ["run", "mint-u64", ...run, "--in", "balance=account:alice", "--in", "amount=clear:4000000000000000", "--write", "balance_after=alice", "--write", "supply=usd"],
-      ["run", "transfer-u64", ...run, "--in", "from=account:alice", "--in", "to=account:bob", "--in", `amount=secret:@${at("amount.txt")}`, "--write", "from_after=alice", "--write", "to_after=bob", "--bundle", at("transfer.triseal.json")],
-    ];
-    for (const step of steps) {
-      const { code, stdout, stderr } = await fhe(...step);
-      expect([step[0], code, code === 0 ? "" : stderr]).toEqual([step[0], 0, ""]);
-      said.push({ place: `what fhe ${step[0]} printed`, bytes: Buffer.from(stdout + stderr) });
-    }
-    said.push({ place: "the bundle of a transfer", bytes: readFileSync(at("transfer.triseal.json")) });
-    keep("the accounts", await get(service, "/v1/fhe/accounts"));
-    const clientKey = readFileSync(join(at("keys"), "client.key"));
-    // Its head names parameters that the public parts name, too; secret bits fill its middle.
-    for (const part of [0.4, 0.5, 0.6]) {
-      const from = Math.floor(clientKey.length * part);
-      planted.push({ name: `the client key at ${part}`, bytes: clientKey.subarray(from, from + 48) });
-    }
-  }, 240_000);
+  it.skipIf(!engineBuilt)(
+    "stay with the holder of the key: a balance, an amount, the client key",
+    async () => {
+      const at = (name: string) => join(callers, name);
+      const gateway = ["--gateway", service.url, "--trust", service.trustFile];
+      const amount = `3${BigInt(`0x${randomBytes(6).toString("hex")}`)
+        .toString()
+        .padStart(14, "5")
+        .slice(0, 14)}`;
+      await writeFile(at("amount.txt"), amount);
+      const little = Buffer.alloc(8);
+      little.writeBigUInt64LE(BigInt(amount));
+      planted.push(plantedText("a transferred amount", amount), { name: "a transferred amount, binary", bytes: little });
+      const account = ["--keys", at("keys"), "--tenant", "dev", "--programs", "any", ...gateway];
+      const run = ["--keys", at("keys"), ...gateway];
+      const steps = [
+        ["keygen", "--out", at("keys")],
+        ["upload-key", at("keys"), ...gateway],
+        ["create-account", "usd", "--is-asset", "--cap", "4000000000000000", ...account],
+        ["create-account", "alice", "--asset", "usd", ...account],
+        ["create-account", "bob", "--asset", "usd", ...account],
+        [
+          "run",
+          "mint-u64",
+          ...run,
+          "--in",
+          "balance=account:alice",
+          "--in",
+          "amount=clear:4000000000000000",
+          "--write",
+          "balance_after=alice",
+          "--write",
+          "supply=usd",
+        ],
+        [
+          "run",
+          "transfer-u64",
+          ...run,
+          "--in",
+          "from=account:alice",
+          "--in",
+          "to=account:bob",
+          "--in",
+          `amount=secret:@${at("amount.txt")}`,
+          "--write",
+          "from_after=alice",
+          "--write",
+          "to_after=bob",
+          "--bundle",
+          at("transfer.triseal.json"),
+        ],
+      ];
+      for (const step of steps) {
+        const { code, stdout, stderr } = await fhe(...step);
+        expect([step[0], code, code === 0 ? "" : stderr]).toEqual([step[0], 0, ""]);
+        said.push({ place: `what fhe ${step[0]} printed`, bytes: Buffer.from(stdout + stderr) });
+      }
+      said.push({ place: "the bundle of a transfer", bytes: readFileSync(at("transfer.triseal.json")) });
+      keep("the accounts", await get(service, "/v1/fhe/accounts"));
+      const clientKey = readFileSync(join(at("keys"), "client.key"));
+      // Its head names parameters that the public parts name, too; secret bits fill its middle.
+      for (const part of [0.4, 0.5, 0.6]) {
+        const from = Math.floor(clientKey.length * part);
+        planted.push({ name: `the client key at ${part}`, bytes: clientKey.subarray(from, from + 48) });
+      }
+    },
+    240_000,
+  );
 });
 
 describe("secrets in bad input", () => {
@@ -152,7 +212,11 @@ describe("secrets in bad input", () => {
     const json = { "content-type": "application/json" };
     const cases: readonly (readonly [string, string, Record<string, string>])[] = [
       ["/v2/models/digits-mlp/infer", `{"inputs":"${secret}"`, json],
-      ["/v2/models/digits-mlp/infer", JSON.stringify({ inputs: [{ name: "pixels", datatype: "FP32", shape: [1, 64], data: [secret] }] }), json],
+      [
+        "/v2/models/digits-mlp/infer",
+        JSON.stringify({ inputs: [{ name: "pixels", datatype: "FP32", shape: [1, 64], data: [secret] }] }),
+        json,
+      ],
       ["/v2/models/digits-mlp/infer", JSON.stringify(digitsBody(undefined, { parameters: { value_usd: secret } })), json],
       ["/v2/models/digits-mlp/infer", JSON.stringify({ v: 1, ct: secret }), { "content-type": SEALED_TYPES.json }],
       ["/v1/zk/challenges", JSON.stringify({ model: INTEGER, parameters: { classification: secret } }), json],
@@ -181,7 +245,13 @@ describe("a service with planted secrets", () => {
     const stderr = (): Said => ({ place: "standard error", bytes: Buffer.from(service.program.stderr()) });
     planted.push(...privateKeysUnder(service.dataDir));
     expect(planted.filter(({ name }) => name.startsWith("key ")).length).toBeGreaterThanOrEqual(4);
-    for (const path of ["/.well-known/triseal.json", "/log/checkpoint", "/v2", "/v1/aci/sessions", `/v1/aci/attestation?nonce=${"0a".repeat(32)}`])
+    for (const path of [
+      "/.well-known/triseal.json",
+      "/log/checkpoint",
+      "/v2",
+      "/v1/aci/sessions",
+      `/v1/aci/attestation?nonce=${"0a".repeat(32)}`,
+    ])
       keep(path, await get(service, path));
     expect(leaks(planted, service.folder, [...said, stderr()])).toEqual([]);
     const values = [marker(), marker(), marker(), marker()];
