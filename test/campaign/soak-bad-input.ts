@@ -103,10 +103,11 @@ const heads: readonly BadInput[] = [
   },
   { name: "an unknown job", method: "GET", path: `/v1/jobs/job-${"0".repeat(32)}`, codes: ["JOB_UNKNOWN"] },
   {
-    name: "a body beyond the limit",
+    name: "a header beyond the limit",
     path: INFER,
-    body: `{"id":"${"x".repeat(80 * 1024 * 1024)}"}`,
-    codes: ["REQUEST_TOO_LARGE"],
+    body: good(),
+    headers: { "x-long": "x".repeat(40_000) },
+    codes: ["REQUEST_HEADERS_TOO_LARGE"],
   },
 ];
 
