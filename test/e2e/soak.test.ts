@@ -10,7 +10,7 @@ it("a service under mixed traffic and kills loses, doubles and falsifies nothing
     say: () => undefined,
   });
   expect(problems).toEqual([]);
-  expect(acknowledged).toBeGreaterThan(100);
+  expect(acknowledged).toBeGreaterThan(60);
   expect(calls["bad"]).toBeGreaterThan(40);
   expect(kills.gateway + kills.worker + kills.witness).toBeGreaterThanOrEqual(3);
 }, 600_000);
