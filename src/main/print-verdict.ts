@@ -1,6 +1,7 @@
 /** A verdict for people: what was checked, what it supports, what it rests on, and what was not looked at. */
 import { formatTime } from "../core/time.ts";
 import type { Check, Verdict } from "../verify/index.ts";
+import { shownText } from "./shown-text.ts";
 
 const MARK = { pass: "ok  ", fail: "FAIL", skipped: "skip" } as const;
 
@@ -34,8 +35,12 @@ function block(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ["", title, ...lines];
 }
 
-/** The lines of a verdict. `verbose` adds the checks that passed. */
+/** The lines of a verdict, each shown as it is. `verbose` adds the checks that passed. */
 export function verdictLines(verdict: Verdict, verbose: boolean): readonly string[] {
+  return writtenLines(verdict, verbose).map((line) => shownText(line).replaceAll("\n", "\\n"));
+}
+
+function writtenLines(verdict: Verdict, verbose: boolean): readonly string[] {
   const { checks } = verdict;
   const count = (status: Check["status"]) => checks.filter((check) => check.status === status).length;
   const shown = checks.filter((check) => verbose || check.status !== "pass");

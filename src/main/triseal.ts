@@ -15,6 +15,7 @@ import { addModelCommand } from "./model-command.ts";
 import { addPolicyCommand } from "./policy-command.ts";
 import { addProxyCommand } from "./proxy-command.ts";
 import { addServeCommand } from "./serve-command.ts";
+import { showAllText } from "./shown-text.ts";
 import { addStoreCommand } from "./store-command.ts";
 import { addTrustCommand } from "./trust-command.ts";
 import { addVerifyCommand } from "./verify-command.ts";
@@ -22,6 +23,7 @@ import { addWorkersCommand } from "./workers-command.ts";
 import { addZkCommand } from "./zk-command.ts";
 
 useNodePrimitives();
+showAllText();
 
 const program = new Command("triseal")
   .description("an inference gateway with receipts that anyone can check offline")

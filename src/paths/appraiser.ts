@@ -48,6 +48,8 @@ export interface AppraisalInputs {
   readonly revoked: RevokedSet;
   /** Name of the model that the receipt is about: a trust entry names a model by name and digest together. */
   readonly model: string | null;
+  /** Whose request it was, as the decision says; null where no decision can be read, which is then nobody's. */
+  readonly tenant: string | null;
   /** The session document that the receipt cites, already checked against its id; null where none is cited. */
   readonly session: JsonObject | null;
   /** What the relying party computed itself from models that it has, by model digest, in a form of the path's own. Often none. */

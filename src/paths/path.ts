@@ -147,7 +147,7 @@ export interface PathClient {
   /** Appraises a session document before the first byte is sent; empty `failures` means that it may be used. */
   appraiseSession(
     document: JsonObject,
-    inputs: Omit<AppraisalInputs, "session" | "blob" | "programs" | "model" | "answeredAt">,
+    inputs: Omit<AppraisalInputs, "session" | "blob" | "programs" | "model" | "tenant" | "answeredAt">,
   ): Promise<readonly Check[]>;
   prepare(
     request: { readonly model: string; readonly facts: CallerFacts; readonly body: Uint8Array },

@@ -130,7 +130,7 @@ function chosen(context: VerifyContext): Moment | null {
   return context.options.at === null ? null : { seconds: context.options.at, basis: "assertion" };
 }
 
-/** `upstream.verified` must be there, and `required`, exactly when a required path has an attested upstream (ACI section 7.5). */
+/** `upstream.verified` must be there, and `required` and `verified`, exactly when a required path has an attested upstream (ACI section 7.5). */
 function expectUpstream(
   appraisers: readonly Appraiser[],
   story: ReceiptStory,
@@ -143,7 +143,8 @@ function expectUpstream(
   const attested = paths.some((path) => appraisers.some((appraiser) => appraiser.path === path && appraiser.attestedUpstream));
   const said = story.upstream?.required ?? false;
   const answered = story.refused === null;
-  const consistent = said === attested && (!answered || !attested || story.upstream?.result === "verified");
+  // Where no path of the answer has an attested upstream, nobody appraises a session, and none may be called verified.
+  const consistent = said === attested && (!answered || (story.upstream?.result === "verified") === attested);
   if (!consistent) context.checks.expect("receipt.events", false, "signature", "upstream.verified does not fit the obligations");
 }
 

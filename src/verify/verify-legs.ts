@@ -133,6 +133,7 @@ async function appraiseLeg(event: FinalLeg, inputs: LegInputs, context: VerifyCo
     trust: pathSection(inputs.service, event.path),
     revoked: inputs.revoked,
     model: context.bundle.receipt.model,
+    tenant: tenantIn(inputs.decision),
     session: inputs.session?.document ?? null,
     programs: context.options.programs?.get(event.path) ?? new Map(),
     blob: (digest) => context.blob(digest),
@@ -216,6 +217,12 @@ function compareBodies(
 /** A fact that the decision rests on. */
 function factIn({ decision }: LegInputs, name: string): FactValue | undefined {
   return decision?.decision.facts.find((candidate) => candidate.name === name)?.value;
+}
+
+/** Whose request it was, as policy was told; null where nothing says. */
+export function tenantIn(decided: VerifiedDecision | null): string | null {
+  const value = decided?.decision.facts.find(({ name }) => name === "tenant.id")?.value;
+  return typeof value === "string" ? value : null;
 }
 
 function compareModel(claims: LegClaims, inputs: LegInputs, context: VerifyContext): void {

@@ -4,7 +4,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Appraiser, LegClaims, RevokedSet } from "../paths/path.ts";
 import { pathSection, type TrustedService } from "../trust/trust-file.ts";
 import type { Moment, VerifyContext } from "./context.ts";
-import { waivePathEntries } from "./verify-legs.ts";
+import { tenantIn, waivePathEntries } from "./verify-legs.ts";
 import type { VerifiedDecision } from "./verify-policy.ts";
 import type { ReceiptStory } from "./verify-receipt.ts";
 
@@ -38,7 +38,7 @@ export async function verifyStatement(inputs: StatementInputs, context: VerifyCo
 
 async function appraiseStatement(
   cited: NonNullable<ReceiptStory["statement"]>,
-  { appraisers, service, at, revoked }: StatementInputs,
+  { appraisers, service, decision, at, revoked }: StatementInputs,
   context: VerifyContext,
 ): Promise<LegClaims | null> {
   const appraiser = appraisers.find(({ path, legMediaType }) => path === cited.path && legMediaType === cited.leg_media_type);
@@ -50,6 +50,7 @@ async function appraiseStatement(
     trust: section,
     revoked,
     model: null,
+    tenant: tenantIn(decision),
     session: null,
     programs: context.options.programs?.get(cited.path) ?? new Map(),
     blob: (digest) => context.blob(digest),

@@ -83,6 +83,7 @@ function inputsFor(subject: PathUnderTest, answer: PathAnswer, change: Partial<A
     trust: subject.trust,
     revoked: { keys: new Set(), measurements: new Set() },
     model: subject.model.name,
+    tenant: "acme",
     session: session?.document ?? null,
     programs: subject.programs ?? new Map(),
     blob: (digest) => blobs.get(digest) ?? null,

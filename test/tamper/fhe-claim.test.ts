@@ -72,6 +72,7 @@ function inputs(): AppraisalInputs {
     trust: (entry.paths as unknown as { readonly fhe: JsonObject }).fhe,
     revoked: { keys: new Set(), measurements: new Set() },
     model: "risk",
+    tenant: "acme",
     session: null,
     programs: new Map(),
     blob: (digest) => blobs.get(digest) ?? null,

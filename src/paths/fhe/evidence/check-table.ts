@@ -80,7 +80,7 @@ export const fheChecks = {
   "fhe.account-opened": {
     code: "FHE_ACCOUNT_MISMATCH",
     spec: "SPEC 3.11",
-    states: "a first version follows the document of its account, which permits the program",
+    states: "a first version follows the document of its account, the tenant's own, which permits the program",
   },
   "fhe.re-executed": {
     code: "FHE_REPLAY_MISMATCH",

@@ -111,7 +111,7 @@ function appraiseState(claim: Claim, inputs: AppraisalInputs, checks: FheCheckli
     // Asked for, whatever can be made of it: it is no unused part.
     const document = inputs.blob(`sha256:${write.prevHead}` as Sha256Digest);
     return checks.attempt("fhe.account-opened", "signature", () => {
-      assertOpened(claim, write, document);
+      assertOpened(claim, write, inputs.tenant, document);
       return true;
     });
   });

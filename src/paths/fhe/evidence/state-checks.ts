@@ -33,16 +33,18 @@ export function firstWrites({ writes }: Claim): readonly ClaimedWrite[] {
 
 /**
  * Refuses a first version that does not follow the document of its account.
+ * @param tenant whose request it was: no run reaches into the accounts of another tenant.
  * @param document the bytes whose digest `prevHead` is; null where they are not in the bundle.
  * @throws TrisealError `FORMAT_INVALID`.
  */
-export function assertOpened(claim: Claim, write: ClaimedWrite, document: Uint8Array | null): void {
+export function assertOpened(claim: Claim, write: ClaimedWrite, tenant: string | null, document: Uint8Array | null): void {
   const refuse = (what: string): never => {
     throw new TrisealError("FORMAT_INVALID", `account ${write.account}: ${what}`);
   };
   if (document === null) return refuse("its document is not in the bundle");
   const account = parseAccount(document);
   if (account.account !== write.account) refuse("the document is of another account");
+  if (account.tenant !== tenant) refuse("it is another tenant's");
   if (account.keyId !== claim.keyId) refuse("it is under another key");
   if (!permits(account, claim.programDigest)) refuse("it does not permit the program");
   if ((account.kind === "asset") !== (write.clear !== null)) refuse("an asset has a clear state, an account an encrypted one");
