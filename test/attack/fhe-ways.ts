@@ -135,7 +135,7 @@ const accounts: readonly Way[] = [
       ["1", "2"].map(async (digit) => {
         const { bundle, receipt } = await buildBundle(world, withFhe({}, { nonce: digit.repeat(32) }));
         const made = claimOfBundle(parseBundle(bundle));
-        return made === null ? [] : [{ receiptId: receipt.receipt_id, claim: made.claim }];
+        return made === null ? [] : [{ receiptId: receipt.receipt_id, claim: made.claim, opened: [] }];
       }),
     );
     return historyOf("bob", claims.flat()).forks.length > 0 ? "STATE_FORKED" : null;
