@@ -200,7 +200,7 @@ class Campaign {
     try {
       if (this.caller === null) throw new Error("nobody to move for");
       const { status, json } = await this.caller.run(this.world.move, start);
-      if (status !== 200) return String(json["code"]);
+      if (status !== 200) return typeof json["code"] === "string" ? json["code"] : `HTTP ${status}`;
       this.acknowledged++;
       this.known++;
       this.moveMs = performance.now() - began;

@@ -72,7 +72,7 @@ export function judgeAnswer({ message, parts }: EngineFrame): Judged {
   if (!isJsonObject(error) || parts.length > 0) return { outcome: "?", fault: "answer: neither accepted nor refused" };
   const { code, message: text } = error;
   const isLine = typeof text === "string" && text.length > 0 && text.length <= 400 && !/[\n\r]/.test(text);
-  if (typeof code !== "string" || !REFUSALS.has(code)) return { outcome: String(code), fault: `code: ${JSON.stringify(error)}` };
+  if (typeof code !== "string" || !REFUSALS.has(code)) return { outcome: "?", fault: `code: ${JSON.stringify(error)}` };
   return { outcome: code, fault: isLine ? null : `message: ${JSON.stringify(text)}` };
 }
 

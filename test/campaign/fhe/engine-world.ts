@@ -122,7 +122,7 @@ export async function makeEngineWorld(): Promise<EngineWorld> {
   const [lweKeyId = ""] = await keySet(native, folder, "lwe", "lwe");
   const start = { keysDir: join(folder, "keys"), cacheBytes: 1600 * 2 ** 20, threads: 2 };
   const engine = await FuzzedEngine.start(start);
-  const crs = String((await engine.ask("crs", {})).message["digest"]);
+  const { digest: crs } = (await engine.ask("crs", {})).message as { digest: string };
   const client = join(folder, "own", "client.key");
   const plain = async (key: string, out: string) => {
     await native.encrypt(join(folder, key, "client.key"), { t: "bool", v: "true" }, join(folder, out));

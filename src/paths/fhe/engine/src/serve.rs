@@ -169,7 +169,8 @@ mod tests {
         assert_eq!(code(contained(|| Ok(7))), Ok(7));
         assert_eq!(code(contained(|| Err(Failure::cancelled()))), Err("FHE_CANCELLED"));
         assert_eq!(code(contained(|| panic!("here"))), Err("FHE_ENGINE_PANIC"));
-        let in_pool = |last: u32| (0..100).into_par_iter().map(|at| if at == last { panic!("there") } else { at }).sum();
+        let in_pool =
+            |last: u32| (0..100).into_par_iter().map(|at| if at == last { panic!("there") } else { at }).sum();
         assert_eq!(code(contained(|| Ok(in_pool(50)))), Err("FHE_ENGINE_PANIC"));
         assert_eq!(code(contained(|| Ok(in_pool(100)))), Ok(4950));
     }
