@@ -25,7 +25,7 @@ interface ServiceDocument {
 
 const because = "a test";
 
-describe("serve without --dev", () => {
+describe("serve without --dev", { timeout: 120_000 }, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   beforeAll(async () => {
     folder = await temporaryFolder();
