@@ -32,7 +32,10 @@ export function steps({ world }: EngineSession): Readonly<Record<string, Step>> 
 /** The bytes of a step's message, with the lengths of its pieces unless it states its own. */
 export function messageOf(session: EngineSession, step: JsonValue, id: number): Message {
   const [members = null, ...names] = Array.isArray(step) ? step : [step];
-  const body = names.map((name) => session.world.blobs[String(name)] ?? utf8(String(name)));
+  const { blobs } = session.world;
+  // A name that was changed is its own piece, `constructor` as well.
+  const pieceOf = (name: string): Uint8Array => (Object.hasOwn(blobs, name) ? blobs[name] : undefined) ?? utf8(name);
+  const body = names.map((name) => pieceOf(String(name)));
   const whole = isJsonObject(members) ? { v: 1, id, parts: body.map((piece) => piece.length), ...members } : members;
   return { head: utf8(session.named(JSON.stringify(whole))), body };
 }
