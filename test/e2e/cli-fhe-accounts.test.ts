@@ -10,7 +10,7 @@ import { runCli } from "./gateway-process.ts";
 const built = isNativeBuilt();
 if (!built) console.log("skipped: the FHE engine is not built (`npm run build:engine`)");
 
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(!built)("encrypted accounts, by the command line alone", () => {
   let service: Service;
