@@ -30,7 +30,7 @@ const matrix = {
   policy: { own: ["core", "receipt", "path"], packages: ["@marcbachmann/cel-js", "yaml", "zod"] },
   path: { own: ["core"], packages: [] },
   "paths/tee/wire": { own: ["core"], packages: ["hpke", "@panva/hpke-noble"] },
-  "paths/tee/sealing": { own: ["core", "paths/tee/wire"], packages: ["hpke"], node: true },
+  "paths/tee/sealing": { own: ["core", "paths/tee/wire"], packages: ["hpke", "@noble/post-quantum"], node: true },
   "paths/*/wire": { own: ["core"], packages: [] },
   "paths/*/evidence": EVIDENCE,
   "paths/tee/client": { own: CLIENT.own, packages: [...CLIENT.packages, "hpke"] },

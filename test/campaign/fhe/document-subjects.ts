@@ -175,7 +175,7 @@ async function terms(): Promise<Uint8Array> {
   const [, form] = await readPackage(fileURLToPath(new URL("../../../models/breast-cancer-tree", import.meta.url)));
   if (form?.integer == null) throw new Error("no integer form");
   const made = modelProgram(form.model, form.integer.checked);
-  return encodeJcs({ ...made.terms, programDigest: made.digest, price: { ...made.price } });
+  return encodeJcs({ ...made.terms, programDigest: made.digest, price: { ...(await made.price()) } });
 }
 
 /** Every parser of the fhe path. */
