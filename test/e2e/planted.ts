@@ -60,7 +60,7 @@ export function privateKeysUnder(dataDir: string): readonly Planted[] {
     const own = path.slice(dataDir.length).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     const home = new RegExp(`${own}$`);
     const text = readFileSync(path, "utf8");
-    const seed = /"(?:seed|privateKey)":"([0-9a-f]{64})"/.exec(text)?.[1] ?? /^([0-9a-f]{64})\s*$/.exec(text)?.[1];
+    const seed = /"(?:seed|privateKey)":\s*"([0-9a-f]{64})"/.exec(text)?.[1] ?? /^([0-9a-f]{64})\s*$/.exec(text)?.[1];
     if (seed !== undefined) return [{ name: `key ${own}`, bytes: Buffer.from(seed, "hex"), home }];
     return path.endsWith(".key") && bytes.length === 32 ? [{ name: `key ${own}`, bytes, home }] : [];
   });

@@ -10,7 +10,7 @@ const VERIFY_INDEX = fileURLToPath(new URL("../../src/verify/index.ts", import.m
  * Compressed: what a page loads first, and one file with every appraiser, the policy engine and the compiler that prices
  * encrypted programs. The goal of 120,000 holds for the first and is missed by the second: what grows them must be seen.
  */
-const MAX_INITIAL_BYTES = 93_000;
+const MAX_INITIAL_BYTES = 96_000;
 const MAX_ALL_BYTES = 202_000;
 
 /** What the realm reports of one verification. */
