@@ -33,7 +33,14 @@ const WHOLE: readonly (readonly [string, number])[] = [
   ["paths", 1],
   ["tee", 0.6],
   ["zk", 0.6],
+  ["fhe", 0.6],
   ["evidence", 0.15],
+];
+
+/** Besides, with `--peers` or `--full`: beside MLServer and Concrete ML, which are installed first. */
+const BESIDE_PEERS: typeof WHOLE = [
+  ["serving", 1],
+  ["fhe-inference", 0.6],
 ];
 
 /** Models of the zk suite that a run takes without `--full`: the others are trained first. */
@@ -116,7 +123,7 @@ async function measureSuite(suite: Suite<object>, flags: Flags): Promise<void> {
 async function measureAll(flags: Flags): Promise<void> {
   const options = optionsOf(flags);
   const parts: Record<string, Part> = {};
-  for (const [name, share] of WHOLE) {
+  for (const [name, share] of options.peers ? [...WHOLE, ...BESIDE_PEERS] : WHOLE) {
     const seconds = options.seconds * share;
     const only = options.only ?? (name === "zk" && !flags.full ? QUICK_PROOFS : null);
     try {

@@ -131,7 +131,9 @@ const TITLES: Readonly<Record<string, string>> = {
   paths: "Overhead by path",
   tee: "Attested workers: throughput and stages",
   zk: "Proofs",
-  fhe: "Encrypted state and inference",
+  fhe: "Encrypted state",
+  "fhe-inference": "Encrypted inference beside Concrete ML",
+  serving: "Serving beside MLServer",
   evidence: "Appraisal of evidence",
 };
 
