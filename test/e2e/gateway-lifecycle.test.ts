@@ -192,7 +192,8 @@ describe("what production refuses", () => {
     const cases: readonly [string, RegExp][] = [
       [stringify({ listen: { prot: 1 } }), /listen/],
       [stringify({ listen: { host: "0.0.0.0" } }), /listen\.host/],
-      [stringify({ workers: { attester: "sev-snp" } }), /workers\.attester/],
+      [stringify({ workers: { attester: "sgx" } }), /workers\.attester/],
+      [stringify({ workers: { attester: "sev-snp" } }), /trust: .*sev-snp/],
       [stringify({ apiKeys: [{ hash: "00", tenant: "a" }] }), /apiKeys\.0\.hash/],
       [stringify({ limits: { maxBodyBytes: -1 } }), /limits\.maxBodyBytes/],
       ["a: b: c", /YAML/],
