@@ -210,6 +210,7 @@ describe("secrets in bad input", () => {
     const secret = `Zaphod-${randomBytes(6).toString("hex")}`;
     planted.push(plantedText("a secret in bad input", secret));
     const json = { "content-type": "application/json" };
+    // A fact that the caller states, such as a class, is no secret: a receipt records it, be it one that policy does not know.
     const cases: readonly (readonly [string, string, Record<string, string>])[] = [
       ["/v2/models/digits-mlp/infer", `{"inputs":"${secret}"`, json],
       [
@@ -219,7 +220,7 @@ describe("secrets in bad input", () => {
       ],
       ["/v2/models/digits-mlp/infer", JSON.stringify(digitsBody(undefined, { parameters: { value_usd: secret } })), json],
       ["/v2/models/digits-mlp/infer", JSON.stringify({ v: 1, ct: secret }), { "content-type": SEALED_TYPES.json }],
-      ["/v1/zk/challenges", JSON.stringify({ model: INTEGER, parameters: { classification: secret } }), json],
+      ["/v1/zk/challenges", JSON.stringify({ model: INTEGER, parameters: secret }), json],
       ["/v1/zk/proofs", JSON.stringify({ v: 1, proof: secret }), json],
       ["/v1/zk/statements", JSON.stringify({ v: 1, signed: secret }), json],
       ["/v1/fhe/run", JSON.stringify({ v: 1, lists: [secret] }), json],
