@@ -1,5 +1,6 @@
 /** The verdict on one answer: its bundle against the exact request and response, for a caller that keeps nothing else. */
 import { digestOf } from "../core/digest.ts";
+import { TrisealError } from "../core/errors.ts";
 import { parseInferenceResponse } from "../core/oip.ts";
 import { inStage, type Stages } from "../core/stage.ts";
 import type { UnixSeconds } from "../core/time.ts";
@@ -23,14 +24,21 @@ export interface ReceiptJudge {
   readonly stages?: Stages | undefined;
 }
 
-/** Verifies a bundle against what was sent and what came back. @throws TrisealError `VERIFICATION_FAILED`. */
+/**
+ * Verifies a bundle against what was sent and what came back.
+ * @throws TrisealError `VERIFICATION_FAILED`, where the bundle does not pass with `details.receiptId`, by which it can be asked for again, and the
+ *   verifier's code as `details.verdict`.
+ */
 export async function judgeReceipt(
   bundle: Uint8Array,
   shown: Pick<VerifyOptions, "request" | "response" | "opening">,
   { trust, service, receiptId, now, allowPending, stages }: ReceiptJudge,
 ): Promise<JudgedReceipt> {
   const verdict = await inStage(stages, "verify", () => verifyBundle(bundle, trust, { now, at: null, ...shown, allowPending }));
-  assertVerified(verdict.outcome === "accepted", `the receipt was refused: ${verdict.code}`);
+  if (verdict.outcome !== "accepted") {
+    const details = { receiptId, verdict: verdict.code };
+    throw new TrisealError("VERIFICATION_FAILED", `the receipt was refused: ${verdict.code}`, { details });
+  }
   assertVerified(verdict.service === service, "the receipt is another service's than the one that was appraised");
   const { receipt } = parseBundle(bundle);
   assertVerified(receipt.receipt_id === receiptId, "the receipt is about another request");

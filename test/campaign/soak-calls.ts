@@ -1,5 +1,5 @@
 /** The calls of a soak: each is made until it has its answer, and judged; nothing is forgiven but a service that is just being killed. */
-import { TrisealClient, type VerifiedAnswer } from "../../src/client/index.ts";
+import { TrisealClient } from "../../src/client/index.ts";
 import { coreCodes, type ErrorTable, isTrisealError } from "../../src/core/errors.ts";
 import { parseInferenceResponse } from "../../src/core/oip.ts";
 import { codes as fheCodes } from "../../src/paths/fhe/wire/codes.ts";
@@ -106,24 +106,22 @@ export class SoakCalls {
   private async answered(kind: Exclude<CallKind, "bad">, key: string, dice: Dice): Promise<void> {
     const question = dice.pick(kind === "clear" || kind === "sealed" ? this.questions.float : this.questions.integer);
     if (kind === "clear" || kind === "proof") return this.plain(question, key, kind === "proof");
-    const { response, receiptId, bundle } = await this.sealed(question, key);
-    this.judge(question, response, key);
-    this.acknowledged.push({ key, receiptId, bundle });
+    const { model, inputs } = question;
+    try {
+      const { response, receiptId, bundle } = await this.client.infer({ model, inputs, idempotencyKey: key });
+      this.judge(question, response, key);
+      this.acknowledged.push({ key, receiptId, bundle });
+    } catch (error) {
+      this.unwitnessed(error, key);
+    }
   }
 
-  /** While the one witness is dead the SDK hands no answer over; the same key gives the stored one once the witness is back. */
-  private async sealed({ model, inputs }: Question, key: string): Promise<VerifiedAnswer> {
-    const end = performance.now() + CALL_MS;
-    for (;;) {
-      try {
-        return await this.client.infer({ model, inputs, idempotencyKey: key });
-      } catch (error) {
-        const unwitnessed = isTrisealError(error) && error.message.endsWith(UNWITNESSED);
-        if (!unwitnessed || performance.now() > end) throw error;
-        this.codes[UNWITNESSED] = (this.codes[UNWITNESSED] ?? 0) + 1;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      }
-    }
+  /** While the one witness is dead the SDK hands no answer over. The audit finds its receipt, and verifies it once that is witnessed. */
+  private unwitnessed(error: unknown, key: string): void {
+    const { receiptId, verdict } = isTrisealError(error) ? error.details : {};
+    if (verdict !== UNWITNESSED || typeof receiptId !== "string") throw error;
+    this.codes[UNWITNESSED] = (this.codes[UNWITNESSED] ?? 0) + 1;
+    this.acknowledged.push({ key, receiptId, bundle: null });
   }
 
   private judge(question: Question, response: Parameters<typeof wrongAnswer>[1], key: string): void {
