@@ -200,6 +200,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
+    // What the bench installs of other systems.
+    exclude: { path: "^bench/\\.cache/" },
     tsPreCompilationDeps: true,
     preserveSymlinks: true,
     parser: "swc",
