@@ -21,7 +21,7 @@ const matrix = {
   log: { own: ["core"], packages: NOBLE },
   "log/store": { own: ["core", "log"], packages: [...NOBLE, "hono"], node: true },
   store: { own: ["core"], packages: ["@electric-sql/pglite", "kysely", "pg", "pg-boss"], node: true },
-  process: { own: [], packages: [], node: true },
+  process: { own: ["core"], packages: [], node: true },
   signing: { own: ["core"], packages: [], node: true },
   keys: { own: ["core", "log/store", "signing"], packages: [], node: true },
   trust: { own: ["core"], packages: ["yaml", "zod"] },

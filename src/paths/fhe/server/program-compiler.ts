@@ -1,6 +1,6 @@
 /** Programs, compiled in a thread beside the gateway's event loop: each in its time, and those that a run waits for first. */
-import { Worker } from "node:worker_threads";
-import { type CoreCode, TrisealError } from "../../../core/errors.ts";
+import { TrisealError } from "../../../core/errors.ts";
+import { ThreadQueue, type ThreadRefusal } from "../../../process/thread-queue.ts";
 import { fheError } from "../wire/codes.ts";
 
 /** What the thread is started with. */
@@ -26,7 +26,7 @@ export interface CompiledBytes {
 }
 
 /** What the thread answers. */
-export type CompileReply = CompiledBytes | { readonly code: string; readonly message: string };
+export type CompileReply = CompiledBytes | ThreadRefusal;
 
 /** What compiling may take. */
 export interface CompileLimits extends CompileStart {
@@ -38,116 +38,33 @@ export interface CompileLimits extends CompileStart {
   readonly maxQueued: number;
 }
 
-interface Waiting {
-  readonly request: CompileRequest;
-  readonly resolve: (made: CompiledBytes) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Compiles programs. The thread starts with the first one, and anew after one that took too much. */
 export class ProgramCompiler {
-  private readonly program: string;
-  private readonly limits: CompileLimits;
-  private readonly queue: Waiting[] = [];
-  private running: (Waiting & { readonly timer: NodeJS.Timeout }) | null = null;
-  private thread: Worker | null = null;
-  private closed = false;
+  private readonly queue: ThreadQueue<CompileRequest, CompiledBytes>;
 
   /** @param program the built `compile-thread`. */
-  constructor(program: string, limits: CompileLimits) {
-    this.program = program;
-    this.limits = limits;
+  constructor(program: string, { mostPbs, timeoutMs, memoryMib, maxQueued }: CompileLimits) {
+    const start: CompileStart = { mostPbs };
+    const errors = {
+      overloaded: () => new TrisealError("OVERLOADED", "too many programs wait to be compiled"),
+      memory: () => fheError("FHE_COMPILE_LIMIT", `a program takes more than ${memoryMib} MiB to compile`),
+      late: () => fheError("FHE_COMPILE_LIMIT", `a program takes longer than ${timeoutMs} ms to compile`),
+      lost: () => new TrisealError("PATH_UNAVAILABLE", "the thread that compiles programs is gone"),
+    };
+    this.queue = new ThreadQueue({ program, start, memoryMib, maxQueued, timeoutMs, errors });
   }
 
   /**
-   * Compiles a program.
+   * Compiles a program: circuits, for which runs wait, before prices.
    * @throws TrisealError as `parseProgram` and `compileProgram`; `FHE_COMPILE_LIMIT` where it takes more time or memory than it may;
    *   `OVERLOADED` where too many wait, `PATH_UNAVAILABLE` once closed or where the thread died.
    */
   async compile(request: CompileRequest): Promise<CompiledBytes> {
-    if (this.closed) throw lost();
-    if (this.running !== null && this.queue.length >= this.limits.maxQueued)
-      throw new TrisealError("OVERLOADED", "too many programs wait to be compiled");
-    return new Promise((resolve, reject) => {
-      const waiting = { request, resolve, reject };
-      const firstPrice = this.queue.findIndex((other) => other.request.clear === null);
-      if (request.clear === null || firstPrice < 0) this.queue.push(waiting);
-      else this.queue.splice(firstPrice, 0, waiting);
-      this.next();
-    });
+    return this.queue.run(request, { ahead: request.clear !== null });
   }
 
   /** Ends the thread; whatever waits fails with `PATH_UNAVAILABLE`. */
   async close(): Promise<void> {
-    this.closed = true;
-    const { thread } = this;
-    for (const { reject } of this.queue.splice(0)) reject(lost());
-    this.fail(lost());
-    await thread?.terminate();
+    await this.queue.close();
   }
-
-  private next(): void {
-    if (this.running !== null) return;
-    const waiting = this.queue.shift();
-    if (waiting === undefined) {
-      this.thread?.unref();
-      return;
-    }
-    const { timeoutMs } = this.limits;
-    const late = () => this.fail(tooMuch(`a program takes longer than ${timeoutMs} ms to compile`));
-    this.running = { ...waiting, timer: setTimeout(late, timeoutMs) };
-    this.thread ??= this.startThread();
-    this.thread.ref();
-    this.thread.postMessage(waiting.request);
-  }
-
-  private startThread(): Worker {
-    const { mostPbs, memoryMib } = this.limits;
-    const start: CompileStart = { mostPbs };
-    const thread = new Worker(this.program, {
-      workerData: start,
-      env: {},
-      resourceLimits: { maxOldGenerationSizeMb: memoryMib },
-    });
-    const isCurrent = () => this.thread === thread;
-    thread.on("message", (reply: CompileReply) => {
-      if (isCurrent()) this.answered(reply);
-    });
-    thread.on("error", (error: NodeJS.ErrnoException) => {
-      const full = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-      if (isCurrent()) this.fail(full ? tooMuch(`a program takes more than ${memoryMib} MiB to compile`) : lost());
-    });
-    thread.on("exit", () => {
-      if (isCurrent()) this.fail(lost());
-    });
-    return thread;
-  }
-
-  private answered(reply: CompileReply): void {
-    const { running } = this;
-    this.running = null;
-    clearTimeout(running?.timer);
-    if ("code" in reply) running?.reject(new TrisealError(reply.code as CoreCode, reply.message));
-    else running?.resolve(reply);
-    this.next();
-  }
-
-  /** The thread is gone, or to go: what it works on fails, and what waits gets a new one. */
-  private fail(error: unknown): void {
-    const { running, thread } = this;
-    this.running = null;
-    this.thread = null;
-    clearTimeout(running?.timer);
-    void thread?.terminate();
-    running?.reject(error);
-    this.next();
-  }
-}
-
-function lost(): TrisealError {
-  return new TrisealError("PATH_UNAVAILABLE", "the thread that compiles programs is gone");
-}
-
-function tooMuch(message: string): TrisealError {
-  return fheError("FHE_COMPILE_LIMIT", message);
 }
