@@ -17,7 +17,7 @@ export interface NotMeasured {
 }
 
 /** What a suite left, or why it left nothing. */
-export type Part = Readonly<Record<string, unknown>> | { readonly unavailable: string };
+export type Part = object | { readonly unavailable: string };
 
 /** The whole document. */
 export interface CombinedResult extends ReturnType<typeof provenance> {
@@ -69,7 +69,7 @@ const isInterval = (value: unknown): value is Interval => {
 
 /** Ratios that a suite states itself, as `ratios: {name: {model: interval}}` or `{name: interval}`. */
 function statedRatios(part: Part): Readonly<Record<string, RatioGroup>> {
-  const stated = "ratios" in part ? (part["ratios"] as Readonly<Record<string, unknown>>) : {};
+  const stated = "ratios" in part ? (part.ratios as Readonly<Record<string, unknown>>) : {};
   const groups = Object.entries(stated).map(([name, value]): [string, RatioGroup] => {
     if (isRatio(value)) return [name, { all: value }];
     const named = Object.entries((value ?? {}) as Readonly<Record<string, unknown>>);
@@ -89,9 +89,11 @@ const ZK_RATIOS: Readonly<Record<string, readonly [string, string]>> = {
   ezkl_native_over_snarkjs_prove: ["snarkjs against ezkl", "ezkl"],
 };
 
+const isZk = (part: Part): part is ZkResult => "suite" in part && part.suite === "zk" && "models" in part;
+
 function zkRatios(part: Part): Readonly<Record<string, RatioGroup>> {
-  if ("unavailable" in part || part["suite"] !== "zk") return {};
-  const { models } = part as unknown as ZkResult;
+  if (!isZk(part)) return {};
+  const { models } = part;
   const group = ([pair, prover]: readonly [string, string]): RatioGroup =>
     Object.fromEntries(
       models.flatMap(({ model, ratios, provers }): [string, Ratio][] => {

@@ -129,7 +129,7 @@ async function measureAll(flags: Flags): Promise<void> {
     try {
       progress(`suite ${name}`);
       const result = (await suites[name]?.run({ ...options, seconds, only })) ?? {};
-      parts[name] = result as Part;
+      parts[name] = result;
       if (!flags.json) for (const table of tablesOf(name, result)) console.log(renderTable(table));
     } catch (error) {
       const unavailable = error instanceof Error ? error.message : String(error);
@@ -146,14 +146,17 @@ async function measureAll(flags: Flags): Promise<void> {
 
 const readResult = (file: string): object => JSON.parse(readFileSync(resolve(file), "utf8")) as object;
 
+const isCombined = (result: object): result is CombinedResult => "suite" in result && result.suite === "all" && "parts" in result;
+
 /** The page of a whole run, or of results of single suites together. */
 function report(files: readonly string[], flags: Flags): void {
-  const results = files.map((file) => readResult(file) as Part & { readonly suite?: string });
+  const results = files.map(readResult);
   const [first] = results;
   if (first === undefined) throw new Error(USAGE);
-  const isWhole = results.length === 1 && first.suite === "all";
-  const parts = Object.fromEntries(results.map((result, index) => [result.suite ?? `result ${index + 1}`, result]));
-  const whole = isWhole ? (first as unknown as CombinedResult) : combine(parts);
+  const parts = Object.fromEntries(
+    results.map((result, at) => ["suite" in result ? String(result.suite) : `result ${at + 1}`, result]),
+  );
+  const whole = results.length === 1 && isCombined(first) ? first : combine(parts);
   leave(flags.out === undefined ? join(repository, "bench", "report.html") : resolve(flags.out), renderPage(whole, tablesOf));
 }
 

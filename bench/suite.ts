@@ -84,6 +84,18 @@ export function provenance(packages: readonly string[]) {
   };
 }
 
+/** What the results of most suites begin with: where and with what, how long, and how to read it. */
+export interface SuiteResult<Name extends string, Simulated extends boolean> extends ReturnType<typeof provenance> {
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly suite: Name;
+  /** Whether evidence behind any row is simulated. */
+  readonly simulated: Simulated;
+  readonly seconds: number;
+  readonly load: { readonly before: number; readonly after: number };
+  readonly intervals: string;
+  readonly notes: readonly string[];
+}
+
 /** The one-minute load average: above the number of cores, others were measured with us. */
 export function load(): number {
   return Number((loadavg()[0] ?? 0).toFixed(2));

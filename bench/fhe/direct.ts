@@ -70,7 +70,16 @@ export class Direct {
   /** A run in the engine's own form, or as one writes it with tfhe-rs's integers. */
   async run(request: object): Promise<DirectRun> {
     const answer = await this.ask(request);
-    return answer as unknown as DirectRun;
+    const number = (name: string) => Number(answer[name]);
+    return {
+      ms: number("ms"),
+      loadMs: number("loadMs"),
+      computeMs: number("computeMs"),
+      storeMs: number("storeMs"),
+      pbs: number("pbs"),
+      loadPbs: number("loadPbs"),
+      values: (answer["values"] as readonly unknown[]).map(String),
+    };
   }
 
   end(): void {

@@ -1,7 +1,8 @@
 /** The direct forms of the shipped programs: requests to the process that calls tfhe-rs, and rows made of its answers. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseJson } from "../../src/core/json.ts";
+import { array, text } from "../../src/core/decode.ts";
+import { type JsonObject, parseJson } from "../../src/core/json.ts";
 import { compileProgram } from "../../src/paths/fhe/compile/compile.ts";
 import { findShipped } from "../../src/paths/fhe/compile/shipped.ts";
 import { percentiles } from "../statistics.ts";
@@ -18,7 +19,7 @@ export interface Workload {
 
 /** Inner nodes of the shipped tree with its leaves, from its ops: the usual form takes the same ones. */
 function treeOf(bytes: Uint8Array): readonly [readonly (readonly [number, number])[], readonly number[]] {
-  const { ops } = parseJson(bytes) as unknown as { readonly ops: readonly (readonly string[])[] };
+  const ops = array(array(text(), 8), 100_000)((parseJson(bytes) as JsonObject)["ops"], "ops");
   const after = (name: string | undefined, prefix: string) => Number(name?.slice(prefix.length));
   const nodes = ops.filter((op) => op[1] === "lt").toSorted((left, right) => after(left[0], "left") - after(right[0], "left"));
   const luts = ops.filter((op) => op[1] === "lut").toSorted((left, right) => after(left[0], "class") - after(right[0], "class"));

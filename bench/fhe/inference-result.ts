@@ -1,7 +1,7 @@
 /** The result document of the fhe-inference suite. */
 import type { Ratio } from "../combined.ts";
 import type { Interval, Percentiles } from "../statistics.ts";
-import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+import type { SuiteResult } from "../suite.ts";
 
 /** One system on one model. Times are null where it could not be run. */
 export interface InferenceRow {
@@ -35,14 +35,7 @@ export interface InferenceModel {
 }
 
 /** The whole result. */
-export interface InferenceResult extends ReturnType<typeof provenance> {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly suite: "fhe-inference";
-  readonly simulated: false;
-  readonly seconds: number;
-  readonly load: { readonly before: number; readonly after: number };
-  readonly intervals: string;
-  readonly notes: readonly string[];
+export interface InferenceResult extends SuiteResult<"fhe-inference", false> {
   readonly models: readonly InferenceModel[];
   readonly ratios: { readonly concrete_ml_over_fhe: Readonly<Record<string, Ratio>> };
 }

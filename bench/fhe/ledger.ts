@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { engine } from "../../scripts/cargo.ts";
 import { encodeHex, utf8 } from "../../src/core/bytes.ts";
+import { digest, hexText, seconds } from "../../src/core/decode.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../src/core/digest.ts";
 import { encodeJcs } from "../../src/core/jcs.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { type UnixSeconds, unixSeconds } from "../../src/core/time.ts";
+import { unixSeconds } from "../../src/core/time.ts";
 import { type AccountDocument, encodeAccount } from "../../src/paths/fhe/wire/account.ts";
 import { type KeyDocument, parseKeyDocument } from "../../src/paths/fhe/wire/key-document.ts";
 import { listMetadata } from "../../src/paths/fhe/wire/list-metadata.ts";
@@ -180,7 +181,8 @@ export class Ledger {
 
   private async challenge(model: string) {
     const { json } = await this.call("POST", "/v1/fhe/challenges", encodeJcs({ model, parameters: { kind: "state" } }));
-    return json as unknown as { readonly nonce: string; readonly exp: UnixSeconds; readonly modelDigest: Sha256Digest };
+    const { nonce, exp, modelDigest } = json;
+    return { nonce: hexText(16)(nonce, "nonce"), exp: seconds(exp, "exp"), modelDigest: digest(modelDigest, "modelDigest") };
   }
 
   private async upload(): Promise<void> {

@@ -6,14 +6,13 @@ import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { fheClient, type TrisealClient } from "../../src/client/index.ts";
 import { createNodeClient } from "../../src/client/node/index.ts";
-import { measureStages, type StageTimes } from "../../src/core/index.ts";
 import { type HeldBackRecord, readHeldBack } from "../../src/main/demo/held-back.ts";
 import { classifyEncrypted } from "../../src/main/fhe/classify.ts";
 import { readKeyFolder, uploadFiles } from "../../src/main/fhe/key-folder.ts";
 import { needNative } from "../../src/main/fhe/native-program.ts";
 import { systemClock } from "../../src/main/system-clock.ts";
 import { repository } from "../suite.ts";
-import { plainCaller } from "../tee/caller.ts";
+import { plainCaller, timedInference } from "../tee/caller.ts";
 import type { Service } from "../tee/service.ts";
 import type { PathRow } from "./result.ts";
 
@@ -81,16 +80,9 @@ export function sdkLane(model: string, service: Service, { variant, path, seal }
   const parameters = path === "zk" ? { ...PARAMETERS, assurance: "proof" } : PARAMETERS;
   const call = async (row: number) => {
     const record = await readHeldBack(model, row, true);
-    const times: StageTimes = {};
-    const measure = measureStages(times, () => performance.now());
-    const begun = performance.now();
-    let answered = begun;
-    const stages = (name: string) => {
-      if (name === "bundle") answered = performance.now();
-      return measure(name);
-    };
-    const { bundle } = await client.infer({ model: record.model.name, inputs: [tensorOf(record)], parameters, seal, stages });
-    return { answeredMs: answered - begun, verifiedMs: performance.now() - begun, bundle };
+    const sent = { model: record.model.name, inputs: [tensorOf(record)], parameters, seal };
+    const { answered, verified, bundle } = await timedInference(client, sent);
+    return { answeredMs: answered, verifiedMs: verified, bundle };
   };
   return { variant, path, simulated: path === "tee", call, close: nothing };
 }

@@ -1,6 +1,6 @@
 /** The result document of the paths suite. */
 import type { Interval, Percentiles } from "../statistics.ts";
-import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+import type { SuiteResult } from "../suite.ts";
 
 /** One way to get a model's answer. */
 export interface PathRow {
@@ -34,15 +34,7 @@ export interface PathsModel {
 }
 
 /** The whole result. */
-export interface PathsResult extends ReturnType<typeof provenance> {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly suite: "paths";
-  /** The tee rows are: their worker shows simulated evidence. */
-  readonly simulated: true;
-  readonly seconds: number;
-  readonly load: { readonly before: number; readonly after: number };
-  readonly intervals: string;
-  readonly notes: readonly string[];
+export interface PathsResult extends SuiteResult<"paths", true> {
   readonly models: readonly PathsModel[];
   /** Resident bytes of the programs at the end, at most so far. */
   readonly peakBytes: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 /** The result document of the serving suite. */
 import type { Ratio } from "../combined.ts";
 import type { Interval, Percentiles } from "../statistics.ts";
-import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+import type { SuiteResult } from "../suite.ts";
 
 /** One way to have the model served, with one caller and with several. */
 export interface ServingRow {
@@ -26,14 +26,7 @@ export interface ServingLevel {
 }
 
 /** The whole result. */
-export interface ServingResult extends ReturnType<typeof provenance> {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly suite: "serving";
-  readonly simulated: true;
-  readonly seconds: number;
-  readonly load: { readonly before: number; readonly after: number };
-  readonly intervals: string;
-  readonly notes: readonly string[];
+export interface ServingResult extends SuiteResult<"serving", true> {
   readonly model: string;
   readonly rows: readonly ServingRow[];
   /** Sealed answers per second over another variant's, by number of callers. */

@@ -35,13 +35,11 @@ function methodHtml(result: CombinedResult): string {
     ],
   };
   const loads = Object.entries(parts).flatMap(([name, part]) => {
-    const { before, after } = ("load" in part ? part["load"] : {}) as { readonly before?: number; readonly after?: number };
+    const { before, after } = ("load" in part ? part.load : {}) as { readonly before?: number; readonly after?: number };
     return before === undefined ? [] : [[name, String(before), String(after)]];
   });
   const notes = Object.entries(parts).flatMap(([name, part]) =>
-    ("notes" in part && Array.isArray(part["notes"]) ? (part["notes"] as readonly string[]) : []).map(
-      (note) => `${name}: ${note}`,
-    ),
+    ("notes" in part && Array.isArray(part.notes) ? (part.notes as readonly string[]) : []).map((note) => `${name}: ${note}`),
   );
   return [
     "<p>Variants are measured in rounds of one request each, in rotating order, on one machine in one run: what a busy machine does to one it does to all. ",

@@ -1,4 +1,5 @@
 /** Callers: the bare route's client, the SDK with its stages, and a caller that seals and opens but fetches no bundle. */
+import type { InferenceCall, TrisealClient } from "../../src/client/index.ts";
 import { createNodeClient, nodePathClients } from "../../src/client/node/index.ts";
 import {
   concatBytes,
@@ -91,22 +92,24 @@ export function plainCaller(url: string, apiKey: string | null): Caller {
   };
 }
 
+/** One inference by the SDK, timed until its opened answer was in hand and until its bundle was verified. */
+export async function timedInference(client: TrisealClient, call: InferenceCall): Promise<Timed> {
+  const stages: StageTimes = {};
+  const measure = measureStages(stages, () => performance.now());
+  const begun = performance.now();
+  let answered = begun;
+  const observe = (name: string) => {
+    if (name === "bundle") answered = performance.now();
+    return measure(name);
+  };
+  const { bundle } = await client.infer({ ...call, stages: observe });
+  return { answered: answered - begun, verified: performance.now() - begun, stages, bundle };
+}
+
 /** The SDK as it is: seals, opens, fetches the bundle and verifies it. */
 export function sdkCaller(service: Service, seal: boolean): Caller {
   const client = createNodeClient({ baseUrl: service.url, apiKey: service.apiKey, trust: service.trust, clock });
-  return async (model, inputs) => {
-    const stages: StageTimes = {};
-    const measure = measureStages(stages, () => performance.now());
-    const begun = performance.now();
-    let answered = begun;
-    const observe = (name: string) => {
-      if (name === "bundle") answered = performance.now();
-      return measure(name);
-    };
-    const call = { model, inputs, parameters: PARAMETERS };
-    const { bundle } = await client.infer({ ...call, seal, stages: observe });
-    return { answered: answered - begun, verified: performance.now() - begun, stages, bundle };
-  };
+  return async (model, inputs) => await timedInference(client, { model, inputs, parameters: PARAMETERS, seal });
 }
 
 /**

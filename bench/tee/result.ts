@@ -1,6 +1,6 @@
 /** The result document of the tee suite. */
 import type { Interval } from "../statistics.ts";
-import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+import type { SuiteResult } from "../suite.ts";
 import type { DiskRow } from "./disk.ts";
 import type { LatencyRow } from "./latency.ts";
 import type { MemoryResult } from "./memory.ts";
@@ -18,14 +18,7 @@ export interface ModelResult {
 }
 
 /** The whole result. */
-export interface TeeResult extends ReturnType<typeof provenance> {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly suite: "tee";
-  readonly simulated: true;
-  readonly seconds: number;
-  readonly load: { readonly before: number; readonly after: number };
-  readonly intervals: string;
-  readonly notes: readonly string[];
+export interface TeeResult extends SuiteResult<"tee", true> {
   readonly disks: readonly DiskRow[];
   readonly models: readonly ModelResult[];
   readonly stages: readonly StageRow[];

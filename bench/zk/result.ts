@@ -1,6 +1,6 @@
 /** The result document of the zk suite. */
 import type { Interval, Percentiles } from "../statistics.ts";
-import type { provenance, RESULT_SCHEMA } from "../suite.ts";
+import type { SuiteResult } from "../suite.ts";
 
 /** One prover on one model. */
 export interface ProverRow {
@@ -36,14 +36,6 @@ export interface ZkModelResult {
 }
 
 /** The whole result. */
-export interface ZkResult extends ReturnType<typeof provenance> {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly suite: "zk";
-  /** Nothing is simulated: no evidence of hardware is involved. */
-  readonly simulated: false;
-  readonly seconds: number;
-  readonly load: { readonly before: number; readonly after: number };
-  readonly intervals: string;
-  readonly notes: readonly string[];
+export interface ZkResult extends SuiteResult<"zk", false> {
   readonly models: readonly ZkModelResult[];
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { JsonObject } from "../../../src/core/json.ts";
 import { nativeFile } from "../../../src/main/fhe/native-program.ts";
 import { type EngineFrame, encodeFrame, FrameReader } from "../../../src/paths/fhe/server/engine-frame.ts";
+import { tryConnect } from "../../../src/process/try-connect.ts";
 import { residentMiB, until } from "../../e2e/gateway-process.ts";
 
 /** How an engine is started. */
@@ -146,17 +147,6 @@ export class FuzzedEngine {
     this.stop();
     await this.ended;
   }
-}
-
-function tryConnect(path: string): Promise<Socket | null> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("error", () => resolve(null));
-    socket.once("connect", () => {
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-  });
 }
 
 /** A second caller on the same socket: its bytes are nobody's. */

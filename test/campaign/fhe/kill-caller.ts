@@ -1,9 +1,9 @@
 /** A caller of a gateway that dies: key set, accounts and runs on them through HTTP, and what the accounts say afterwards. */
 import { encodeBase64 } from "../../../src/core/bytes.ts";
+import { digest, hexText, seconds } from "../../../src/core/decode.ts";
 import { digestHex, type Sha256Digest } from "../../../src/core/digest.ts";
 import { encodeJcs } from "../../../src/core/jcs.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
-import type { UnixSeconds } from "../../../src/core/time.ts";
 import { hashApiKey } from "../../../src/gateway/authenticate.ts";
 import { type AccountDocument, encodeAccount } from "../../../src/paths/fhe/wire/account.ts";
 import { encodeKeyDocument, type KeyDocument } from "../../../src/paths/fhe/wire/key-document.ts";
@@ -103,7 +103,8 @@ export class FheCaller {
   async run(wanted: WantedRun, submitted: () => void = () => undefined): Promise<Answer> {
     const body = encodeJcs({ model: wanted.program, parameters: { kind: "state" } });
     const { json } = await this.must("POST", "/v1/fhe/challenges", body);
-    const { nonce, exp, modelDigest } = json as unknown as { nonce: string; exp: UnixSeconds; modelDigest: Sha256Digest };
+    const nonce = hexText(16)(json["nonce"], "nonce");
+    const [exp, modelDigest] = [seconds(json["exp"], "exp"), digest(json["modelDigest"], "modelDigest")];
     const read = Object.values(wanted.inputs).flatMap((input) => ((input as JsonObject)["account"] as string) ?? []);
     const accounts = [...new Set([...read, ...Object.values(wanted.writes)])];
     const purpose: ListPurpose = { tenant: "dev", accounts, programDigest: modelDigest, nonce, exp };

@@ -1,7 +1,7 @@
 /** One engine as a child process with its socket: started, watched and ended here. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrisealError } from "../../../core/errors.ts";
 import { residentBytes } from "../../../process/resident-bytes.ts";
+import { tryConnect } from "../../../process/try-connect.ts";
 import { fheError } from "../wire/codes.ts";
 import { EngineConnection, lostError } from "./engine-connection.ts";
 
@@ -130,15 +131,4 @@ export class EngineProcess {
     if (used === null || used <= this.memoryBytes || this.lost !== null) return;
     this.lose(fheError("FHE_ENGINE_MEMORY", `the engine used more than ${Math.round(this.memoryBytes / 2 ** 20)} MiB`));
   }
-}
-
-function tryConnect(path: string): Promise<Socket | null> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("error", () => resolve(null));
-    socket.once("connect", () => {
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-  });
 }
