@@ -2,7 +2,7 @@
  * What a run may write (SPEC.md section 6.1). The shipped programs of the ledger move units between accounts; each writes exactly
  * what it is made for, so that no unit appears or is lost by leaving a write out.
  */
-import type { AccountDocument } from "../wire/account.ts";
+import { type AccountDocument, supplyCap } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import type { RunDocument } from "../wire/run.ts";
 import { forbidden, type Permission } from "./access.ts";
@@ -124,7 +124,6 @@ export function assertOneAsset(program: RunProgram, run: RunDocument, documents:
 /** What an asset's state is after a run. @throws TrisealError `FHE_SUPPLY_EXCEEDED`. */
 export function grown(asset: AccountDocument, state: string | null, by: string): string {
   const after = BigInt(state ?? "0") + BigInt(by);
-  const most = asset.cap === null ? 2n ** 64n - 1n : BigInt(asset.cap);
-  if (after > most) throw fheError("FHE_SUPPLY_EXCEEDED", "more would be minted than the asset's cap");
+  if (after > supplyCap(asset)) throw fheError("FHE_SUPPLY_EXCEEDED", "more would be minted than the asset's cap");
   return after.toString();
 }

@@ -1,4 +1,5 @@
 /** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
+import { encodeHex } from "../../../core/bytes.ts";
 import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
@@ -159,5 +160,5 @@ async function zeroOf(keyId: string, t: string, { engine }: ValueSources, option
 
 /** The id of a run at the engine: 128 random bits, 32 hexadecimal digits. */
 export function newRunId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
 }
