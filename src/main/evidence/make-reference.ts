@@ -6,7 +6,7 @@ import { TrisealError } from "../../core/errors.ts";
 import { type JsonObject, parseJson } from "../../core/json.ts";
 import type { UnixSeconds } from "../../core/time.ts";
 import { signReference } from "../../paths/tee/evidence/platform/reference-values.ts";
-import { readSeedFile } from "../zk/seed-file.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./case-file.ts";
 import { unknownKind } from "./judge-case.ts";
 import { judgeEntry, mergeEntries, type ReferenceEntry } from "./reference-entry.ts";
