@@ -9,16 +9,14 @@ import {
   openCredential,
   requestEnrolment,
 } from "../../../enclave/attester/tpm2/enrol.ts";
-import { openTpmDevice, openTpmSocket } from "../../../enclave/attester/tpm2/tpm2-channel.ts";
-import { Tpm } from "../../../enclave/attester/tpm2/tpm2-device.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { formatTime, unixSeconds } from "../../core/time.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { systemClock } from "../system-clock.ts";
-import { readSeedFile } from "../zk/seed-file.ts";
+import { askTpm, type TpmPlace } from "./ask-tpm.ts";
 import { encodeEnrolmentFile, readEnrolmentFile } from "./enrol-documents.ts";
 
-const TPM_TIMEOUT_MS = 60_000;
 const DAY_SECONDS = 86_400;
 const MAX_DAYS = 3660;
 
@@ -53,22 +51,13 @@ async function writeNew(file: string, bytes: Uint8Array, mode = 0o644): Promise<
   });
 }
 
-/** Asks the TPM behind the kernel, or one in software behind a socket, which nobody may have started. */
-async function withTpm<T>({ device, socket }: TpmFlags, ask: (tpm: Tpm, signal: AbortSignal) => Promise<T>): Promise<T> {
+function placeOf({ device, socket }: TpmFlags): TpmPlace {
   if (device !== undefined && socket !== undefined) refuse("--device, --socket: name one");
-  const signal = AbortSignal.timeout(TPM_TIMEOUT_MS);
-  const channel = await (socket === undefined ? openTpmDevice(device ?? "/dev/tpmrm0") : openTpmSocket(socket));
-  try {
-    const tpm = new Tpm(channel);
-    if (socket !== undefined) await tpm.startUp(signal);
-    return await ask(tpm, signal);
-  } finally {
-    await channel.close();
-  }
+  return socket === undefined ? { device: device ?? "/dev/tpmrm0" } : { socket };
 }
 
 async function request(flags: TpmFlags): Promise<void> {
-  const shown = await withTpm(flags, requestEnrolment);
+  const shown = await askTpm(placeOf(flags), requestEnrolment);
   await writeNew(flags.out, encodeEnrolmentFile("request", shown));
   console.log(`endorsement key  ${endorsementKeyOf(shown)}`);
   console.log("compare it with what the machine's maker or your inventory says, over another channel");
@@ -90,7 +79,7 @@ async function challenge(file: string, flags: ChallengeFlags): Promise<void> {
 
 async function answer(file: string, flags: TpmFlags): Promise<void> {
   const credential = await readEnrolmentFile("challenge", file);
-  const content = await withTpm(flags, async (tpm, signal) => await openCredential(tpm, credential, signal));
+  const content = await askTpm(placeOf(flags), (tpm, signal) => openCredential(tpm, credential, signal));
   await writeNew(flags.out, encodeEnrolmentFile("answer", { content }));
   console.log(`${flags.out} is for the enroller`);
 }
