@@ -4,8 +4,8 @@
  */
 import { type AccountDocument, allowsProgram, firstHead, supplyCap } from "../wire/account.ts";
 import type { Claim, ClaimedWrite } from "../wire/claim.ts";
-import type { ReceiptedClaim } from "./history.ts";
 import { isLedgerProgram, isMint, mintedAmount } from "./ledger-checks.ts";
+import type { ReceiptedClaim } from "./receipted-claim.ts";
 
 /** A version that no honest gateway writes. */
 export interface BrokenRule {
