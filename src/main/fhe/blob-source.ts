@@ -1,6 +1,5 @@
 /** Keys and ciphertexts by digest, from a folder or from a gateway. */
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
@@ -63,14 +62,4 @@ export async function blobFile(folder: string, digest: Sha256Digest): Promise<st
   if ((await digestOfFile(file)) !== digest)
     throw new TrisealError("VERIFICATION_FAILED", `the file of ${digest} has other bytes`);
   return file;
-}
-
-/** Runs `work` with a folder of its own, which is removed. */
-export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -34,7 +34,8 @@ import {
   startHash,
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
-import { developmentKey, inTemporaryFolder, ZK_FILES } from "./make-key.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { developmentKey, ZK_FILES } from "./make-key.ts";
 import { type CompiledPackage, subjectOf, type ZkPackage } from "./zk-package.ts";
 import { needKeyProgram } from "./zk-programs.ts";
 
