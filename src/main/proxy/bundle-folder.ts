@@ -6,6 +6,7 @@ import type { VerifiedAnswer } from "../../client/index.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { isReceiptId } from "../../core/receipt-id.ts";
 import { makeDurableDirectory, nodeFiles, replaceFile } from "../../log/store/files.ts";
+import { BUNDLE_SUFFIX } from "../../receipt/index.ts";
 import { proxyError } from "./codes.ts";
 
 /** Keeps what supports an answer. Rejects with `BUNDLE_NOT_KEPT` where it cannot. */
@@ -35,7 +36,7 @@ export async function openBundleFolder(path: string, content: boolean): Promise<
         await replaceFile(nodeFiles, `${place}.request`, exchanged.request);
         await replaceFile(nodeFiles, `${place}.response`, exchanged.response);
       }
-      await replaceFile(nodeFiles, `${place}.triseal.json`, bundle);
+      await replaceFile(nodeFiles, `${place}${BUNDLE_SUFFIX}`, bundle);
     } catch (cause) {
       throw proxyError("BUNDLE_NOT_KEPT", "the bundle could not be written", { cause, details: { receiptId } });
     }
