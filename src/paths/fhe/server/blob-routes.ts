@@ -6,13 +6,13 @@ import { TrisealError } from "../../../core/errors.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
 import { LWE_TYPE, typeName } from "../wire/document.ts";
 import { forbidden } from "./access.ts";
+import { fileBytes } from "./data-files.ts";
 import type { Engine } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
 import type { BlobPort } from "./ports.ts";
 import type { Programs } from "./programs.ts";
 import { bytesAnswer, nameOf } from "./resources.ts";
 import type { AccountStates } from "./state.ts";
-import { fileBytes } from "./upload-folder.ts";
 
 /** Where blobs come from. */
 export interface BlobRouteOptions {

@@ -9,8 +9,6 @@ import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { ByteStream } from "../../path.ts";
 import { fheError } from "../wire/codes.ts";
 import { encodeKeyDocument, type KeyDocument, parseKeyDocument } from "../wire/key-document.ts";
-import type { Engine } from "./engine.ts";
-import { TenantTurns } from "./tenant-turns.ts";
 import {
   appendChunk,
   changedAt,
@@ -23,7 +21,9 @@ import {
   removeFolder,
   syncFolder,
   writeDurably,
-} from "./upload-folder.ts";
+} from "./data-files.ts";
+import type { Engine } from "./engine.ts";
+import { TenantTurns } from "./tenant-turns.ts";
 
 /** What keys may take. */
 export interface KeyLimits {

@@ -6,8 +6,8 @@ import { encodeJcs } from "../../../core/jcs.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
 import { fheError } from "../wire/codes.ts";
 import type { KeyDocument } from "../wire/key-document.ts";
+import { makeFolder, namesIn, readOrNull, writeDurably } from "./data-files.ts";
 import { TenantTurns } from "./tenant-turns.ts";
-import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
 
 /** Programmable bootstraps, and the longest chain of them. */
 export interface RunPrice {
