@@ -1,6 +1,6 @@
 /** The read side of the ledger: what was logged, found again by receipt id, and put together as bundles. */
 import { encodeHex } from "../core/bytes.ts";
-import { digestHex, digestOfJson, type Sha256Digest } from "../core/digest.ts";
+import { digestFromHex, digestHex, digestOfJson, type Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { isReceiptId } from "../core/receipt-id.ts";
@@ -127,7 +127,7 @@ export class LedgerReader {
     const shared = await Promise.all(receipt.cites.map((digest) => this.required(digest)));
     const sessions = new Map<string, JsonObject>();
     if (receipt.session !== null) {
-      const digest = `sha256:${receipt.session}` as Sha256Digest;
+      const digest = digestFromHex(receipt.session);
       sessions.set(receipt.session, await this.sharedDocument(digest, log));
     }
     for (const digest of receipt.cites)
@@ -144,7 +144,7 @@ export class LedgerReader {
 
   /** A session document by its id, or null. */
   async session(id: string): Promise<JsonObject | null> {
-    const digest = `sha256:${id}` as Sha256Digest;
+    const digest = digestFromHex(id);
     const index = await this.receiptIndex.sharedLeaf(digest);
     // Policy statements and key events are shared documents, too, and no sessions.
     const isSession = index !== null && (await this.recordAt(index))?.kind === "session";

@@ -1,7 +1,7 @@
 /** Keys and ciphertexts by digest, from a folder or from a gateway. */
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import type { FheService } from "../../paths/fhe/client/fhe-service.ts";
 import type { Claim } from "../../paths/fhe/wire/claim.ts";
@@ -21,7 +21,7 @@ interface Named {
 export function namedBy({ keyId, inputs, outputs }: Claim): readonly Named[] {
   const values = [...inputs.flatMap((input) => ("clear" in input ? [] : [input.digest])), ...outputs.map(({ digest }) => digest)];
   return [
-    { digest: `sha256:${keyId}` as Sha256Digest, maxBytes: MAX_SERVER_KEY_BYTES },
+    { digest: digestFromHex(keyId), maxBytes: MAX_SERVER_KEY_BYTES },
     ...[...new Set(values)].map((digest) => ({ digest, maxBytes: MAX_VALUE_BYTES })),
   ];
 }

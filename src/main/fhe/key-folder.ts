@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import type { KeyFiles, ReadPart } from "../../paths/fhe/client/fhe-service.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { type KeyDocument, parseKeyDocument } from "../../paths/fhe/wire/key-document.ts";
@@ -39,7 +39,7 @@ export async function readKeyFolder(folder: string): Promise<KeyFolder> {
 export async function digestOfFile(file: string): Promise<Sha256Digest> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  return `sha256:${hash.digest("hex")}` as Sha256Digest;
+  return digestFromHex(hash.digest("hex"));
 }
 
 /** @throws TrisealError `FHE_KEY_INVALID` where a key's file is another than its document names. */

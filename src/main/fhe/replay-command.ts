@@ -3,7 +3,7 @@ import { copyFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { fheClient } from "../../client/index.ts";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { emptyAccounts, freshInputs, wrongZero } from "../../paths/fhe/evidence/first-zeros.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
@@ -90,7 +90,7 @@ async function assertZeros(claim: Claim, bundle: Bundle, serverKey: string): Pro
 
 async function replayed(claim: Claim, bundle: Bundle, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
-  const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
+  const serverKey = await blobFile(blobs, digestFromHex(claim.keyId));
   const files: string[] = [];
   for (const digest of given) files.push(await blobFile(blobs, digest));
   await assertZeros(claim, bundle, serverKey);

@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs";
 import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { digestHex, parseDigest, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -49,7 +49,7 @@ export interface PowersFile {
 async function digestOfFile(file: string): Promise<Sha256Digest> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(file), hash);
-  return parseDigest(`sha256:${hash.digest("hex")}`);
+  return digestFromHex(hash.digest("hex"));
 }
 
 async function keyOf(zkeyFile: string): Promise<VerificationKey> {
@@ -80,7 +80,7 @@ async function prepared(
   await program.prepare({ r1cs, ptau: powers.file, sha256: powers.sha256, zkey });
   const points = await program.powers(powers.file, powers.sha256);
   const [alpha, beta] = [pointG1(points["alpha"], "alpha"), pointG2(points["beta"], "beta")];
-  return { zkey, phase1: { digest: parseDigest(`sha256:${powers.sha256}`), alpha, beta, zkey: await digestOfFile(zkey) } };
+  return { zkey, phase1: { digest: digestFromHex(powers.sha256), alpha, beta, zkey: await digestOfFile(zkey) } };
 }
 
 type Unfinished = Omit<Setup, "keyDigest">;

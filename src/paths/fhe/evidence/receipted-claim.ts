@@ -1,5 +1,5 @@
 /** The claim that a bundle is about. */
-import type { Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex } from "../../../core/digest.ts";
 import type { Bundle } from "../../../receipt/bundle.ts";
 import { eventsOf } from "../../../receipt/receipt.ts";
 import { type AccountDocument, parseAccount } from "../wire/account.ts";
@@ -25,7 +25,7 @@ export function claimOfBundle({ receipt, blobs }: Bundle): (ReceiptedClaim & Sig
     if (bytes === undefined) continue;
     const signed = parseClaim(bytes);
     const opened = firstWrites(signed.claim).flatMap(({ prevHead }) => {
-      const document = blobs.get(`sha256:${prevHead}` as Sha256Digest);
+      const document = blobs.get(digestFromHex(prevHead));
       return document === undefined ? [] : [parseAccount(document)];
     });
     return { receiptId: receipt.receipt_id, opened, ...signed };

@@ -1,6 +1,6 @@
 /** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
 import { encodeHex } from "../../../core/bytes.ts";
-import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex, digestHex, digestOf } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
@@ -144,7 +144,7 @@ async function handled(plan: RunPlan, handle: string, t: string, blobs: BlobPort
 }
 
 async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array> {
-  const bytes = hex === null ? null : await blobs.get(`sha256:${hex}` as Sha256Digest);
+  const bytes = hex === null ? null : await blobs.get(digestFromHex(hex));
   if (bytes === null) throw new TrisealError("LOG_CORRUPT", "the bytes of a value are missing");
   return bytes;
 }
