@@ -1,6 +1,5 @@
 /** `triseal evidence enrol`: an enroller states whose TPM an attestation key is in, after that TPM opened a credential for it. */
-import { rm, writeFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import {
   challengeTpm,
@@ -12,6 +11,8 @@ import {
 import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { formatTime, unixSeconds } from "../../core/time.ts";
+import { writeNew } from "../new-file.ts";
+import { again } from "../repeated-option.ts";
 import { readSeedFile } from "../seed-file.ts";
 import { systemClock } from "../system-clock.ts";
 import { askTpm, type TpmPlace } from "./ask-tpm.ts";
@@ -42,13 +43,6 @@ interface ConfirmFlags {
 
 function refuse(message: string): never {
   throw new TrisealError("CONFIG_INVALID", message);
-}
-
-/** Writes a file that is not there yet. */
-async function writeNew(file: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
-  await writeFile(file, bytes, { flag: "wx", mode }).catch((cause: unknown) => {
-    throw new TrisealError("CONFIG_INVALID", `\`${basename(file)}\` is there already, or cannot be written`, { cause });
-  });
 }
 
 function placeOf({ device, socket }: TpmFlags): TpmPlace {
@@ -102,8 +96,6 @@ async function confirm(file: string, flags: ConfirmFlags): Promise<void> {
   console.log(`${type}, until ${formatTime(dates.notAfter)}; ${flags.out} is for the machine's \`workers.attester.enrolment\``);
 }
 
-const collectKeys = (key: string, before: readonly string[] = []): readonly string[] => [...before, key];
-
 const withTpmOptions = (command: Command): Command =>
   command
     .option("--device <path>", "the TPM, instead of /dev/tpmrm0")
@@ -135,7 +127,7 @@ export function addEnrolCommands(evidence: Command): void {
     .requiredOption(
       "--endorsement-key <digest>",
       "a key that you know to be in a TPM of yours, as sha256:HEX of its SPKI; repeatable",
-      collectKeys,
+      again,
     )
     .requiredOption("--pending <file>", "what you keep until the answer comes (mode 0600)")
     .requiredOption("--out <file>", "the challenge")

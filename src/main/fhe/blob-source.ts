@@ -6,7 +6,7 @@ import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import type { FheService } from "../../paths/fhe/client/fhe-service.ts";
 import type { Claim } from "../../paths/fhe/wire/claim.ts";
 import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
-import { digestOfFile } from "./key-folder.ts";
+import { digestOfFile } from "../file-digest.ts";
 
 /** Largest compressed ciphertext, in bytes. */
 export const MAX_VALUE_BYTES = 1024 * 1024;

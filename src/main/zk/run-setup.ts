@@ -2,11 +2,8 @@
  * Setups, step by step. The package's folder holds the key at hand (`model.zkey`) and the transcript so far (`setup.json`); a
  * contributor takes the folder, contributes, and hands it on.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -34,6 +31,7 @@ import {
   startHash,
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
+import { digestOfFile } from "../file-digest.ts";
 import { inTemporaryFolder } from "../temporary-folder.ts";
 import { developmentKey, ZK_FILES } from "./make-key.ts";
 import { type CompiledPackage, subjectOf, type ZkPackage } from "./zk-package.ts";
@@ -43,13 +41,6 @@ import { needKeyProgram } from "./zk-programs.ts";
 export interface PowersFile {
   readonly file: string;
   readonly sha256: string;
-}
-
-/** SHA-256 of a file of any size. */
-async function digestOfFile(file: string): Promise<Sha256Digest> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return digestFromHex(hash.digest("hex"));
 }
 
 async function keyOf(zkeyFile: string): Promise<VerificationKey> {
