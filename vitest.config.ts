@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Suites that start the built programs: they get a fresh build first. */
-const PROCESS_SUITES = ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"];
+const PROCESS_SUITES = ["test/e2e/**/*.test.ts"];
 
 /** Of those, what takes twenty seconds or more: ceremonies, provers and engines, kills and restarts in numbers. `npm run test:long`. */
 const LONG_SUITES = [

@@ -53,6 +53,11 @@ export function parseDigest(text: string): Sha256Digest {
   return text;
 }
 
+/** The digest with these 64 hexadecimal digits. @throws TrisealError `FORMAT_INVALID` for any other text. */
+export function digestFromHex(hex: string): Sha256Digest {
+  return parseDigest(`sha256:${hex}`);
+}
+
 /** The 32 bytes that `digest` names. */
 export function digestBytes(digest: Sha256Digest): Uint8Array {
   return parseHex(digest.slice("sha256:".length));

@@ -5,6 +5,7 @@ import { digestOfJson, type Sha256Digest } from "./digest.ts";
 import { isTrisealError, TrisealError } from "./errors.ts";
 import { type JsonObject, type JsonValue, parseJson } from "./json.ts";
 import { decodeTensorForm, encodeBody, type MessageTensor, type OutgoingTensor, splitBody, takeBinary } from "./oip-body.ts";
+import { decodeReceiptId } from "./receipt-id.ts";
 import { assertFinite, DATATYPES, decodeTensorName, parseTensor, type Tensor, type TensorSpec } from "./tensor.ts";
 
 const decodeRequest = object(
@@ -189,7 +190,7 @@ export const decodeCallerFacts = object(
     /** `caller`: the request is to be refused unless the caller itself sealed it. */
     seal: matching(/caller/, "`caller`"),
     /** An earlier receipt of the same tenant: what was stated there is to be told to policy. */
-    statement: matching(/rcpt-[0-9a-f]{32}/, "a receipt id"),
+    statement: decodeReceiptId,
   },
 );
 

@@ -1,8 +1,9 @@
 /** The read side of the ledger: what was logged, found again by receipt id, and put together as bundles. */
 import { encodeHex } from "../core/bytes.ts";
-import { digestHex, digestOfJson, type Sha256Digest } from "../core/digest.ts";
+import { digestFromHex, digestHex, digestOfJson, type Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
+import { isReceiptId } from "../core/receipt-id.ts";
 import type { BlobStore } from "../log/store/blob-store.ts";
 import type { TransparencyLog } from "../log/store/transparency-log.ts";
 import { decodeKeyset, decodeReceipt, encodeBundle, eventsOf, type GatewayKeyset } from "../receipt/index.ts";
@@ -49,9 +50,6 @@ export interface LoggedLeaf {
   /** Of a receipt what only it cites, of any other leaf the document. */
   readonly blobs: readonly Uint8Array[];
 }
-
-/** No other text reaches the index: a database refuses some. */
-const RECEIPT_ID = /^rcpt-[0-9a-f]{32}$/;
 
 /** Waits until witnesses cosigned a checkpoint that covers a leaf; resolves at a time limit too. */
 export type AwaitWitnesses = (index: number) => Promise<void>;
@@ -129,7 +127,7 @@ export class LedgerReader {
     const shared = await Promise.all(receipt.cites.map((digest) => this.required(digest)));
     const sessions = new Map<string, JsonObject>();
     if (receipt.session !== null) {
-      const digest = `sha256:${receipt.session}` as Sha256Digest;
+      const digest = digestFromHex(receipt.session);
       sessions.set(receipt.session, await this.sharedDocument(digest, log));
     }
     for (const digest of receipt.cites)
@@ -146,7 +144,7 @@ export class LedgerReader {
 
   /** A session document by its id, or null. */
   async session(id: string): Promise<JsonObject | null> {
-    const digest = `sha256:${id}` as Sha256Digest;
+    const digest = digestFromHex(id);
     const index = await this.receiptIndex.sharedLeaf(digest);
     // Policy statements and key events are shared documents, too, and no sessions.
     const isSession = index !== null && (await this.recordAt(index))?.kind === "session";
@@ -185,7 +183,8 @@ export class LedgerReader {
 
   /** A receipt's tenant, document and what only it cites, whoever may read it; null where there is none. @throws TrisealError `STORE_UNAVAILABLE`. */
   async stored(id: string): Promise<StoredReceipt | null> {
-    const found = RECEIPT_ID.test(id) ? await this.receiptIndex.receipt(id) : null;
+    // No other text reaches the index: a database refuses some.
+    const found = isReceiptId(id) ? await this.receiptIndex.receipt(id) : null;
     const record = found === null ? null : await this.recordAt(found.leafIndex);
     if (record?.receipt === undefined) return null;
     return { tenant: record.receipt.tenant, document: receiptDocument(record), blobs: record.blobs.slice(1) };
@@ -218,7 +217,8 @@ export class LedgerReader {
   }
 
   private async find(id: string, keyHash: string): Promise<Found> {
-    const found = RECEIPT_ID.test(id) ? await this.receiptIndex.receipt(id) : null;
+    // No other text reaches the index: a database refuses some.
+    const found = isReceiptId(id) ? await this.receiptIndex.receipt(id) : null;
     const record = found === null || found.keyHash !== keyHash ? null : await this.recordAt(found.leafIndex);
     // A wrong key gets the answer of an unknown id (ACI section 7.6).
     if (found === null || record?.receipt === undefined)

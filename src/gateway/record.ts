@@ -23,6 +23,7 @@ import type { Sha256Digest } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
 import { encodeJcs } from "../core/jcs.ts";
 import { type JsonObject, parseJson } from "../core/json.ts";
+import { decodeReceiptId } from "../core/receipt-id.ts";
 import { LEAF_KINDS } from "../log/index.ts";
 
 const MAX_BLOB_BYTES = 96 * 1024 * 1024;
@@ -32,7 +33,6 @@ const decodeSealed = object({ keyName: text(32), sealed: base64Bytes(MAX_BLOB_BY
 
 const decodeKeyUse = object({ keyHash: hexText(32), requestHash: hexText(32), status: integer(200, 599) });
 
-const receiptId = matching(/rcpt-[0-9a-f]{32}/, "a receipt id");
 const jobId = matching(/job-[0-9a-f]{32}/, "a job id");
 
 /** Legs that are still to come, with all that the jobs need which bring them. */
@@ -41,7 +41,7 @@ const decodePending = object({
     object({
       jobId,
       /** Id that the supplement with the leg will have. */
-      receiptId,
+      receiptId: decodeReceiptId,
       path: text(32),
       deadlineAt: seconds,
     }),
@@ -66,7 +66,7 @@ const decodeRecordForm = object(
   {
     receipt: object(
       {
-        id: receiptId,
+        id: decodeReceiptId,
         tenant: text(64),
         /** SHA-256 of the API key that made the request: only that key may read the receipt. */
         keyHash: hexText(32),
@@ -82,14 +82,14 @@ const decodeRecordForm = object(
         idempotency: decodeKeyUse,
         pending: decodePending,
         /** The receipt that a supplement continues. */
-        parentId: receiptId,
+        parentId: decodeReceiptId,
       },
     ),
     /** A request that is answered later. */
     job: object(
       {
         id: jobId,
-        receiptId,
+        receiptId: decodeReceiptId,
         tenant: text(64),
         keyHash: hexText(32),
         path: text(32),

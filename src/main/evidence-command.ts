@@ -10,6 +10,7 @@ import { type MadeReference, makeReference, type ReferenceFlags } from "./eviden
 import { showEvidence, shownLines } from "./evidence/show-evidence.ts";
 import { FAILURE_EXIT, OUTCOME_EXIT } from "./exit-code.ts";
 import { readNamed } from "./refusing.ts";
+import { again } from "./repeated-option.ts";
 import { systemClock } from "./system-clock.ts";
 
 interface VerifyFlags {
@@ -105,26 +106,18 @@ async function reference(flags: ReferenceFlags): Promise<void> {
   }
 }
 
-function collected(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
 /** Adds the command that makes reference values. */
 function addReferenceCommand(evidence: Command): void {
   evidence
     .command("reference")
     .description("sign reference values for trust files out of evidence that passes: registers, the TCB as floor, devices")
-    .requiredOption("--case <file>", "case of evidence, as for `verify`; may be given again", collected)
+    .requiredOption("--case <file>", "case of evidence, as for `verify`; may be given again", again)
     .requiredOption("--name <text>", "what the values are about, such as a release")
     .requiredOption("--key <file>", "your Ed25519 key: a seed of 32 bytes in hexadecimal; made where it is not there")
     .requiredOption("--out <file>", "file for the signed values")
     .option("--registers <names>", "registers that tell the image, with commas; PCRs must be named")
-    .option(
-      "--weakness <name>",
-      "what the trust entry will accept in writing, such as no-revocation; may be given again",
-      collected,
-    )
-    .option("--withdraw <value=reason>", "a register's value or a device that is withdrawn; may be given again", collected)
+    .option("--weakness <name>", "what the trust entry will accept in writing, such as no-revocation; may be given again", again)
+    .option("--withdraw <value=reason>", "a register's value or a device that is withdrawn; may be given again", again)
     .option("--json", "print one JSON object, with the citation for the trust file")
     .addHelpText(
       "after",

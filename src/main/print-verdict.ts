@@ -1,7 +1,7 @@
 /** A verdict for people: what was checked, what it supports, what it rests on, and what was not looked at. */
 import { formatTime } from "../core/time.ts";
 import type { Check, Verdict } from "../verify/index.ts";
-import { shownText } from "./shown-text.ts";
+import { shownLine } from "./shown-text.ts";
 
 const MARK = { pass: "ok  ", fail: "FAIL", skipped: "skip" } as const;
 
@@ -37,7 +37,7 @@ function block(title: string, lines: readonly string[]): readonly string[] {
 
 /** The lines of a verdict, each shown as it is. `verbose` adds the checks that passed. */
 export function verdictLines(verdict: Verdict, verbose: boolean): readonly string[] {
-  return writtenLines(verdict, verbose).map((line) => shownText(line).replaceAll("\n", "\\n"));
+  return writtenLines(verdict, verbose).map(shownLine);
 }
 
 function writtenLines(verdict: Verdict, verbose: boolean): readonly string[] {

@@ -13,6 +13,11 @@ export function shownText(text: string): string {
   );
 }
 
+/** `text` as one line: its line feeds are spelled out, too. */
+export function shownLine(text: string): string {
+  return shownText(text).replaceAll("\n", "\\n");
+}
+
 /** Makes what this process prints by `console.log` and `console.error` shown text, whoever wrote what stands in it. */
 export function showAllText(): void {
   for (const method of ["log", "error"] as const) {

@@ -11,6 +11,7 @@ import type { CheckedModel } from "../model/integer/integer-model.ts";
 import { compileThreshold } from "../paths/zk/compile/threshold.ts";
 import { encodeR1cs } from "../paths/zk/wire/r1cs.ts";
 import { THRESHOLD_STATEMENT } from "../paths/zk/wire/statement.ts";
+import { BUNDLE_SUFFIX } from "../receipt/index.ts";
 import {
   EMPTY_TRUST,
   findReusedLegs,
@@ -39,8 +40,6 @@ interface VerifyFlags {
   readonly json?: true;
   readonly verbose?: true;
 }
-
-const BUNDLE_SUFFIX = ".triseal.json";
 
 async function bundleFiles(path: string): Promise<readonly string[]> {
   if (!(await stat(path)).isDirectory()) return [path];

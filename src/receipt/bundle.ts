@@ -23,6 +23,9 @@ import { decodeReceipt, type Receipt } from "./receipt.ts";
 /** Format name of a bundle. */
 export const BUNDLE_VERSION = "triseal.dev/bundle/v1";
 
+/** How names of bundles' files end. */
+export const BUNDLE_SUFFIX = ".triseal.json";
+
 /** Largest bundle, in bytes, that `parseBundle` reads. */
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 /** One bundle, judged step by step: what `verifyBundle` does. */
 
 import type { Basis, Check, CheckRow, CheckTable } from "../core/check.ts";
-import { parseDigest } from "../core/digest.ts";
+import { digestFromHex } from "../core/digest.ts";
 import { holdsUntil } from "../core/time.ts";
 import type { Appraiser } from "../paths/path.ts";
 import { type Bundle, isOtherBundleVersion, parseBundle } from "../receipt/bundle.ts";
@@ -105,7 +105,7 @@ async function verifyStory(
   let evidenceAt = at;
   let sessionLogged: Logged | null = null;
   if (session !== null) {
-    sessionLogged = verifyLogged("log.session", "session", parseDigest(`sha256:${session.id}`), service, revoked, context);
+    sessionLogged = verifyLogged("log.session", "session", digestFromHex(session.id), service, revoked, context);
     evidenceAt = chosen(context) ?? sessionLogged?.moment ?? { seconds: session.established_at, basis: "assertion" };
     const served = receipt.served_at >= session.established_at && holdsUntil(session.expires_at, receipt.served_at);
     context.checks.expect("session.window", served, "assertion", "served_at is the operator's");

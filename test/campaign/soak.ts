@@ -5,7 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
-import { runSoak } from "./soak-campaign.ts";
+import { runSoak } from "./soak/campaign.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 /** A minute of everything at once. `npm run soak` runs it for longer. */
 import { expect, it } from "vitest";
-import { runSoak } from "../campaign/soak-campaign.ts";
+import { runSoak } from "../campaign/soak/campaign.ts";
 
 it("a service under mixed traffic and kills loses, doubles and falsifies nothing, and codes every refusal", async () => {
   const { problems, kills, acknowledged, calls } = await runSoak({

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDecision } from "../../policy/index.ts";
-import { eventOf, eventsOf, parseBundle } from "../../receipt/index.ts";
+import { BUNDLE_SUFFIX, eventOf, eventsOf, parseBundle } from "../../receipt/index.ts";
 import { EMPTY_TRUST, type Trust, verifyBundle } from "../../verify/index.ts";
 import { systemClock } from "../system-clock.ts";
 
@@ -27,7 +27,7 @@ export interface LeftBundle {
 
 /** Leaves the bundle of a demo's answer, and judges it as it stands there. @param number of the answer, from 1. */
 export async function leaveBundle(bytes: Uint8Array, number: number, name: string, place: DemoPlace): Promise<LeftBundle> {
-  const file = join(place.out, `${String(number).padStart(2, "0")}-${name}.triseal.json`);
+  const file = join(place.out, `${String(number).padStart(2, "0")}-${name}${BUNDLE_SUFFIX}`);
   await writeFile(file, bytes);
   // Read back: what is checked is the file that stays.
   const left = new Uint8Array(await readFile(file));

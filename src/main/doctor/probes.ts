@@ -123,9 +123,10 @@ export function probeEngine(): Probe {
   return probeBuilt("engine", "src/paths/fhe/engine/target/release/triseal-fhe", without, " in about seven minutes on two cores");
 }
 
-/** The TPM in software, which tests alone use. @param version as `swtpm --version` says it, or null. */
+/** The TPM in software, which the demo and tests use. @param version as `swtpm --version` says it, or null. */
 export function probeSwtpm(version: string | null = versionOf("swtpm")): Probe {
-  const remedy = "tests of TPM evidence are skipped; `apt-get install swtpm` (Debian, Ubuntu) installs it";
+  const remedy =
+    "the demo simulates its platform by a key, and tests of TPM evidence are skipped; `apt-get install swtpm` (Debian, Ubuntu) installs it";
   return version === null ? lacking("swtpm", "absent", "not installed", remedy) : found("swtpm", version);
 }
 

@@ -1,5 +1,4 @@
 /** `triseal evidence collect`: asks this machine's platform for evidence, as a worker would, and writes it with a case to judge it by. */
-import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { type AttesterConfig, decodeAttesterConfig } from "../../../enclave/attester/attester-config.ts";
 import { createNvidiaSource } from "../../../enclave/attester/nvidia.ts";
@@ -14,6 +13,7 @@ import {
   type PlatformRoles,
   parsePlatformEvidence,
 } from "../../paths/tee/wire/platform-evidence.ts";
+import { writeNew } from "../new-file.ts";
 
 /** Types that `collect` knows. `simulated` is none: it collects nothing. */
 export const COLLECTED_TYPES = ["sev-snp", "tdx", "tpm2", "tpm2-simulated", "nvidia"] as const;
@@ -126,10 +126,6 @@ export async function collectEvidence(flags: CollectFlags, at: UnixSeconds): Pro
     const name = device === null ? `${flags.out}.case.json` : `${flags.out}.${device}.case.json`;
     texts.push([name, `${JSON.stringify(caseOf(flags, reportData, parts, device, at), null, 2)}\n`]);
   }
-  for (const [name, text] of texts) {
-    await writeFile(name, text, { flag: "wx" }).catch((cause: unknown) => {
-      throw new TrisealError("CONFIG_INVALID", `\`${basename(name)}\` is there already, or cannot be written`, { cause });
-    });
-  }
+  for (const [name, text] of texts) await writeNew(name, text);
   return texts.map(([name]) => name);
 }

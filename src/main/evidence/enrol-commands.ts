@@ -1,6 +1,5 @@
 /** `triseal evidence enrol`: an enroller states whose TPM an attestation key is in, after that TPM opened a credential for it. */
-import { rm, writeFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import {
   challengeTpm,
@@ -9,16 +8,16 @@ import {
   openCredential,
   requestEnrolment,
 } from "../../../enclave/attester/tpm2/enrol.ts";
-import { openTpmDevice, openTpmSocket } from "../../../enclave/attester/tpm2/tpm2-channel.ts";
-import { Tpm } from "../../../enclave/attester/tpm2/tpm2-device.ts";
 import type { Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { formatTime, unixSeconds } from "../../core/time.ts";
+import { writeNew } from "../new-file.ts";
+import { again } from "../repeated-option.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { systemClock } from "../system-clock.ts";
-import { readSeedFile } from "../zk/seed-file.ts";
+import { askTpm, type TpmPlace } from "./ask-tpm.ts";
 import { encodeEnrolmentFile, readEnrolmentFile } from "./enrol-documents.ts";
 
-const TPM_TIMEOUT_MS = 60_000;
 const DAY_SECONDS = 86_400;
 const MAX_DAYS = 3660;
 
@@ -46,29 +45,13 @@ function refuse(message: string): never {
   throw new TrisealError("CONFIG_INVALID", message);
 }
 
-/** Writes a file that is not there yet. */
-async function writeNew(file: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
-  await writeFile(file, bytes, { flag: "wx", mode }).catch((cause: unknown) => {
-    throw new TrisealError("CONFIG_INVALID", `\`${basename(file)}\` is there already, or cannot be written`, { cause });
-  });
-}
-
-/** Asks the TPM behind the kernel, or one in software behind a socket, which nobody may have started. */
-async function withTpm<T>({ device, socket }: TpmFlags, ask: (tpm: Tpm, signal: AbortSignal) => Promise<T>): Promise<T> {
+function placeOf({ device, socket }: TpmFlags): TpmPlace {
   if (device !== undefined && socket !== undefined) refuse("--device, --socket: name one");
-  const signal = AbortSignal.timeout(TPM_TIMEOUT_MS);
-  const channel = await (socket === undefined ? openTpmDevice(device ?? "/dev/tpmrm0") : openTpmSocket(socket));
-  try {
-    const tpm = new Tpm(channel);
-    if (socket !== undefined) await tpm.startUp(signal);
-    return await ask(tpm, signal);
-  } finally {
-    await channel.close();
-  }
+  return socket === undefined ? { device: device ?? "/dev/tpmrm0" } : { socket };
 }
 
 async function request(flags: TpmFlags): Promise<void> {
-  const shown = await withTpm(flags, requestEnrolment);
+  const shown = await askTpm(placeOf(flags), requestEnrolment);
   await writeNew(flags.out, encodeEnrolmentFile("request", shown));
   console.log(`endorsement key  ${endorsementKeyOf(shown)}`);
   console.log("compare it with what the machine's maker or your inventory says, over another channel");
@@ -90,7 +73,7 @@ async function challenge(file: string, flags: ChallengeFlags): Promise<void> {
 
 async function answer(file: string, flags: TpmFlags): Promise<void> {
   const credential = await readEnrolmentFile("challenge", file);
-  const content = await withTpm(flags, async (tpm, signal) => await openCredential(tpm, credential, signal));
+  const content = await askTpm(placeOf(flags), (tpm, signal) => openCredential(tpm, credential, signal));
   await writeNew(flags.out, encodeEnrolmentFile("answer", { content }));
   console.log(`${flags.out} is for the enroller`);
 }
@@ -112,8 +95,6 @@ async function confirm(file: string, flags: ConfirmFlags): Promise<void> {
   console.log(`attestation key  ${pending.attestationKey}`);
   console.log(`${type}, until ${formatTime(dates.notAfter)}; ${flags.out} is for the machine's \`workers.attester.enrolment\``);
 }
-
-const collectKeys = (key: string, before: readonly string[] = []): readonly string[] => [...before, key];
 
 const withTpmOptions = (command: Command): Command =>
   command
@@ -146,7 +127,7 @@ export function addEnrolCommands(evidence: Command): void {
     .requiredOption(
       "--endorsement-key <digest>",
       "a key that you know to be in a TPM of yours, as sha256:HEX of its SPKI; repeatable",
-      collectKeys,
+      again,
     )
     .requiredOption("--pending <file>", "what you keep until the answer comes (mode 0600)")
     .requiredOption("--out <file>", "the challenge")

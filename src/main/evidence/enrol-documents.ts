@@ -1,16 +1,11 @@
 /** The four files of an enrolment between a machine and its enroller: JSON, each of its own purpose, read strictly. */
 import type { EnrolmentRequest, PendingEnrolment } from "../../../enclave/attester/tpm2/enrol.ts";
+import type { Credential } from "../../../enclave/attester/tpm2/make-credential.ts";
 import { encodeBase64, utf8 } from "../../core/bytes.ts";
 import { base64Bytes, type Decoder, digest, matching, object, oneOf } from "../../core/decode.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { readNamed } from "../refusing.ts";
-
-/** A credential as TPM2_ActivateCredential takes it. */
-export interface CredentialFile {
-  readonly blob: Uint8Array;
-  readonly secret: Uint8Array;
-}
 
 /** Largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 16_384;
@@ -36,7 +31,7 @@ const decoders = {
 /** What each file holds. */
 export interface EnrolmentFiles {
   readonly request: EnrolmentRequest;
-  readonly challenge: CredentialFile;
+  readonly challenge: Credential;
   readonly pending: PendingEnrolment;
   readonly answer: { readonly content: Uint8Array };
 }

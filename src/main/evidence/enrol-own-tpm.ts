@@ -7,11 +7,7 @@ import {
   openCredential,
   requestEnrolment,
 } from "../../../enclave/attester/tpm2/enrol.ts";
-import { openTpmSocket } from "../../../enclave/attester/tpm2/tpm2-channel.ts";
-import { Tpm } from "../../../enclave/attester/tpm2/tpm2-device.ts";
-
-/** A TPM in software answers in milliseconds; a machine on its knees gets half a minute. */
-const TIMEOUT_MS = 30_000;
+import { askTpm } from "./ask-tpm.ts";
 
 /** What came of an enrolment. */
 export interface OwnEnrolment {
@@ -31,17 +27,11 @@ export async function enrolOwnTpm(
   enroller: Pick<EnrollerOptions, "signer" | "notBefore" | "notAfter">,
   registers: readonly number[],
 ): Promise<OwnEnrolment> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const channel = await openTpmSocket(socket);
-  try {
-    const tpm = new Tpm(channel);
-    await tpm.startUp(signal);
+  return askTpm({ socket }, async (tpm, signal) => {
     const request = await requestEnrolment(tpm, signal);
     const { credential, pending } = challengeTpm(request, new Set([endorsementKeyOf(request)]));
     const answer = await openCredential(tpm, credential, signal);
     const statement = confirmEnrolment(pending, answer, { ...enroller, type: "tpm2-simulated" });
     return { statement, registers: await tpm.readRegisters(registers, signal) };
-  } finally {
-    await channel.close();
-  }
+  });
 }

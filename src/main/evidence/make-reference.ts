@@ -1,12 +1,12 @@
 /** `triseal evidence reference`: signed reference values out of evidence that passes. */
-import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { digestOfJson } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { type JsonObject, parseJson } from "../../core/json.ts";
 import type { UnixSeconds } from "../../core/time.ts";
 import { signReference } from "../../paths/tee/evidence/platform/reference-values.ts";
-import { readSeedFile } from "../zk/seed-file.ts";
+import { writeNew } from "../new-file.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { caseKinds, decodeCaseDocument, readCaseDocument } from "./case-file.ts";
 import { unknownKind } from "./judge-case.ts";
 import { judgeEntry, mergeEntries, type ReferenceEntry } from "./reference-entry.ts";
@@ -69,9 +69,7 @@ export async function makeReference(flags: ReferenceFlags, issuedAt: UnixSeconds
   const signer = await readSeedFile(flags.key);
   const bytes = signReference({ name: flags.name, issuedAt, evidence, withdrawn }, signer);
   const document = parseJson(bytes) as JsonObject;
-  await writeFile(flags.out, bytes, { flag: "wx" }).catch((cause: unknown) => {
-    throw new TrisealError("CONFIG_INVALID", `\`${basename(flags.out)}\` is there already, or cannot be written`, { cause });
-  });
+  await writeNew(flags.out, bytes);
   const citation = { digest: digestOfJson(document), publicKey: signer.publicKey, document };
   return { outcome: "made", file: flags.out, citation, roots };
 }

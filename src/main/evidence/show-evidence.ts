@@ -16,6 +16,7 @@ import { parseCertificate } from "../../paths/tee/evidence/x509/certificate.ts";
 import { parseCrl } from "../../paths/tee/evidence/x509/crl.ts";
 import { DerReader, soleElement, TAG } from "../../paths/tee/evidence/x509/der.ts";
 import { parsePem } from "../../paths/tee/evidence/x509/pem.ts";
+import { shownLine } from "../shown-text.ts";
 import { DEVICE_READERS, showOcsp } from "./show-device.ts";
 import { certificateFields, dateOf, type Shown } from "./shown.ts";
 
@@ -119,13 +120,9 @@ export function showEvidence(file: Uint8Array): Shown {
   return reader(bytes);
 }
 
-/** Evidence says what it likes: a terminal gets none of its control characters. */
+/** Evidence says what it likes. */
 function valueText(value: JsonValue): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
+  return shownLine(typeof value === "string" ? value : JSON.stringify(value));
 }
 
 function fieldLines(fields: JsonObject, indent: string): readonly string[] {

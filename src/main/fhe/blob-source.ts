@@ -1,13 +1,12 @@
 /** Keys and ciphertexts by digest, from a folder or from a gateway. */
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import type { FheService } from "../../paths/fhe/client/fhe-service.ts";
 import type { Claim } from "../../paths/fhe/wire/claim.ts";
 import { MAX_SERVER_KEY_BYTES } from "../../paths/fhe/wire/key-document.ts";
-import { digestOfFile } from "./key-folder.ts";
+import { digestOfFile } from "../file-digest.ts";
 
 /** Largest compressed ciphertext, in bytes. */
 export const MAX_VALUE_BYTES = 1024 * 1024;
@@ -22,7 +21,7 @@ interface Named {
 export function namedBy({ keyId, inputs, outputs }: Claim): readonly Named[] {
   const values = [...inputs.flatMap((input) => ("clear" in input ? [] : [input.digest])), ...outputs.map(({ digest }) => digest)];
   return [
-    { digest: `sha256:${keyId}` as Sha256Digest, maxBytes: MAX_SERVER_KEY_BYTES },
+    { digest: digestFromHex(keyId), maxBytes: MAX_SERVER_KEY_BYTES },
     ...[...new Set(values)].map((digest) => ({ digest, maxBytes: MAX_VALUE_BYTES })),
   ];
 }
@@ -63,14 +62,4 @@ export async function blobFile(folder: string, digest: Sha256Digest): Promise<st
   if ((await digestOfFile(file)) !== digest)
     throw new TrisealError("VERIFICATION_FAILED", `the file of ${digest} has other bytes`);
   return file;
-}
-
-/** Runs `work` with a folder of its own, which is removed. */
-export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "triseal-fhe-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -6,7 +6,7 @@ import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { frameCircuit, type ModelTerms } from "../../paths/fhe/client/model-terms.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
-import { inTemporaryFolder } from "./blob-source.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 import type { KeyFolder } from "./key-folder.ts";
 import type { NativeProgram } from "./native-program.ts";
 

@@ -3,20 +3,18 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../../core/errors.ts";
-import { type AccountHistory, historyOf, type ReceiptedClaim } from "../../paths/fhe/evidence/history.ts";
+import { type AccountHistory, historyOf } from "../../paths/fhe/evidence/history.ts";
 import { type BrokenRule, brokenRules } from "../../paths/fhe/evidence/history-rules.ts";
-import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
+import { claimOfBundle, type ReceiptedClaim } from "../../paths/fhe/evidence/receipted-claim.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { parseDecision } from "../../policy/index.ts";
-import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
+import { BUNDLE_SUFFIX, type Bundle, parseBundle } from "../../receipt/bundle.ts";
 import { eventsOf } from "../../receipt/receipt.ts";
-import { parseTrust, type Trust, verifyBundle } from "../../verify/index.ts";
+import { parseTrust, type Trust } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
 import { readNamed } from "../refusing.ts";
-import { systemClock } from "../system-clock.ts";
 import { refusing } from "./refusing.ts";
-
-const BUNDLE_SUFFIX = ".triseal.json";
+import { verifyOffline } from "./verify-offline.ts";
 
 interface HistoryFlags {
   readonly trust: string;
@@ -43,11 +41,6 @@ interface ReadBundles {
   readonly unverified: readonly Unverified[];
 }
 
-/** How a bundle is verified where nothing of its exchange is at hand. */
-export function offlineOptions(): Parameters<typeof verifyBundle>[2] {
-  return { now: systemClock(), at: null, request: null, response: null, opening: null, allowPending: false };
-}
-
 async function readBundles(folder: string, trust: Trust): Promise<ReadBundles> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new TrisealError("FORMAT_INVALID", "the folder cannot be read", { cause });
@@ -55,7 +48,7 @@ async function readBundles(folder: string, trust: Trust): Promise<ReadBundles> {
   const [claims, unverified]: [PlacedClaim[], Unverified[]] = [[], []];
   for (const file of names.filter((name) => name.endsWith(BUNDLE_SUFFIX)).sort()) {
     const bytes = new Uint8Array(await readFile(join(folder, file)));
-    const { outcome, code, service } = await verifyBundle(bytes, trust, offlineOptions());
+    const { outcome, code, service } = await verifyOffline(bytes, trust);
     const bundle = outcome === "accepted" ? parseBundle(bytes) : null;
     if (bundle === null) unverified.push({ file, outcome, code });
     const found = bundle === null ? null : claimOfBundle(bundle);

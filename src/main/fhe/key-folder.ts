@@ -1,12 +1,11 @@
 /** A key set on disk, as `triseal fhe keygen` made it. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestHex } from "../../core/digest.ts";
 import type { KeyFiles, ReadPart } from "../../paths/fhe/client/fhe-service.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { type KeyDocument, parseKeyDocument } from "../../paths/fhe/wire/key-document.ts";
+import { digestOfFile } from "../file-digest.ts";
 import { readNamed } from "../refusing.ts";
 
 /** The client key, which stays here. */
@@ -33,13 +32,6 @@ export async function readKeyFolder(folder: string): Promise<KeyFolder> {
     serverKey: serverKey ?? "",
     publicKey: key.publicKey === null ? null : (publicKey ?? ""),
   };
-}
-
-/** SHA-256 of a file, in pieces: it may be larger than memory allows. */
-export async function digestOfFile(file: string): Promise<Sha256Digest> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  return `sha256:${hash.digest("hex")}` as Sha256Digest;
 }
 
 /** @throws TrisealError `FHE_KEY_INVALID` where a key's file is another than its document names. */

@@ -3,7 +3,7 @@ import { copyFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { fheClient } from "../../client/index.ts";
-import { digestHex, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { emptyAccounts, freshInputs, wrongZero } from "../../paths/fhe/evidence/first-zeros.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
@@ -15,16 +15,17 @@ import { LWE_TYPE } from "../../paths/fhe/wire/document.ts";
 import { parseProgram } from "../../paths/fhe/wire/program.ts";
 import { ZERO_SEED, zeroCircuit } from "../../paths/fhe/wire/zero.ts";
 import { type Bundle, parseBundle } from "../../receipt/bundle.ts";
-import { parseTrust, verifyBundle } from "../../verify/index.ts";
+import { parseTrust } from "../../verify/index.ts";
 import { OUTCOME_EXIT } from "../exit-code.ts";
 import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { verdictLines } from "../print-verdict.ts";
 import { readNamed } from "../refusing.ts";
-import { blobFile, fetchInto, inTemporaryFolder, namedBy } from "./blob-source.ts";
-import { offlineOptions } from "./history-command.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { blobFile, fetchInto, namedBy } from "./blob-source.ts";
 import { needNative } from "./native-program.ts";
 import { encryptedCircuit, type OwnCircuit, readIntegerModel } from "./own-model.ts";
 import { refusing } from "./refusing.ts";
+import { verifyOffline } from "./verify-offline.ts";
 
 interface ExportFlags extends GatewayFlags {
   readonly gateway: string;
@@ -89,7 +90,7 @@ async function assertZeros(claim: Claim, bundle: Bundle, serverKey: string): Pro
 
 async function replayed(claim: Claim, bundle: Bundle, compiled: OwnCircuit, blobs: string): Promise<Replayed> {
   const given = claim.inputs.flatMap((input) => ("clear" in input ? [] : [input.digest]));
-  const serverKey = await blobFile(blobs, `sha256:${claim.keyId}` as Sha256Digest);
+  const serverKey = await blobFile(blobs, digestFromHex(claim.keyId));
   const files: string[] = [];
   for (const digest of given) files.push(await blobFile(blobs, digest));
   await assertZeros(claim, bundle, serverKey);
@@ -144,7 +145,7 @@ function replay(file: string, flags: ReplayFlags): Promise<void> {
     const { circuitDigest, pbs } = compiled;
     const shown = claim.outputs.every(({ t }) => t !== LWE_TYPE) ? { ...made } : { circuitDigest, pbs, replayed: { ...made } };
     const programs = new Map([["fhe", new Map([[claim.programDigest, shown]])]]);
-    const verdict = await verifyBundle(bytes, parseTrust(await readNamed(flags.trust)), { ...offlineOptions(), programs });
+    const verdict = await verifyOffline(bytes, parseTrust(await readNamed(flags.trust)), programs);
     if (flags.json) console.log(JSON.stringify({ ...same, ok: verdict.outcome === "accepted", code: verdict.code, verdict }));
     else console.log([sameLine(claim), ...verdictLines(verdict, flags.verbose === true)].join("\n"));
     process.exitCode = OUTCOME_EXIT[verdict.outcome];

@@ -12,8 +12,10 @@ import type { AccountDocument } from "../../paths/fhe/wire/account.ts";
 import type { RunTerms } from "../../paths/fhe/wire/run.ts";
 import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { readNamed } from "../refusing.ts";
+import { again } from "../repeated-option.ts";
 import { systemClock } from "../system-clock.ts";
-import { inTemporaryFolder, MAX_VALUE_BYTES } from "./blob-source.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { MAX_VALUE_BYTES } from "./blob-source.ts";
 import { gatewayOptions } from "./key-commands.ts";
 import { type KeyFolder, readKeyFolder } from "./key-folder.ts";
 import { needNative } from "./native-program.ts";
@@ -45,8 +47,6 @@ interface AccountFlags extends GatewayFlags {
   readonly programs: readonly string[];
   readonly json?: true;
 }
-
-const again = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 /** Proves the secret inputs as one list, in a folder that is gone afterwards. */
 async function provenList(

@@ -6,19 +6,19 @@ import { TrisealError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { formatTime } from "../../core/time.ts";
 import { type BalanceKey, makeBalanceKey, openBalance, sealBalance } from "../../paths/fhe/client/sealed-balance.ts";
-import { type BundledClaim, claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
+import { claimOfBundle, type ReceiptedClaim } from "../../paths/fhe/evidence/receipted-claim.ts";
 import type { BalanceStatement } from "../../paths/fhe/wire/balance-statement.ts";
 import { fheError } from "../../paths/fhe/wire/codes.ts";
 import { parseBundle } from "../../receipt/bundle.ts";
-import { parseTrust, verifyBundle } from "../../verify/index.ts";
+import { parseTrust } from "../../verify/index.ts";
 import { readNamed } from "../refusing.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { systemClock } from "../system-clock.ts";
-import { readSeedFile } from "../zk/seed-file.ts";
 import { blobFile } from "./blob-source.ts";
-import { offlineOptions } from "./history-command.ts";
 import { readKeyFolder } from "./key-folder.ts";
 import { needNative } from "./native-program.ts";
 import { refusing } from "./refusing.ts";
+import { verifyOffline } from "./verify-offline.ts";
 
 interface StatementFlags {
   readonly bundle: string;
@@ -40,9 +40,9 @@ interface OpenFlags {
 }
 
 /** The claim of a bundle that the trust file accepts. @throws TrisealError `VERIFICATION_FAILED`, `FORMAT_INVALID`. */
-async function verifiedClaim(bundleFile: string, trustFile: string): Promise<BundledClaim> {
+async function verifiedClaim(bundleFile: string, trustFile: string): Promise<ReceiptedClaim> {
   const bytes = await readNamed(bundleFile);
-  const { outcome, code } = await verifyBundle(bytes, parseTrust(await readNamed(trustFile)), offlineOptions());
+  const { outcome, code } = await verifyOffline(bytes, parseTrust(await readNamed(trustFile)));
   if (outcome !== "accepted") throw new TrisealError("VERIFICATION_FAILED", `the bundle is ${outcome}: ${code}`);
   const found = claimOfBundle(parseBundle(bytes));
   if (found === null) throw new TrisealError("FORMAT_INVALID", "the bundle is about no run of the fhe path");
@@ -50,7 +50,7 @@ async function verifiedClaim(bundleFile: string, trustFile: string): Promise<Bun
 }
 
 /** What a claim says of an account, without its value. @throws TrisealError `NOT_FOUND`. */
-function stateOf({ claim, receiptId }: BundledClaim, account: string): Omit<BalanceStatement, "value" | "to" | "issuedAt"> {
+function stateOf({ claim, receiptId }: ReceiptedClaim, account: string): Omit<BalanceStatement, "value" | "to" | "issuedAt"> {
   const write = claim.writes.find((candidate) => candidate.account === account);
   const output = claim.outputs.find(({ handle }) => handle === write?.handle);
   if (write === undefined || output === undefined)

@@ -4,14 +4,13 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { VerifiedAnswer } from "../../client/index.ts";
 import { TrisealError } from "../../core/errors.ts";
+import { isReceiptId } from "../../core/receipt-id.ts";
 import { makeDurableDirectory, nodeFiles, replaceFile } from "../../log/store/files.ts";
+import { BUNDLE_SUFFIX } from "../../receipt/index.ts";
 import { proxyError } from "./codes.ts";
 
 /** Keeps what supports an answer. Rejects with `BUNDLE_NOT_KEPT` where it cannot. */
 export type KeepBundle = (answer: Pick<VerifiedAnswer, "receiptId" | "bundle" | "exchanged">) => Promise<void>;
-
-/** Receipt ids as gateways make them. Another one could be a path. */
-const RECEIPT_ID = /^rcpt-[0-9a-f]{32}$/;
 
 /**
  * Opens the folder for files of mode 0600: `<receipt>.triseal.json`, and with `content` the exact request and response that
@@ -29,14 +28,15 @@ export async function openBundleFolder(path: string, content: boolean): Promise<
     throw new TrisealError("CONFIG_INVALID", "--bundles names no folder that can be written to", { cause });
   }
   return async ({ receiptId, bundle, exchanged }) => {
-    if (!RECEIPT_ID.test(receiptId)) throw proxyError("BUNDLE_NOT_KEPT", "the receipt's id is no file name");
+    // Another text could be a path.
+    if (!isReceiptId(receiptId)) throw proxyError("BUNDLE_NOT_KEPT", "the receipt's id is no file name");
     const place = join(folder, receiptId);
     try {
       if (content) {
         await replaceFile(nodeFiles, `${place}.request`, exchanged.request);
         await replaceFile(nodeFiles, `${place}.response`, exchanged.response);
       }
-      await replaceFile(nodeFiles, `${place}.triseal.json`, bundle);
+      await replaceFile(nodeFiles, `${place}${BUNDLE_SUFFIX}`, bundle);
     } catch (cause) {
       throw proxyError("BUNDLE_NOT_KEPT", "the bundle could not be written", { cause, details: { receiptId } });
     }

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import type { InferenceCall, VerifiedAnswer } from "../../client/index.ts";
 import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import { JSON_LENGTH_HEADER, messageHeaders, messageType } from "../../core/oip-body.ts";
+import { isReceiptId } from "../../core/receipt-id.ts";
 import { BodyMemory, type HeldBytes } from "../../gateway/body-memory.ts";
 import { bytesResponse } from "../../gateway/bytes-response.ts";
 import { logFault } from "../../gateway/fault.ts";
@@ -64,7 +65,6 @@ const HELD_BODIES = 4;
 const MODEL_NAME = /^[\x21-\x7e]{1,128}$/;
 /** How long a question about readiness may take. */
 const READY_TIMEOUT_MS = 5000;
-const RECEIPT_ID = /^rcpt-[0-9a-f]{32}$/;
 
 /** A proxy in front of `upstream`. Opens no socket. */
 export function createProxy(options: ProxyOptions): Proxy {
@@ -159,7 +159,7 @@ function refuse(log: OperatorLog, error: unknown, requestId: string, signal: Abo
   const coded = aborted ? new TrisealError("CLIENT_ABORTED", "the caller closed the connection") : codedError(error);
   logFault(log, coded, requestId);
   const named = coded.details["receiptId"];
-  const receiptId = typeof named === "string" && RECEIPT_ID.test(named) ? named : null;
+  const receiptId = isReceiptId(named) ? named : null;
   const { status, code, body } = problemOf(coded, proxyCodes, "oip", requestId, receiptId);
   log({ level: "warn", event: "refused", request_id: requestId, receipt_id: receiptId, code, status });
   const headers = {

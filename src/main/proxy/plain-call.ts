@@ -44,7 +44,7 @@ export interface PlainRequest {
   readonly jsonLength: string | null;
   /** `Idempotency-Key`, or null. */
   readonly idempotencyKey: string | null;
-  /** The version that the address names, or null. */
+  /** The version that the address names, one of the model's; or null. */
   readonly version: string | null;
 }
 
@@ -65,12 +65,10 @@ function callTensor({ name, shape, datatype, content }: MessageTensor): Inferenc
 /**
  * Reads a plain request. Elements in JSON go on as they came, and are judged by the worker; those of binary tensors are bytes
  * of the same tensors, and are asked for again as binary. The caller's `id` stays here: the one that is sent is random.
- * @throws TrisealError `REQUEST_MALFORMED`, `REQUEST_MEDIA_TYPE`, `REQUEST_NOT_FINITE`, `REQUEST_TENSOR_INVALID`,
- *   `MODEL_UNKNOWN` for a version that the model does not have.
+ * @throws TrisealError `REQUEST_MALFORMED`, `REQUEST_MEDIA_TYPE`, `REQUEST_NOT_FINITE`, `REQUEST_TENSOR_INVALID`.
  */
 export function readPlainCall(plain: PlainRequest, model: ModelMetadata): PlainCall {
   const { body, version } = plain;
-  if (version !== null && !model.versions.includes(version)) throw new TrisealError("MODEL_UNKNOWN", "no such version");
   assertMessageType(essence(plain.mediaType), plain.jsonLength);
   const request = parseInferenceRequest(body);
   assertJsonLength(plain.jsonLength, body, request);

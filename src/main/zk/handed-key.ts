@@ -5,7 +5,8 @@ import type { TrisealClient } from "../../client/index.ts";
 import { digestOf } from "../../core/digest.ts";
 import { type CallerTerms, keyAddress, readHandedKey } from "../../paths/zk/client/caller-proofs.ts";
 import type { VerificationKey } from "../../paths/zk/wire/documents.ts";
-import { inTemporaryFolder, ZK_FILES } from "./make-key.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { ZK_FILES } from "./make-key.ts";
 
 /** The key of `folder` where it is the one that is named; else as the gateway serves it. */
 async function provingKey({ provingKey: named }: CallerTerms, client: TrisealClient, folder: string | null): Promise<Uint8Array> {

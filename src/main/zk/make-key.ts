@@ -1,6 +1,5 @@
 /** The key and setup of a circuit, as `triseal model build` adds them to a package. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { digestOf } from "../../core/digest.ts";
 import { TrisealError } from "../../core/errors.ts";
@@ -29,6 +28,7 @@ import {
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
 import { progressLine } from "../model/progress-line.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 import { encodeWeightsSecret, newWeightSalt, readWeightSalt, SECRET_FILE } from "./weights-secret.ts";
 import { keyProgram, proverFor } from "./zk-programs.ts";
 
@@ -41,16 +41,6 @@ export const ZK_FILES: { readonly zkey: string; readonly key: string; readonly s
 
 /** Memory that a prover may take when a key is tried out. */
 export const PROVER_MEMORY_MIB = 4096;
-
-/** Runs `work` with a folder that is removed afterwards. */
-export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "triseal-zk-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 /** A `.zkey` that whoever runs this can forge under: by the Rust program where it was built, else slowly without it. */
 export async function developmentKey(system: ConstraintSystem, r1cs: Uint8Array, silent: boolean): Promise<Uint8Array> {

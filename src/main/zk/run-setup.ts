@@ -2,12 +2,9 @@
  * Setups, step by step. The package's folder holds the key at hand (`model.zkey`) and the transcript so far (`setup.json`); a
  * contributor takes the folder, contributes, and hands it on.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { digestHex, parseDigest, type Sha256Digest } from "../../core/digest.ts";
+import { digestFromHex, digestHex, type Sha256Digest } from "../../core/digest.ts";
 import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -34,7 +31,9 @@ import {
   startHash,
 } from "../../paths/zk/wire/setup.ts";
 import { readVerificationKey } from "../../paths/zk/wire/zkey.ts";
-import { developmentKey, inTemporaryFolder, ZK_FILES } from "./make-key.ts";
+import { digestOfFile } from "../file-digest.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { developmentKey, ZK_FILES } from "./make-key.ts";
 import { type CompiledPackage, subjectOf, type ZkPackage } from "./zk-package.ts";
 import { needKeyProgram } from "./zk-programs.ts";
 
@@ -42,13 +41,6 @@ import { needKeyProgram } from "./zk-programs.ts";
 export interface PowersFile {
   readonly file: string;
   readonly sha256: string;
-}
-
-/** SHA-256 of a file of any size. */
-async function digestOfFile(file: string): Promise<Sha256Digest> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return parseDigest(`sha256:${hash.digest("hex")}`);
 }
 
 async function keyOf(zkeyFile: string): Promise<VerificationKey> {
@@ -79,7 +71,7 @@ async function prepared(
   await program.prepare({ r1cs, ptau: powers.file, sha256: powers.sha256, zkey });
   const points = await program.powers(powers.file, powers.sha256);
   const [alpha, beta] = [pointG1(points["alpha"], "alpha"), pointG2(points["beta"], "beta")];
-  return { zkey, phase1: { digest: parseDigest(`sha256:${powers.sha256}`), alpha, beta, zkey: await digestOfFile(zkey) } };
+  return { zkey, phase1: { digest: digestFromHex(powers.sha256), alpha, beta, zkey: await digestOfFile(zkey) } };
 }
 
 type Unfinished = Omit<Setup, "keyDigest">;

@@ -5,9 +5,9 @@ import type { Signer } from "../../core/ed25519.ts";
 import { TrisealError } from "../../core/errors.ts";
 import { g1Json, g2Json } from "../../paths/zk/wire/documents.ts";
 import { MAX_BEACON_LOG, SETUP_STATES, type Setup, transcriptDigest } from "../../paths/zk/wire/setup.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { refusing } from "./refusing.ts";
 import { applyBeacon, checkSetup, contribute, type PowersFile, setUpForDevelopment, setUpFromPowers } from "./run-setup.ts";
-import { readSeedFile } from "./seed-file.ts";
 import { commitmentOf, compilePackage, readPackageKey, readZkPackage } from "./zk-package.ts";
 
 interface PowersFlags {

@@ -10,10 +10,10 @@ import { balanceCommitment } from "../../paths/zk/compile/threshold.ts";
 import { encodeCredential, MAX_THRESHOLD, parseCredential, signCredential } from "../../paths/zk/wire/statement.ts";
 import { type GatewayFlags, withClient } from "../gateway-client.ts";
 import { readNamed } from "../refusing.ts";
+import { readSeedFile } from "../seed-file.ts";
 import { systemClock } from "../system-clock.ts";
 import { PROVER_MEMORY_MIB } from "./make-key.ts";
 import { refusing } from "./refusing.ts";
-import { readSeedFile } from "./seed-file.ts";
 import { parseOpening, stateThreshold } from "./state-threshold.ts";
 
 function malformed(reason: string): never {

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../../src/core/bytes.ts";
 import { digestOfJson } from "../../../src/core/digest.ts";
-import { historyOf, type ReceiptedClaim } from "../../../src/paths/fhe/evidence/history.ts";
+import { historyOf } from "../../../src/paths/fhe/evidence/history.ts";
+import type { ReceiptedClaim } from "../../../src/paths/fhe/evidence/receipted-claim.ts";
 import { type Claim, parseClaim } from "../../../src/paths/fhe/wire/claim.ts";
 import { type AccountState, headOf } from "../../../src/paths/fhe/wire/handle.ts";
 

@@ -1,6 +1,7 @@
 /** The programs that come with Triseal, by name. Each is a document like anyone's: its digest is what a receipt names. */
 import type { JsonValue } from "../../../core/json.ts";
 import { checkProgram, type Program } from "../wire/program.ts";
+import { BATCH_PAYEES, batchName, MINT } from "./ledger-programs.ts";
 
 interface Draft {
   readonly name: string;
@@ -20,7 +21,6 @@ export interface ShippedProgram {
   readonly program: Program;
 }
 
-const MAX_PAYEES = 8;
 const BIDDERS = [3, 8];
 
 const TRANSFER: Draft = {
@@ -42,7 +42,7 @@ function batchTransfer(payees: number): Draft {
   const all = sums.map(({ index }) => `ok${index} and ${index === 2 ? "covered" : `ok${index - 1}`} fit${index}`);
   const ok = `ok${payees}`;
   return {
-    name: `transfer-batch-u64x${payees}`,
+    name: batchName(payees),
     about: `moves ${payees} amounts from one payer, all of them or none`,
     inputs: ["from u64", ...each.flatMap((index) => [`to${index} u64`, `amount${index} u64`])],
     ops: [
@@ -114,9 +114,9 @@ function tree(): Draft {
 
 const DRAFTS: readonly Draft[] = [
   TRANSFER,
-  ...Array.from({ length: MAX_PAYEES - 1 }, (_, index) => batchTransfer(index + 2)),
+  ...BATCH_PAYEES.map(batchTransfer),
   {
-    name: "mint-u64",
+    name: MINT,
     about: "adds a clear amount to a balance; the asset's cap is checked in the clear",
     inputs: ["balance u64", "clear amount u64"],
     ops: ["balance_after add balance amount"],

@@ -1,6 +1,6 @@
 /** The auditor's side of the fhe path: one run of one program, as the engine claims it. */
 import { Checklist } from "../../../core/check.ts";
-import type { Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { Appraisal, AppraisalInputs, Appraiser, LegClaims } from "../../path.ts";
 import { type Claim, FHE_EVIDENCE_TYPE, FHE_MODEL_TYPE, FHE_PROGRAM_TYPE, parseClaim, verifyClaim } from "../wire/claim.ts";
@@ -109,7 +109,7 @@ function appraiseState(claim: Claim, inputs: AppraisalInputs, checks: FheCheckli
   checks.expect("fhe.state-linked", unlinked === null, "signature", unlinked ?? "");
   const opened = firstWrites(claim).map((write) => {
     // Asked for, whatever can be made of it: it is no unused part.
-    const document = inputs.blob(`sha256:${write.prevHead}` as Sha256Digest);
+    const document = inputs.blob(digestFromHex(write.prevHead));
     return checks.attempt("fhe.account-opened", "signature", () => {
       assertOpened(claim, write, inputs.tenant, document);
       return true;

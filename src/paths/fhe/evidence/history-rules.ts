@@ -2,11 +2,10 @@
  * What a history shows of an account beyond its chain: that an asset grew by what was minted, and by no more than its cap, and that
  * units of it are moved by the ledger's programs alone (SPEC 6.1). A gateway refuses other runs before they start; here its word is not taken.
  */
-import { digestHex, digestOf } from "../../../core/digest.ts";
-import { type AccountDocument, encodeAccount } from "../wire/account.ts";
+import { type AccountDocument, allowsProgram, firstHead, supplyCap } from "../wire/account.ts";
 import type { Claim, ClaimedWrite } from "../wire/claim.ts";
-import type { ReceiptedClaim } from "./history.ts";
 import { isLedgerProgram, isMint, mintedAmount } from "./ledger-checks.ts";
+import type { ReceiptedClaim } from "./receipted-claim.ts";
 
 /** A version that no honest gateway writes. */
 export interface BrokenRule {
@@ -21,15 +20,12 @@ interface Write {
   readonly write: ClaimedWrite;
 }
 
-/** Largest state of an asset without a cap. */
-const MOST = 2n ** 64n - 1n;
-
 /**
  * What breaks a rule, in the order of the versions. Rules that rest on a document are checked where the claims show it.
  * @param tenant whose account it is. @param claims those of that tenant; each is believed. One that stands there twice is one.
  */
 export function brokenRules(account: string, tenant: string, claims: readonly ReceiptedClaim[]): readonly BrokenRule[] {
-  const documents = new Map(claims.flatMap(({ opened }) => opened.map((document) => [headOf(document), document] as const)));
+  const documents = new Map(claims.flatMap(({ opened }) => opened.map((document) => [firstHead(document), document] as const)));
   const writes = new Map<string, Write>();
   for (const { receiptId, claim } of claims)
     for (const write of claim.writes) if (write.account === account) writes.set(receiptId, { receiptId, claim, write });
@@ -47,10 +43,6 @@ export function brokenRules(account: string, tenant: string, claims: readonly Re
   });
 }
 
-function headOf(document: AccountDocument): string {
-  return digestHex(digestOf(encodeAccount(document)));
-}
-
 /** The asset of each account whose document is shown; null where it has none. */
 function assetsOf(claims: readonly ReceiptedClaim[], documents: ReadonlyMap<string, AccountDocument>) {
   const assets = new Map<string, string | null>();
@@ -66,7 +58,7 @@ function otherDocument({ claim, write }: Write, { tenant, kind, keyId, acl }: Ac
   if (tenant !== of) return "the account's document is of another tenant";
   if (keyId !== claim.keyId) return "it was written under another key than the account's";
   if ((kind === "asset") !== (write.clear !== null)) return "an asset has a clear state, an account an encrypted one";
-  return acl.programs === "any" || acl.programs.includes(claim.programDigest) ? null : "its document does not permit the program";
+  return allowsProgram(acl.programs, claim.programDigest) ? null : "its document does not permit the program";
 }
 
 /** Units of an asset come from the ledger's programs, which move them between its accounts. */
@@ -96,7 +88,7 @@ function wrongSupply({ claim, write }: Write, before: Write | undefined, documen
   const amount = mintedAmount(claim);
   if (amount === null || write.clear === null) return "nothing says what was minted";
   const after = BigInt(write.clear);
-  if (document !== undefined && after > BigInt(document.cap ?? MOST)) return `${after} is more than the asset's cap`;
+  if (document !== undefined && after > supplyCap(document)) return `${after} is more than the asset's cap`;
   if (before === undefined || before.write.clear === null) return null;
   const since = after - amount - BigInt(before.write.clear);
   const follows = before.write.version === write.version - 1;

@@ -1,16 +1,7 @@
 /** The history of one account over many claims: a chain of heads, what is missing of it, and where it splits. */
 import type { Sha256Digest } from "../../../core/digest.ts";
-import type { AccountDocument } from "../wire/account.ts";
-import type { Claim } from "../wire/claim.ts";
 import { headOf } from "../wire/handle.ts";
-
-/** A claim whose receipt verified. */
-export interface ReceiptedClaim {
-  readonly receiptId: string;
-  readonly claim: Claim;
-  /** Documents of accounts that it writes for the first time. */
-  readonly opened: readonly AccountDocument[];
-}
+import type { ReceiptedClaim } from "./receipted-claim.ts";
 
 /** One version of an account. */
 export interface AccountVersion {

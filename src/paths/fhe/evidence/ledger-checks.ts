@@ -2,26 +2,16 @@
  * What a claim about a shipped program of the ledger must say of accounts: every unit that leaves one arrives at another, and what
  * is minted stands in its asset. A gateway refuses such runs before they start (SPEC 6.1); here its word is not taken.
  */
+import { AFTER, LEDGER_PROGRAMS, MINT } from "../compile/ledger-programs.ts";
 import { findShipped } from "../compile/shipped.ts";
 import type { Claim, ClaimedWrite } from "../wire/claim.ts";
-
-const AFTER = "_after";
-const MINT = "mint-u64";
-const MAX_PAYEES = 8;
-
-const NAMES: readonly string[] = [
-  "transfer-u64",
-  MINT,
-  "burn-u64",
-  ...Array.from({ length: MAX_PAYEES - 1 }, (_, index) => `transfer-batch-u64x${index + 2}`),
-];
 
 function digestOfShipped(name: string): string | undefined {
   return findShipped(name)?.program.digest;
 }
 
 function ledgerName({ programDigest }: Claim): string | undefined {
-  return NAMES.find((candidate) => digestOfShipped(candidate) === programDigest);
+  return LEDGER_PROGRAMS.find((candidate) => digestOfShipped(candidate) === programDigest);
 }
 
 /** Whether a claim is about a shipped program of the ledger. */

@@ -1,14 +1,15 @@
 /** The claim that a bundle is about. */
-import type { Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex } from "../../../core/digest.ts";
 import type { Bundle } from "../../../receipt/bundle.ts";
 import { eventsOf } from "../../../receipt/receipt.ts";
 import { type AccountDocument, parseAccount } from "../wire/account.ts";
-import { FHE_CLAIM_TYPE, parseClaim, type SignedClaim } from "../wire/claim.ts";
+import { type Claim, FHE_CLAIM_TYPE, parseClaim, type SignedClaim } from "../wire/claim.ts";
 import { firstWrites } from "./state-checks.ts";
 
 /** A claim with the receipt that names it. */
-export interface BundledClaim extends SignedClaim {
+export interface ReceiptedClaim {
   readonly receiptId: string;
+  readonly claim: Claim;
   /** Documents of accounts that it writes for the first time, as far as the bundle has them. */
   readonly opened: readonly AccountDocument[];
 }
@@ -17,14 +18,14 @@ export interface BundledClaim extends SignedClaim {
  * The claim of a bundle; null where its receipt has none. Verifies nothing: `verifyBundle` does.
  * @throws TrisealError `FORMAT_INVALID` for a claim, or an account's document, that cannot be read.
  */
-export function claimOfBundle({ receipt, blobs }: Bundle): BundledClaim | null {
+export function claimOfBundle({ receipt, blobs }: Bundle): (ReceiptedClaim & SignedClaim) | null {
   for (const event of eventsOf(receipt, "leg.sealed")) {
     if (event.status !== "final" || event.leg_media_type !== FHE_CLAIM_TYPE) continue;
     const bytes = blobs.get(event.leg_digest);
     if (bytes === undefined) continue;
     const signed = parseClaim(bytes);
     const opened = firstWrites(signed.claim).flatMap(({ prevHead }) => {
-      const document = blobs.get(`sha256:${prevHead}` as Sha256Digest);
+      const document = blobs.get(digestFromHex(prevHead));
       return document === undefined ? [] : [parseAccount(document)];
     });
     return { receiptId: receipt.receipt_id, opened, ...signed };

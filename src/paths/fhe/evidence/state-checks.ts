@@ -1,7 +1,6 @@
 /** What one claim shows of the accounts that it names. That nothing is missing between two claims only a history shows. */
-import type { Sha256Digest } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
-import { type AccountDocument, parseAccount } from "../wire/account.ts";
+import { allowsProgram, parseAccount } from "../wire/account.ts";
 import type { Claim, ClaimedWrite } from "../wire/claim.ts";
 import { unbalancedLedger } from "./ledger-checks.ts";
 
@@ -46,13 +45,9 @@ export function assertOpened(claim: Claim, write: ClaimedWrite, tenant: string |
   if (account.account !== write.account) refuse("the document is of another account");
   if (account.tenant !== tenant) refuse("it is another tenant's");
   if (account.keyId !== claim.keyId) refuse("it is under another key");
-  if (!permits(account, claim.programDigest)) refuse("it does not permit the program");
+  if (!allowsProgram(account.acl.programs, claim.programDigest)) refuse("it does not permit the program");
   if ((account.kind === "asset") !== (write.clear !== null)) refuse("an asset has a clear state, an account an encrypted one");
   const output = claim.outputs.find(({ handle }) => handle === write.handle);
   if (output !== undefined && output.t !== account.type) refuse(`its type is not ${output.t}`);
   if (write.clear !== null && account.cap !== null && BigInt(write.clear) > BigInt(account.cap)) refuse("more than its cap");
-}
-
-function permits({ acl }: AccountDocument, programDigest: Sha256Digest): boolean {
-  return acl.programs === "any" || acl.programs.includes(programDigest);
 }

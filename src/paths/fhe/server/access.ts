@@ -3,7 +3,7 @@ import { array, boolean, type Decoded, type Decoder, digest, hexText, object, te
 import type { TrisealError } from "../../../core/errors.ts";
 import { canonicalJson } from "../../../core/jcs.ts";
 import { parseJson } from "../../../core/json.ts";
-import type { AccountDocument } from "../wire/account.ts";
+import { type AccountDocument, allowsProgram } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import { outputType } from "../wire/document.ts";
 
@@ -58,11 +58,6 @@ export function permits(account: AccountDocument, permission: Permission, { prin
   const { owner, acl } = account;
   const may = principal === owner || acl[permission].includes(principal);
   return may && allowsProgram(acl.programs, programDigest);
-}
-
-/** Whether a program may take it. */
-export function allowsProgram(programs: "any" | readonly string[], programDigest: string): boolean {
-  return programs === "any" || programs.includes(programDigest);
 }
 
 /** What is in all of the lists, in the order of the first; `any` is everything. */

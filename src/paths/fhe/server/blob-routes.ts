@@ -1,18 +1,18 @@
 /** `/v1/fhe/blobs/<hex>`: keys, ciphertexts, programs and documents by digest, each for the tenant that has it. */
 
 import { utf8 } from "../../../core/bytes.ts";
-import type { Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { ResourceAnswer, ResourceCall, ResourceRoute } from "../../path.ts";
 import { LWE_TYPE, typeName } from "../wire/document.ts";
 import { forbidden } from "./access.ts";
+import { fileBytes } from "./data-files.ts";
 import type { Engine } from "./engine.ts";
 import type { KeyVault } from "./key-vault.ts";
 import type { BlobPort } from "./ports.ts";
 import type { Programs } from "./programs.ts";
 import { bytesAnswer, nameOf } from "./resources.ts";
 import type { AccountStates } from "./state.ts";
-import { fileBytes } from "./upload-folder.ts";
 
 /** Where blobs come from. */
 export interface BlobRouteOptions {
@@ -57,7 +57,7 @@ async function find(
   name: string,
 ): Promise<ResourceAnswer["body"] | null> {
   const { states, programs, keys, blobs, crsName } = options;
-  if (await (await states()).mayRead(tenant, name, principal)) return blobs.get(`sha256:${name}` as Sha256Digest);
+  if (await (await states()).mayRead(tenant, name, principal)) return blobs.get(digestFromHex(name));
   const program = (await programs()).find(tenant, `sha256:${name}`);
   if (program?.bytes != null) return program.bytes;
   const key = await keys.bytes(tenant, name);
@@ -72,7 +72,7 @@ async function find(
 async function expanded(options: BlobRouteOptions, call: ResourceCall, name: string): Promise<ResourceAnswer> {
   const { states, blobs, engine, timeoutMs } = options;
   const facts = await (await states()).factsOf(call.tenant, name, call.principal);
-  const bytes = facts === null ? null : await blobs.get(`sha256:${name}` as Sha256Digest);
+  const bytes = facts === null ? null : await blobs.get(digestFromHex(name));
   if (facts === null || bytes === null) throw forbidden();
   if (facts.t === LWE_TYPE) throw new TrisealError("REQUEST_MALFORMED", "the output of a model has one form only");
   const stated = call.query["type"];

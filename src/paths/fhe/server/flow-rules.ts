@@ -3,10 +3,10 @@
  * in would read it there.
  */
 import type { StateValue } from "../../../core/kept-state.ts";
-import type { AccountDocument } from "../wire/account.ts";
+import { type AccountDocument, allowsProgram } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import type { RunDocument } from "../wire/run.ts";
-import { type Asking, allowsProgram, forbidden, parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
+import { type Asking, forbidden, parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
 
 /** A value that a run takes by its handle. */
 export interface TakenValue {

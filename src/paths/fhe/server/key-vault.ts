@@ -9,7 +9,6 @@ import { isTrisealError, TrisealError } from "../../../core/errors.ts";
 import type { ByteStream } from "../../path.ts";
 import { fheError } from "../wire/codes.ts";
 import { encodeKeyDocument, type KeyDocument, parseKeyDocument } from "../wire/key-document.ts";
-import type { Engine } from "./engine.ts";
 import {
   appendChunk,
   changedAt,
@@ -22,7 +21,9 @@ import {
   removeFolder,
   syncFolder,
   writeDurably,
-} from "./upload-folder.ts";
+} from "./data-files.ts";
+import type { Engine } from "./engine.ts";
+import { TenantTurns } from "./tenant-turns.ts";
 
 /** What keys may take. */
 export interface KeyLimits {
@@ -59,7 +60,7 @@ export class KeyVault {
   private readonly limits: KeyLimits;
   private readonly engine: Engine;
   /** Work on one tenant's keys, one after the other. */
-  private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly turns = new TenantTurns();
 
   constructor(dataDir: string, limits: KeyLimits, engine: Engine) {
     this.folder = join(dataDir, "keys");
@@ -92,7 +93,7 @@ export class KeyVault {
    */
   begin(tenant: string, document: Uint8Array, signal: AbortSignal): Promise<UploadState> {
     const key = parsed(document);
-    return this.inTurn(tenant, async () => {
+    return this.turns.run(tenant, async () => {
       if ((await this.find(tenant, key.keyId)) !== null) return complete(key);
       const folder = this.folderOf(tenant, key.keyId);
       const before = await readOrNull(join(folder, "key.json"));
@@ -113,7 +114,7 @@ export class KeyVault {
    * @throws TrisealError `FHE_KEY_UNKNOWN`, `FHE_UPLOAD_OFFSET`, `FHE_KEY_INVALID`, and as the engine.
    */
   append(tenant: string, name: string, offset: number, chunk: Uint8Array, signal: AbortSignal): Promise<UploadState> {
-    return this.inTurn(tenant, async () => {
+    return this.turns.run(tenant, async () => {
       const key = await this.uploadWith(tenant, name);
       const piece = piecesOf(key).find((one) => one.name === name);
       if (piece === undefined) throw unknown();
@@ -229,15 +230,6 @@ export class KeyVault {
     }
     await makeFolder(join(this.rights, tenant));
     await writeDurably(join(this.rights, tenant, `${key.keyId}.json`), encodeKeyDocument(key));
-  }
-
-  private inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(work, work);
-    this.turns.set(
-      tenant,
-      turn.catch(() => undefined),
-    );
-    return turn;
   }
 }
 

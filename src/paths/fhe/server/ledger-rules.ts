@@ -2,7 +2,8 @@
  * What a run may write (SPEC.md section 6.1). The shipped programs of the ledger move units between accounts; each writes exactly
  * what it is made for, so that no unit appears or is lost by leaving a write out.
  */
-import type { AccountDocument } from "../wire/account.ts";
+import { AFTER, BATCH_PAYEES, batchName, MINT } from "../compile/ledger-programs.ts";
+import { type AccountDocument, supplyCap } from "../wire/account.ts";
 import { fheError } from "../wire/codes.ts";
 import type { RunDocument } from "../wire/run.ts";
 import { forbidden, type Permission } from "./access.ts";
@@ -19,11 +20,6 @@ interface LedgerProgram {
 /** Name under which a run that mints writes its asset. */
 export const SUPPLY = "supply";
 
-/** An output that is what becomes of the input `from` is named `from_after`. */
-const AFTER = "_after";
-
-const MAX_PAYEES = 8;
-
 function writesFor(is: Readonly<Record<string, "debit" | "credit">>): LedgerProgram["writes"] {
   return Object.fromEntries(Object.entries(is).map(([input, kind]) => [`${input}${AFTER}`, { input, is: kind }]));
 }
@@ -35,10 +31,10 @@ function batch(payees: number): LedgerProgram {
 
 const LEDGER: ReadonlyMap<string, LedgerProgram> = new Map([
   ["transfer-u64", { writes: writesFor({ from: "debit", to: "credit" }), mints: null }],
-  ["mint-u64", { writes: writesFor({ balance: "credit" }), mints: "amount" }],
+  [MINT, { writes: writesFor({ balance: "credit" }), mints: "amount" }],
   // What an asset's state says is what was minted: how much of a hidden balance was burnt is hidden, too.
   ["burn-u64", { writes: writesFor({ balance: "debit" }), mints: null }],
-  ...Array.from({ length: MAX_PAYEES - 1 }, (_, index) => [`transfer-batch-u64x${index + 2}`, batch(index + 2)] as const),
+  ...BATCH_PAYEES.map((payees) => [batchName(payees), batch(payees)] as const),
 ]);
 
 /** Whether a program is one of the ledger's. */
@@ -124,7 +120,6 @@ export function assertOneAsset(program: RunProgram, run: RunDocument, documents:
 /** What an asset's state is after a run. @throws TrisealError `FHE_SUPPLY_EXCEEDED`. */
 export function grown(asset: AccountDocument, state: string | null, by: string): string {
   const after = BigInt(state ?? "0") + BigInt(by);
-  const most = asset.cap === null ? 2n ** 64n - 1n : BigInt(asset.cap);
-  if (after > most) throw fheError("FHE_SUPPLY_EXCEEDED", "more would be minted than the asset's cap");
+  if (after > supplyCap(asset)) throw fheError("FHE_SUPPLY_EXCEEDED", "more would be minted than the asset's cap");
   return after.toString();
 }

@@ -6,7 +6,8 @@ import { encodeJcs } from "../../../core/jcs.ts";
 import { type JsonObject, parseJson } from "../../../core/json.ts";
 import { fheError } from "../wire/codes.ts";
 import type { KeyDocument } from "../wire/key-document.ts";
-import { makeFolder, namesIn, readOrNull, writeDurably } from "./upload-folder.ts";
+import { makeFolder, namesIn, readOrNull, writeDurably } from "./data-files.ts";
+import { TenantTurns } from "./tenant-turns.ts";
 
 /** Programmable bootstraps, and the longest chain of them. */
 export interface RunPrice {
@@ -57,8 +58,8 @@ export class Programs {
   private readonly read: ReadProgram;
   /** Registered programs by tenant, then by digest. */
   private readonly registered = new Map<string, Map<Sha256Digest, RunProgram>>();
-  /** The end of what is being registered, by tenant: one large program keeps nobody else waiting here. */
-  private readonly turns = new Map<string, Promise<unknown>>();
+  /** Registering: how many programs a tenant has is then known. */
+  private readonly turns = new TenantTurns();
 
   private constructor(shipped: readonly RunProgram[], dataDir: string, limits: ProgramLimits, read: ReadProgram) {
     this.shipped = shipped;
@@ -109,13 +110,7 @@ export class Programs {
    * @throws TrisealError `FHE_PROGRAM_INVALID`, `FHE_PRICE_EXCEEDED`, `FHE_COMPILE_LIMIT`, `FHE_PROGRAM_QUOTA`, `OVERLOADED`.
    */
   register(tenant: string, bytes: Uint8Array): Promise<RunProgram> {
-    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(() => this.add(tenant, bytes));
-    const ended = turn.catch(() => undefined);
-    this.turns.set(tenant, ended);
-    void ended.then(() => {
-      if (this.turns.get(tenant) === ended) this.turns.delete(tenant);
-    });
-    return turn;
+    return this.turns.run(tenant, () => this.add(tenant, bytes));
   }
 
   private async add(tenant: string, bytes: Uint8Array): Promise<RunProgram> {

@@ -1,5 +1,6 @@
 /** The compressed values that a run starts from: of accounts and handles from the blobs, fresh ones from the caller's ciphertexts. */
-import { digestHex, digestOf, type Sha256Digest } from "../../../core/digest.ts";
+import { encodeHex } from "../../../core/bytes.ts";
+import { digestFromHex, digestHex, digestOf } from "../../../core/digest.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
 import type { UnixSeconds } from "../../../core/time.ts";
@@ -143,7 +144,7 @@ async function handled(plan: RunPlan, handle: string, t: string, blobs: BlobPort
 }
 
 async function bytesOf(hex: string | null, blobs: BlobPort): Promise<Uint8Array> {
-  const bytes = hex === null ? null : await blobs.get(`sha256:${hex}` as Sha256Digest);
+  const bytes = hex === null ? null : await blobs.get(digestFromHex(hex));
   if (bytes === null) throw new TrisealError("LOG_CORRUPT", "the bytes of a value are missing");
   return bytes;
 }
@@ -159,5 +160,5 @@ async function zeroOf(keyId: string, t: string, { engine }: ValueSources, option
 
 /** The id of a run at the engine: 128 random bits, 32 hexadecimal digits. */
 export function newRunId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return encodeHex(crypto.getRandomValues(new Uint8Array(16)));
 }

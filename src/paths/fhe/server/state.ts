@@ -9,6 +9,7 @@ import { fheError } from "../wire/codes.ts";
 import { parseValueFacts, readersOf, type ValueFacts } from "./access.ts";
 import type { LogPort, OperatorNews, StatePort } from "./ports.ts";
 import { changeOfAccount, changeOfLeaf, documentOf, freshId, NO_FACTS } from "./state-change.ts";
+import { TenantTurns } from "./tenant-turns.ts";
 
 const RETRY_MS = 1000;
 /** Values of the same bytes that are read at once: what no program changed, or was made of constants. */
@@ -46,8 +47,8 @@ export class AccountStates {
   private readonly underWay = new Set<{ readonly since: number }>();
   /** Accounts that were to be logged, until the tables have them. */
   private readonly unwritten = new Set<string>();
-  /** The end of what is being made, by tenant. */
-  private readonly turns = new Map<string, Promise<void>>();
+  /** Making accounts. */
+  private readonly turns = new TenantTurns();
   private closed = false;
 
   private constructor(tables: StatePort, log: LogPort, news: OperatorNews) {
@@ -136,7 +137,7 @@ export class AccountStates {
     const change = changeOfAccount(bytes);
     const [account] = change.accounts;
     if (account === undefined) throw new TrisealError("INTERNAL", "an account's document makes no account");
-    return this.inTurn(account.tenant, () => this.make(bytes, change, account, most));
+    return this.turns.run(account.tenant, () => this.make(bytes, change, account, most));
   }
 
   private async make(bytes: Uint8Array, change: StateChange, account: StateAccount, most: number): Promise<MadeAccount> {
@@ -198,19 +199,6 @@ export class AccountStates {
       else this.unwritten.delete(key);
     }
     return (await this.tables.accountCount(tenant)) + unwritten;
-  }
-
-  private inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.turns.get(tenant) ?? Promise.resolve()).then(work);
-    const ended = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.turns.set(tenant, ended);
-    void ended.then(() => {
-      if (this.turns.get(tenant) === ended) this.turns.delete(tenant);
-    });
-    return turn;
   }
 
   private giveRead(name: string): void {

@@ -3,7 +3,7 @@
  * of a transfer's bootstraps, and the engine keeps what it expanded for the run that follows. Which accounts those are, and that this
  * caller may give them to this program, is known by then; nothing depends on whether it succeeds.
  */
-import type { Sha256Digest } from "../../../core/digest.ts";
+import { digestFromHex } from "../../../core/digest.ts";
 import type { StateAccount } from "../../../core/kept-state.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { BlobPort } from "./ports.ts";
@@ -19,7 +19,7 @@ export async function warmStates(
   const warmed = program.inputs.map(async ({ n, t: type }) => {
     const input = run.inputs.get(n);
     const row = input !== undefined && "account" in input ? rows.get(input.account) : undefined;
-    const bytes = row?.digest == null ? null : await blobs.get(`sha256:${row.digest}` as Sha256Digest);
+    const bytes = row?.digest == null ? null : await blobs.get(digestFromHex(row.digest));
     if (bytes !== null) await engine.expand(bytes, { keyId: run.keyId, type }, options);
   });
   await Promise.allSettled(warmed);

@@ -90,3 +90,16 @@ export function encodeAccount(account: AccountDocument): Uint8Array {
 export function firstHead(account: AccountDocument): string {
   return digestHex(digestOf(encodeAccount(account)));
 }
+
+/** Largest state of an asset whose document names no cap: the type's. */
+const MAX_SUPPLY = 2n ** 64n - 1n;
+
+/** Most that may be minted of an asset. */
+export function supplyCap({ cap }: AccountDocument): bigint {
+  return cap === null ? MAX_SUPPLY : BigInt(cap);
+}
+
+/** Whether a program is among those that a document permits. */
+export function allowsProgram(programs: "any" | readonly string[], programDigest: string): boolean {
+  return programs === "any" || programs.includes(programDigest);
+}

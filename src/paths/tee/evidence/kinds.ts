@@ -1,3 +1,4 @@
+/** The list of kinds of evidence, by the name that cases, trust files and packages say. */
 import type { EvidenceKind } from "./appraisal/appraiser.ts";
 import { azureSnpVtpm, azureTdxVtpm } from "./azure/kinds.ts";
 import { nitro } from "./nitro/kind.ts";
@@ -6,7 +7,7 @@ import { nvidiaGpu } from "./nvidia-gpu/kind.ts";
 import { nvidiaRim } from "./nvidia-rim/kind.ts";
 import { sevSnp } from "./sev-snp/kind.ts";
 import { tdx } from "./tdx/kind.ts";
-import { tpm2, tpm2Simulated } from "./tpm2/appraise.ts";
+import { tpm2, tpm2Simulated } from "./tpm2/kinds.ts";
 
 /** Every kind of evidence that can be appraised on its own. A new kind is one line here. */
 export const evidenceKinds: readonly EvidenceKind[] = [

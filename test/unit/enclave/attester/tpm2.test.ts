@@ -14,7 +14,7 @@ import { openTpmSocket } from "../../../../enclave/attester/tpm2/tpm2-channel.ts
 import { Tpm } from "../../../../enclave/attester/tpm2/tpm2-device.ts";
 import { encodeHex, parseUtf8, utf8 } from "../../../../src/core/bytes.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
-import { tpm2, tpm2Simulated } from "../../../../src/paths/tee/evidence/tpm2/appraise.ts";
+import { tpm2, tpm2Simulated } from "../../../../src/paths/tee/evidence/tpm2/kinds.ts";
 import { createSigner, importSeed } from "../../../../src/signing/ed25519-signer.ts";
 import { hasSwtpm, type Swtpm, startSwtpm } from "../../../fixtures/attester/swtpm.ts";
 import { AT, answerTo } from "../../../fixtures/evidence/question.ts";

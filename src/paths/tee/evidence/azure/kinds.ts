@@ -6,7 +6,7 @@ import { amdRoots } from "../sev-snp/roots.ts";
 import { TDX_ENDORSEMENT_ROLES, TDX_MUST_PASS } from "../tdx/kind.ts";
 import { parseTdxPolicy } from "../tdx/policy.ts";
 import { intelRoots } from "../tdx/roots.ts";
-import { TPM_QUOTE_MUST_PASS } from "../tpm2/judge-quote.ts";
+import { TPM_QUOTE_MUST_PASS } from "../tpm2/kinds.ts";
 import { parseAzurePolicy } from "./policy.ts";
 
 const VTPM_MUST_PASS = [...TPM_QUOTE_MUST_PASS, "evidence.bound"] as const;

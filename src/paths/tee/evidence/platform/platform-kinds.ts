@@ -10,7 +10,7 @@ import { nitro } from "../nitro/kind.ts";
 import { nvidiaGpu } from "../nvidia-gpu/kind.ts";
 import { sevSnp } from "../sev-snp/kind.ts";
 import { tdx } from "../tdx/kind.ts";
-import { tpm2, tpm2Simulated } from "../tpm2/appraise.ts";
+import { tpm2, tpm2Simulated } from "../tpm2/kinds.ts";
 
 /** What evidence must bind: hexadecimal. */
 export interface Bound {

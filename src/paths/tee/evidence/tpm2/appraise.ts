@@ -1,12 +1,12 @@
 /** Appraises a quote of a TPM 2.0 whose key a named enroller endorses, or nobody. */
-import { type EvidenceAppraisal, type EvidenceInputs, evidenceKind, NO_BONDS } from "../appraisal/appraiser.ts";
+import { type EvidenceAppraisal, type EvidenceInputs, NO_BONDS } from "../appraisal/appraiser.ts";
 import { Findings } from "../appraisal/findings.ts";
 import { bytesOf, certificatesOf, requiredPart } from "../appraisal/roles.ts";
 import { judgeChain } from "../x509/chain.ts";
 import { type BootEvent, hasTrueData, leadsTo, MAX_BOOT_LOG_BYTES, parseBootLog } from "./boot-log.ts";
 import { judgeEnrolment } from "./judge-enrolment.ts";
-import { type JudgedTpmQuote, judgeTpmQuote, parseSpki, readTpmQuote, TPM_QUOTE_MUST_PASS, tpmClaims } from "./judge-quote.ts";
-import { parseTpmPolicy, type TpmPolicy } from "./policy.ts";
+import { type JudgedTpmQuote, judgeTpmQuote, parseSpki, readTpmQuote, tpmClaims } from "./judge-quote.ts";
+import type { TpmPolicy } from "./policy.ts";
 
 const MAX_KEY_BYTES = 8192;
 const ROLES = { quote: "quote", signature: "signature", pcrs: "pcrs" };
@@ -32,40 +32,22 @@ async function judgeBootLog(log: readonly BootEvent[], { pcrs }: JudgedTpmQuote,
 }
 
 /** What may be appraised as what: a simulator's quotes have hardware's form, and are a type of their own. */
-type TpmType = "tpm2" | "tpm2-simulated";
+export type TpmType = "tpm2" | "tpm2-simulated";
 
-const appraiseAs =
-  (type: TpmType) =>
-  async (inputs: EvidenceInputs, policy: TpmPolicy): Promise<EvidenceAppraisal> => {
-    const findings = new Findings();
-    const { evidence } = inputs;
-    const spki = requiredPart(findings, "akPublic", (name) => bytesOf(evidence, name, MAX_KEY_BYTES));
-    const key = spki === null ? null : findings.read("`akPublic`", () => parseSpki(spki));
-    const read = readTpmQuote(evidence, ROLES, key, findings);
-    const log = readBootLog(inputs, findings);
-    await judgeEndorsementKey(inputs, findings);
-    const judged = await judgeTpmQuote(read, key, policy, findings);
-    const enrolled = judgeEnrolment({ type, key, policy, inputs }, findings);
-    findings.expect("evidence.bound", enrolled || !policy.requireAkBinding, "an endorsement of the attestation key");
-    if (judged !== null && log !== null) await judgeBootLog(log, judged, findings);
-    if (judged === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
-    const bonds = { ...NO_BONDS, reportData: judged.quote.extraData };
-    return { checks: findings.all(), claims: { hardwareBacked: enrolled && type === "tpm2", ...tpmClaims(judged) }, bonds };
-  };
-
-const tpmKind = (type: TpmType) =>
-  evidenceKind({
-    kind: type,
-    evidenceRoles: ["quote", "signature", "akPublic", "pcrs", "eventLog"],
-    endorsementRoles: ["ekCert", "chain", "enrolment"],
-    roots: () => [],
-    parsePolicy: parseTpmPolicy,
-    appraise: appraiseAs(type),
-    mustPass: [...TPM_QUOTE_MUST_PASS, "evidence.bound"],
-  });
-
-/** Quotes of a TPM 2.0. No vendor's root is built in: without a named one, a certificate that is given is not trusted. */
-export const tpm2 = tpmKind("tpm2");
-
-/** Quotes of a TPM that is software: the form of `tpm2`, and nothing that hardware vouches for. */
-export const tpm2Simulated = tpmKind("tpm2-simulated");
+/** Appraises a quote as one of that type. */
+export async function appraiseAs(type: TpmType, inputs: EvidenceInputs, policy: TpmPolicy): Promise<EvidenceAppraisal> {
+  const findings = new Findings();
+  const { evidence } = inputs;
+  const spki = requiredPart(findings, "akPublic", (name) => bytesOf(evidence, name, MAX_KEY_BYTES));
+  const key = spki === null ? null : findings.read("`akPublic`", () => parseSpki(spki));
+  const read = readTpmQuote(evidence, ROLES, key, findings);
+  const log = readBootLog(inputs, findings);
+  await judgeEndorsementKey(inputs, findings);
+  const judged = await judgeTpmQuote(read, key, policy, findings);
+  const enrolled = judgeEnrolment({ type, key, policy, inputs }, findings);
+  findings.expect("evidence.bound", enrolled || !policy.requireAkBinding, "an endorsement of the attestation key");
+  if (judged !== null && log !== null) await judgeBootLog(log, judged, findings);
+  if (judged === null) return { checks: findings.all(), claims: null, bonds: NO_BONDS };
+  const bonds = { ...NO_BONDS, reportData: judged.quote.extraData };
+  return { checks: findings.all(), claims: { hardwareBacked: enrolled && type === "tpm2", ...tpmClaims(judged) }, bonds };
+}

@@ -2,7 +2,6 @@
 import { encodeHex, parseUtf8 } from "../../../../core/bytes.ts";
 import type { JsonObject } from "../../../../core/json.ts";
 import type { Roles } from "../appraisal/appraiser.ts";
-import type { EvidenceCheckId } from "../appraisal/evidence-checks.ts";
 import { malformed } from "../appraisal/evidence-error.ts";
 import type { Findings } from "../appraisal/findings.ts";
 import { bytesOf, requiredPart } from "../appraisal/roles.ts";
@@ -12,14 +11,6 @@ import { verifySignature } from "../x509/signature.ts";
 import { MAX_QUOTE_BYTES, parseTpmQuote, parseTpmSignature, type TpmQuote, type TpmSignature } from "./attest.ts";
 import { hasPcr, isDigestOf, MAX_PCRS_BYTES, type Pcr, type PcrValues, parsePcrValues, pcrsOf } from "./pcr-values.ts";
 import type { TpmQuotePolicy } from "./policy.ts";
-
-/** Checks without which no quote of a TPM is accepted. */
-export const TPM_QUOTE_MUST_PASS = [
-  "evidence.well-formed",
-  "evidence.signed",
-  "nonce.matches",
-  "measurement.matches",
-] as const satisfies readonly EvidenceCheckId[];
 
 const DER_SEQUENCE = 0x30;
 

@@ -3,12 +3,12 @@
  * lost or doubled, no answer is wrong, every refusal is coded, balances add up, the log verifies, and memory stays flat.
  */
 import { cpus } from "node:os";
-import { Dice } from "./dice.ts";
-import { soakQuestions } from "./soak-answers.ts";
-import { auditBundles, auditLog, auditMemory, findLosses, type MemorySample } from "./soak-audit.ts";
-import { CALL_WEIGHTS, type CallKind, SoakCalls } from "./soak-calls.ts";
-import { hasEngine, type LedgerResult, SoakLedger } from "./soak-ledger.ts";
-import { KILLABLE, type Killable, type SoakService, startSoakService } from "./soak-service.ts";
+import { Dice } from "../dice.ts";
+import { soakQuestions } from "./answers.ts";
+import { auditBundles, auditLog, auditMemory, findLosses, type MemorySample } from "./audit.ts";
+import { CALL_WEIGHTS, type CallKind, SoakCalls } from "./calls.ts";
+import { hasEngine, type LedgerResult, SoakLedger } from "./ledger.ts";
+import { KILLABLE, type Killable, type SoakService, startSoakService } from "./service.ts";
 
 /** How a soak runs. */
 export interface SoakOptions {

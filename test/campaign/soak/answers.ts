@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { InferenceResponse } from "../../src/core/oip.ts";
-import { encodeInput } from "../../src/model/integer/encode-input.ts";
-import { parseIntegerModel } from "../../src/model/integer/parse-model.ts";
-import { runInteger } from "../../src/model/integer/run.ts";
-import { heldBackSet } from "../e2e/gateway-harness.ts";
-import { repository } from "../e2e/gateway-process.ts";
-import { FLOAT_MODEL, INTEGER_MODEL } from "./soak-service.ts";
+import type { InferenceResponse } from "../../../src/core/oip.ts";
+import { encodeInput } from "../../../src/model/integer/encode-input.ts";
+import { parseIntegerModel } from "../../../src/model/integer/parse-model.ts";
+import { runInteger } from "../../../src/model/integer/run.ts";
+import { heldBackSet } from "../../e2e/gateway-harness.ts";
+import { repository } from "../../e2e/gateway-process.ts";
+import { FLOAT_MODEL, INTEGER_MODEL } from "./service.ts";
 
 /** A record with the numbers that any answer to it must have. */
 export interface Question {

@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { JsonObject } from "../../src/core/json.ts";
-import { parseTrust, type Trust } from "../../src/verify/index.ts";
-import { copyFolder } from "../e2e/gateway-harness.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
+import { parseTrust, type Trust } from "../../../src/verify/index.ts";
+import { copyFolder } from "../../e2e/gateway-harness.ts";
 import {
   childrenOf,
   isRunning,
@@ -16,8 +16,8 @@ import {
   runCli,
   startProgram,
   textOf,
-} from "../e2e/gateway-process.ts";
-import { freePort } from "./killed-gateway.ts";
+} from "../../e2e/gateway-process.ts";
+import { freePort } from "../killed-gateway.ts";
 
 /** Models that a soak serves. */
 export const FLOAT_MODEL = "digits-mlp";

@@ -1,8 +1,8 @@
 /** Bad input of every kind: what a service must refuse, each with one of these codes. */
-import { digestOf } from "../../src/core/digest.ts";
-import { SEALED_TYPES } from "../../src/paths/tee/wire/envelope.ts";
-import { digitsBody } from "../e2e/gateway-harness.ts";
-import { FLOAT_MODEL, INTEGER_MODEL } from "./soak-service.ts";
+import { digestOf } from "../../../src/core/digest.ts";
+import { SEALED_TYPES } from "../../../src/paths/tee/wire/envelope.ts";
+import { digitsBody } from "../../e2e/gateway-harness.ts";
+import { FLOAT_MODEL, INTEGER_MODEL } from "./service.ts";
 
 /** One bad request. */
 export interface BadInput {

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { JsonObject } from "../../src/core/json.ts";
-import { type Finished, repository, runCli } from "../e2e/gateway-process.ts";
-import type { SoakService } from "./soak-service.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
+import { type Finished, repository, runCli } from "../../e2e/gateway-process.ts";
+import type { SoakService } from "./service.ts";
 
 /** Whether the engine is built; without it a soak has no transfers. */
 export const hasEngine = existsSync(join(repository, "src/paths/fhe/engine/target/release/triseal-fhe"));

@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { fileBytes } from "../../../src/paths/fhe/server/upload-folder.ts";
+import { fileBytes } from "../../../src/paths/fhe/server/data-files.ts";
 import { keySet, startWorld } from "./fhe-world.ts";
 
 const LENGTH = 3 * 64 * 1024 + 5;

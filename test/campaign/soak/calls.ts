@@ -1,15 +1,15 @@
 /** The calls of a soak: each is made until it has its answer, and judged; nothing is forgiven but a service that is just being killed. */
-import { TrisealClient } from "../../src/client/index.ts";
-import { coreCodes, type ErrorTable, isTrisealError } from "../../src/core/errors.ts";
-import { parseInferenceResponse } from "../../src/core/oip.ts";
-import { codes as fheCodes } from "../../src/paths/fhe/wire/codes.ts";
-import { codes as teeCodes } from "../../src/paths/tee/wire/codes.ts";
-import { codes as zkCodes } from "../../src/paths/zk/wire/codes.ts";
-import { clock } from "../e2e/gateway-harness.ts";
-import type { Dice } from "./dice.ts";
-import { type Question, wrongAnswer } from "./soak-answers.ts";
-import { type BadInput, badInputs } from "./soak-bad-input.ts";
-import type { SoakService } from "./soak-service.ts";
+import { TrisealClient } from "../../../src/client/index.ts";
+import { coreCodes, type ErrorTable, isTrisealError } from "../../../src/core/errors.ts";
+import { parseInferenceResponse } from "../../../src/core/oip.ts";
+import { codes as fheCodes } from "../../../src/paths/fhe/wire/codes.ts";
+import { codes as teeCodes } from "../../../src/paths/tee/wire/codes.ts";
+import { codes as zkCodes } from "../../../src/paths/zk/wire/codes.ts";
+import { clock } from "../../e2e/gateway-harness.ts";
+import type { Dice } from "../dice.ts";
+import { type Question, wrongAnswer } from "./answers.ts";
+import { type BadInput, badInputs } from "./bad-input.ts";
+import type { SoakService } from "./service.ts";
 
 /** A call that was answered, as its caller will claim it was. */
 export interface Acknowledged {

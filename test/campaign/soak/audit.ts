@@ -1,11 +1,11 @@
 /** What is left after a soak: the log against everything that callers were told, bundles, memory, and planted secrets. */
-import { digestHex, digestOf } from "../../src/core/digest.ts";
-import { verifyLog } from "../../src/main/verify-log.ts";
-import { verifyBundle } from "../../src/verify/index.ts";
-import { clock } from "../e2e/gateway-harness.ts";
-import { loggedReceipts } from "../e2e/logged-receipt.ts";
-import type { Acknowledged } from "./soak-calls.ts";
-import type { Killable, SoakService } from "./soak-service.ts";
+import { digestHex, digestOf } from "../../../src/core/digest.ts";
+import { verifyLog } from "../../../src/main/verify-log.ts";
+import { verifyBundle } from "../../../src/verify/index.ts";
+import { clock } from "../../e2e/gateway-harness.ts";
+import { loggedReceipts } from "../../e2e/logged-receipt.ts";
+import type { Acknowledged } from "./calls.ts";
+import type { Killable, SoakService } from "./service.ts";
 
 /** SHA-256 of tenant, a zero byte and key, as records have it. */
 const keyHashOf = (key: string): string => digestHex(digestOf(new TextEncoder().encode(`dev\0${key}`)));

@@ -1,10 +1,10 @@
-/** Ed25519 keys of people: contributors to a setup, signers of balances. */
+/** Ed25519 keys of people, in files that they name: contributors to a setup, signers of balances and reference values, enrollers. */
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import { encodeHex, parseHex } from "../../core/bytes.ts";
-import type { Signer } from "../../core/ed25519.ts";
-import { TrisealError } from "../../core/errors.ts";
-import { createSeedSigner } from "../../signing/ed25519-signer.ts";
+import { encodeHex, parseHex } from "../core/bytes.ts";
+import type { Signer } from "../core/ed25519.ts";
+import { TrisealError } from "../core/errors.ts";
+import { createSeedSigner } from "../signing/ed25519-signer.ts";
 
 function malformed(reason: string): never {
   throw new TrisealError("FORMAT_INVALID", reason);

@@ -1,4 +1,4 @@
-/** One half-made upload on disk: the key's document and the bytes so far, appended and synced before they are acknowledged. */
+/** Files of the data folder: written as a whole or appended in chunks, synced before they are acknowledged, and read in parts. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
