@@ -62,14 +62,17 @@ export class ProgramCompiler {
   /**
    * Compiles a program.
    * @throws TrisealError as `parseProgram` and `compileProgram`; `FHE_COMPILE_LIMIT` where it takes more time or memory than it may;
-   *   `OVERLOADED` where too many wait, `PATH_UNAVAILABLE` once closed or where the thread died.
+   *   `OVERLOADED` where too many wait, `PATH_UNAVAILABLE` once closed or where the thread died; the reason of `signal`, whose program
+   *   waits no longer then.
    */
-  async compile(request: CompileRequest): Promise<CompiledBytes> {
+  async compile(request: CompileRequest, signal?: AbortSignal): Promise<CompiledBytes> {
+    signal?.throwIfAborted();
     if (this.closed) throw lost();
     if (this.running !== null && this.queue.length >= this.limits.maxQueued)
       throw new TrisealError("OVERLOADED", "too many programs wait to be compiled");
     return new Promise((resolve, reject) => {
       const waiting = { request, resolve, reject };
+      signal?.addEventListener("abort", () => this.leave(waiting, signal.reason), { once: true });
       const firstPrice = this.queue.findIndex((other) => other.request.clear === null);
       if (request.clear === null || firstPrice < 0) this.queue.push(waiting);
       else this.queue.splice(firstPrice, 0, waiting);
@@ -84,6 +87,13 @@ export class ProgramCompiler {
     for (const { reject } of this.queue.splice(0)) reject(lost());
     this.fail(lost());
     await thread?.terminate();
+  }
+
+  /** What is being compiled is compiled to its end, as it may be wanted again; it is bounded by its time. */
+  private leave(waiting: Waiting, reason: unknown): void {
+    const place = this.queue.indexOf(waiting);
+    if (place >= 0) this.queue.splice(place, 1);
+    waiting.reject(reason);
   }
 
   private next(): void {
