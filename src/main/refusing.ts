@@ -42,3 +42,14 @@ export async function readNamed(file: string, maxBytes = MAX_NAMED_BYTES): Promi
   if (bytes.length > maxBytes) throw new TrisealError("FORMAT_INVALID", `${name} has more than ${maxBytes} bytes`);
   return bytes;
 }
+
+/** Longest file of authorities: all that a system trusts are a quarter of it. */
+const MAX_AUTHORITIES_BYTES = 1024 * 1024;
+
+/** The certificates in PEM that `--ca` names. @throws TrisealError `CONFIG_INVALID`. */
+export async function readAuthorities(file: string): Promise<string> {
+  const bytes = await readNamed(file, MAX_AUTHORITIES_BYTES).catch((cause: unknown) => {
+    throw new TrisealError("CONFIG_INVALID", "--ca names no file of authorities that can be read", { cause });
+  });
+  return new TextDecoder().decode(bytes);
+}

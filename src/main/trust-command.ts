@@ -15,6 +15,7 @@ import { parseTrust } from "../trust/trust-file.ts";
 import { readConfig } from "./config.ts";
 import { encodeTrustDraft, simulatedEvidence, teeSection } from "./draft-trust.ts";
 import { askGateway } from "./operator-client.ts";
+import { readAuthorities } from "./refusing.ts";
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const TODO_BECAUSE = "CHECK: drafted from the service's own word; write here why you accept it";
@@ -71,7 +72,7 @@ interface DraftFlags {
 
 async function draft(flags: DraftFlags): Promise<void> {
   const base = flags.from.replace(/\/$/, "");
-  const transport = flags.ca === undefined ? null : createPinnedTransport({ ca: await readFile(flags.ca, "utf8") });
+  const transport = flags.ca === undefined ? null : createPinnedTransport({ ca: await readAuthorities(flags.ca) });
   try {
     await writeDraft({ base, fetch: transport?.contact ?? ((url, init) => fetch(url, init)) }, flags);
   } finally {
