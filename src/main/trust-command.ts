@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Fetch } from "../client/index.ts";
 import { createPinnedTransport } from "../client/node/index.ts";
+import { readBoundedBody } from "../core/bounded-body.ts";
 import { array, boolean, digest, hexText, integer, object, text } from "../core/decode.ts";
 import { digestOfJson } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
@@ -37,9 +38,9 @@ interface Source {
 
 async function fetchJson({ base, fetch }: Source, path: string): Promise<JsonObject> {
   const response = await fetch(`${base}${path}`, { redirect: "error", signal: AbortSignal.timeout(15_000) });
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (!response.ok || bytes.length > MAX_ANSWER_BYTES)
-    throw new TrisealError("VERIFICATION_FAILED", `${path} answered ${response.status}`);
+  const bytes = await readBoundedBody(response, MAX_ANSWER_BYTES);
+  if (bytes === null) throw new TrisealError("VERIFICATION_FAILED", `${path} answered more than ${MAX_ANSWER_BYTES} bytes`);
+  if (!response.ok) throw new TrisealError("VERIFICATION_FAILED", `${path} answered ${response.status}`);
   const document = parseJson(bytes);
   if (!isJsonObject(document)) throw new TrisealError("FORMAT_INVALID", `${path} gave no JSON object`);
   return document;

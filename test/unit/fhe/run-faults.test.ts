@@ -55,7 +55,9 @@ describe("a run that ends inside the engine", () => {
 
 describe("a run whose program waits to be compiled", () => {
   const waiting = (_: ReadonlyMap<string, string>, signal: AbortSignal) =>
-    new Promise<never>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("the wait ended", { cause: signal.reason })));
+    });
 
   it("ends with its own time, not with the queue's", async () => {
     const bytes = utf8("{}");
