@@ -1,5 +1,6 @@
 /** HTTP to one gateway: strict answers, bounded, and every refusal as a coded error. */
-import { concatBytes, utf8 } from "../core/bytes.ts";
+import { readBoundedBody } from "../core/bounded-body.ts";
+import { utf8 } from "../core/bytes.ts";
 import { type ErrorTable, isTrisealError, TrisealError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
 import { MAX_BUNDLE_BYTES } from "../receipt/index.ts";
@@ -44,19 +45,9 @@ const MAX_WAIT_MS = 4000;
 const PENDING_JOB = /;job="(job-[0-9a-f]{32})"/g;
 
 async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const reader = response.body?.getReader();
-  for (;;) {
-    const next = await reader?.read();
-    if (next === undefined || next.done) return concatBytes(...parts);
-    length += next.value.length;
-    if (length > maxBytes) {
-      await reader?.cancel();
-      throw new TrisealError("VERIFICATION_FAILED", `the service sent more than ${maxBytes} bytes`);
-    }
-    parts.push(next.value);
-  }
+  const bytes = await readBoundedBody(response, maxBytes);
+  if (bytes === null) throw new TrisealError("VERIFICATION_FAILED", `the service sent more than ${maxBytes} bytes`);
+  return bytes;
 }
 
 /** One request to what a path keeps for its callers. */

@@ -1,10 +1,9 @@
 /** A client of the gateway that the command line names. */
-import { readFile } from "node:fs/promises";
 import type { TrisealClient } from "../client/index.ts";
 import { createNodeClient, createPinnedTransport } from "../client/node/index.ts";
 import { TrisealError } from "../core/errors.ts";
 import { parseTrust } from "../trust/trust-file.ts";
-import { readNamed } from "./refusing.ts";
+import { readAuthorities, readNamed } from "./refusing.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** What the command line says of a gateway. */
@@ -17,7 +16,7 @@ export interface GatewayFlags {
 
 /**
  * Runs `work` with a client, and closes its connections.
- * @throws TrisealError `CONFIG_INVALID` without trust file or API key, `TRUST_FILE_INVALID`.
+ * @throws TrisealError `CONFIG_INVALID` without trust file or API key, or where `--ca` cannot be read, `TRUST_FILE_INVALID`.
  */
 export async function withClient<T>(
   { gateway, trust, key, ca }: GatewayFlags & { readonly gateway: string },
@@ -27,7 +26,7 @@ export async function withClient<T>(
   if (trust === undefined) throw new TrisealError("CONFIG_INVALID", "--gateway needs --trust: what is to be believed of it");
   if (apiKey === "") throw new TrisealError("CONFIG_INVALID", "--gateway needs --key, or TRISEAL_KEY in the environment");
   const transport = gateway.startsWith("https:")
-    ? createPinnedTransport(ca === undefined ? {} : { ca: await readFile(ca, "utf8") })
+    ? createPinnedTransport(ca === undefined ? {} : { ca: await readAuthorities(ca) })
     : null;
   try {
     const options = { baseUrl: gateway, apiKey, trust: parseTrust(await readNamed(trust)), clock: systemClock };

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Fetch } from "../client/index.ts";
 import { createPinnedTransport } from "../client/node/index.ts";
+import { readBoundedBody } from "../core/bounded-body.ts";
 import { array, boolean, digest, hexText, integer, object, text } from "../core/decode.ts";
 import { digestOfJson } from "../core/digest.ts";
 import { TrisealError } from "../core/errors.ts";
@@ -15,6 +16,7 @@ import { parseTrust } from "../trust/trust-file.ts";
 import { readConfig } from "./config.ts";
 import { encodeTrustDraft, simulatedEvidence, teeSection } from "./draft-trust.ts";
 import { askGateway } from "./operator-client.ts";
+import { readAuthorities } from "./refusing.ts";
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const TODO_BECAUSE = "CHECK: drafted from the service's own word; write here why you accept it";
@@ -36,9 +38,9 @@ interface Source {
 
 async function fetchJson({ base, fetch }: Source, path: string): Promise<JsonObject> {
   const response = await fetch(`${base}${path}`, { redirect: "error", signal: AbortSignal.timeout(15_000) });
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (!response.ok || bytes.length > MAX_ANSWER_BYTES)
-    throw new TrisealError("VERIFICATION_FAILED", `${path} answered ${response.status}`);
+  const bytes = await readBoundedBody(response, MAX_ANSWER_BYTES);
+  if (bytes === null) throw new TrisealError("VERIFICATION_FAILED", `${path} answered more than ${MAX_ANSWER_BYTES} bytes`);
+  if (!response.ok) throw new TrisealError("VERIFICATION_FAILED", `${path} answered ${response.status}`);
   const document = parseJson(bytes);
   if (!isJsonObject(document)) throw new TrisealError("FORMAT_INVALID", `${path} gave no JSON object`);
   return document;
@@ -71,7 +73,7 @@ interface DraftFlags {
 
 async function draft(flags: DraftFlags): Promise<void> {
   const base = flags.from.replace(/\/$/, "");
-  const transport = flags.ca === undefined ? null : createPinnedTransport({ ca: await readFile(flags.ca, "utf8") });
+  const transport = flags.ca === undefined ? null : createPinnedTransport({ ca: await readAuthorities(flags.ca) });
   try {
     await writeDraft({ base, fetch: transport?.contact ?? ((url, init) => fetch(url, init)) }, flags);
   } finally {

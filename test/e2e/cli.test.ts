@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
@@ -269,6 +270,24 @@ describe("triseal trust", () => {
     for (const url of ["http://127.0.0.1:1", "nonsense", `${service.url}/v2`]) {
       expectOneLine(await runCli(["trust", "init", "--from", url]), /triseal: /);
     }
+  });
+
+  it("reads no more of an answer than one may have", async () => {
+    let sent = 0;
+    const endless = createServer((_, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(64 * 1024))) sent += 64 * 1024;
+      };
+      response.writeHead(200).on("drain", more);
+      more();
+    });
+    await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+    const address = endless.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    expectOneLine(await runCli(["trust", "init", "--from", `http://127.0.0.1:${port}`]), /VERIFICATION_FAILED.*more than/);
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+    endless.closeAllConnections();
+    await new Promise((resolve) => endless.close(resolve));
   });
 
   it("shows what a file accepts, with its reasons", async () => {

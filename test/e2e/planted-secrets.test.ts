@@ -258,7 +258,9 @@ describe("a service with planted secrets", () => {
     const values = [marker(), marker(), marker(), marker()];
     plantNumbers("an input whose worker is killed", values);
     const working = Array.from({ length: 8 }, () => infer(service, digitsBody(pixels(values))).catch(() => null));
-    for (const pid of childrenOf(service.program.pid)) process.kill(pid, "SIGABRT");
+    const children = childrenOf(service.program.pid);
+    expect(children).not.toEqual([]);
+    for (const pid of children) process.kill(pid, "SIGABRT");
     await Promise.all(working);
     // A queue is left behind, and a database that nobody closed.
     await infer(service, { ...digitsBody(pixels(values)) }, { headers: { prefer: "respond-async" } }).catch(() => null);

@@ -3,7 +3,6 @@ import type { EnrolmentRequest, PendingEnrolment } from "../../../enclave/attest
 import type { Credential } from "../../../enclave/attester/tpm2/make-credential.ts";
 import { encodeBase64, utf8 } from "../../core/bytes.ts";
 import { base64Bytes, type Decoder, digest, matching, object, oneOf } from "../../core/decode.ts";
-import { TrisealError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { readNamed } from "../refusing.ts";
 
@@ -16,7 +15,7 @@ const purposeOf = (step: string) => `triseal.tpm-enrolment-${step}.v1`;
 const form = <Shape extends Readonly<Record<string, Decoder<unknown>>>>(step: string, shape: Shape) =>
   object({ v: oneOf(1), purpose: oneOf(purposeOf(step)), ...shape });
 
-const decoders = {
+const decoders: { readonly [Step in keyof EnrolmentFiles]: Decoder<EnrolmentFiles[Step]> } = {
   request: form("request", { attestationArea: area, endorsementArea: area }),
   challenge: form("challenge", { blob: area, secret: area }),
   pending: form("pending", {
@@ -41,10 +40,8 @@ export async function readEnrolmentFile<Step extends keyof EnrolmentFiles>(
   step: Step,
   file: string,
 ): Promise<EnrolmentFiles[Step]> {
-  const bytes = await readNamed(file);
-  if (bytes.length > MAX_FILE_BYTES) throw new TrisealError("FORMAT_INVALID", `the ${step} is too large`);
-  const decode = decoders[step] as unknown as Decoder<EnrolmentFiles[Step]>;
-  return decode(parseJson(bytes), step);
+  const decode: Decoder<EnrolmentFiles[Step]> = decoders[step];
+  return decode(parseJson(await readNamed(file, MAX_FILE_BYTES)), step);
 }
 
 /** The text of the file of one step. */

@@ -1,5 +1,5 @@
 /** `triseal fhe history`: what the bundles of a folder show of one account. Offline. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { TrisealError } from "../../core/errors.ts";
@@ -47,7 +47,7 @@ async function readBundles(folder: string, trust: Trust): Promise<ReadBundles> {
   });
   const [claims, unverified]: [PlacedClaim[], Unverified[]] = [[], []];
   for (const file of names.filter((name) => name.endsWith(BUNDLE_SUFFIX)).sort()) {
-    const bytes = new Uint8Array(await readFile(join(folder, file)));
+    const bytes = await readNamed(join(folder, file));
     const { outcome, code, service } = await verifyOffline(bytes, trust);
     const bundle = outcome === "accepted" ? parseBundle(bytes) : null;
     if (bundle === null) unverified.push({ file, outcome, code });

@@ -5,6 +5,7 @@ import { isTrisealError, TrisealError } from "../../core/errors.ts";
 import type { OperatorLog } from "../../gateway/options.ts";
 import { isLoopback } from "../config.ts";
 import { listen } from "../listen.ts";
+import { readAuthorities } from "../refusing.ts";
 import { systemClock } from "../system-clock.ts";
 import { openBundleFolder } from "./bundle-folder.ts";
 import { createProxy, type ProxyLimits } from "./create-proxy.ts";
@@ -86,7 +87,7 @@ async function firstAppraisal(upstream: SdkUpstream): Promise<string | null> {
 export async function startProxy(settings: ProxySettings): Promise<RunningProxy> {
   assertAddress(settings);
   const { url, apiKey, trustFile, caFile, host, port, bundles, limits, timeoutMs, log } = settings;
-  const ca = caFile === null ? {} : { ca: await readFile(caFile, "utf8") };
+  const ca = caFile === null ? {} : { ca: await readAuthorities(caFile) };
   const transport = url.startsWith("https:") ? createPinnedTransport(ca) : null;
   const upstream = new SdkUpstream({ url, apiKey, trustFile, transport, clock: systemClock, timeoutMs });
   try {

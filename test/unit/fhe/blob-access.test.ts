@@ -92,9 +92,9 @@ describe("the bytes of a value", () => {
     );
   });
 
-  it("are found by their reader behind any number of values of the same bytes", async () => {
+  it("are found by their reader behind values of the same bytes that are another's", async () => {
     const world = await startWorld();
-    for (let run = 0; run < 20; run++) expect((await world.run(COPY, { inputs: { x: 3 } })).status).toBe(200);
+    for (let run = 0; run < 4; run++) expect((await world.run(COPY, { inputs: { x: 3 } })).status).toBe(200);
     const last = await world.run(COPY, { inputs: { x: 3 } }, asColleague);
     expect((await blob(world, `${digestIn(last)}?form=expanded`, asColleague)).status).toBe(200);
   });

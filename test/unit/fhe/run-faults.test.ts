@@ -1,7 +1,9 @@
 /** What a run is where its engine fails inside, takes too much, or nobody waits for it any more: a code, and no change. */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { startWorld, TRANSFER, type World } from "./fhe-world.ts";
+import { utf8 } from "../../../src/core/bytes.ts";
+import { digestOf } from "../../../src/core/digest.ts";
+import { COPY, startWorld, TRANSFER, type World } from "./fhe-world.ts";
 
 const wish = {
   inputs: { from: { account: "alice" }, to: { account: "bob" }, amount: 1 },
@@ -48,6 +50,22 @@ describe("a run that ends inside the engine", () => {
     expect([failed.status, failed.code]).toEqual([504, "DEADLINE_EXCEEDED"]);
     expect([await versions(world), await lines(world, "cancel")]).toEqual([[0, 0], 1]);
     await goesOn(world, 1);
+  });
+});
+
+describe("a run whose program waits to be compiled", () => {
+  const waiting = (_: ReadonlyMap<string, string>, signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("the wait ended", { cause: signal.reason })));
+    });
+
+  it("ends with its own time, not with the queue's", async () => {
+    const bytes = utf8("{}");
+    const program = { ...COPY, bytes, digest: digestOf(bytes), name: digestOf(bytes), circuit: waiting };
+    const world = await startWorld({ read: () => program, timeoutMs: 300 });
+    expect((await world.call("POST", "/v1/fhe/programs", "{}")).status).toBe(201);
+    const failed = await world.run(program, { inputs: { x: 1 } });
+    expect([failed.status, failed.code]).toEqual([504, "DEADLINE_EXCEEDED"]);
   });
 });
 

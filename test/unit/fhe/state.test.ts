@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StateChange } from "../../../src/core/kept-state.ts";
-import { parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
+import { encodeValueFacts, parseValueFacts } from "../../../src/paths/fhe/server/access.ts";
 import { assertOnlyLog } from "../../../src/paths/fhe/server/shared-store.ts";
 import { AccountStates } from "../../../src/paths/fhe/server/state.ts";
 import { changeOfAccount, changeOfClaim, changeOfLeaf } from "../../../src/paths/fhe/server/state-change.ts";
@@ -47,6 +47,27 @@ async function twoAccounts(): Promise<AccountStates> {
   await states.create(bytesOf(account("bob", BOB)), MOST);
   return states;
 }
+
+describe("values of the same bytes", () => {
+  it("are looked through page by page to the last one: who may read that finds it, and nobody else finds any", async () => {
+    const states = await open();
+    const facts = (reader: string) =>
+      encodeValueFacts({ t: "u64", keyId: "11".repeat(32), readers: [reader], programs: "any", proven: true, of: "output" });
+    const digest = "dd".repeat(32);
+    // More than two pages of somebody else's, in the order of their ids; the reader's own is the last.
+    const values = Array.from({ length: 150 }, (_, at) => ({
+      tenant: TENANT,
+      id: at.toString(16).padStart(64, "0"),
+      digest,
+      document: facts(at === 149 ? BOB : ALICE),
+    }));
+    await table.apply({ accounts: [], writes: [], values, inputs: [] }, 0);
+    expect(await states.factsOf(TENANT, digest, "cc".repeat(32))).toBeNull();
+    expect(await states.factsOf("other", digest, BOB)).toBeNull();
+    expect(await states.factsOf(TENANT, digest, BOB)).toMatchObject({ readers: [BOB] });
+    expect(await states.mayRead(TENANT, digest, BOB)).toBe(true);
+  });
+});
 
 describe("accounts that a run takes", () => {
   it("are refused to a second writer, to a reader beside a writer, and to a writer beside a reader", async () => {

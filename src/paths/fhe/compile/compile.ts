@@ -25,6 +25,8 @@ export interface CompiledProgram {
   readonly opPbs: readonly number[];
   /** Nodes that only give a known or complemented value as an output. */
   readonly outputPbs: number;
+  /** Wires that it was compiled through, with those that nobody asks for: they stay in memory with it. */
+  readonly wires: number;
   /**
    * The circuit for these clear inputs, by name: each has a value, and nothing else has one.
    * @throws TrisealError `FHE_OUT_OF_RANGE`, `FHE_RUN_INVALID` for a missing or a foreign name.
@@ -105,6 +107,7 @@ export function compileProgram(program: Program, most: number = MAX_NODES): Comp
     price: priceOf(circuitOf([])),
     opPbs,
     outputPbs: packed.groups.filter(({ op }) => op === program.ops.length).length,
+    wires: builder.wires.length,
     circuit: (clear) => {
       const circuit = circuitOf(clearDigits(program, clear));
       const bytes = encodeCircuit(circuit);

@@ -4,33 +4,20 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { isTrisealError } from "../../../core/errors.ts";
-import { type CompiledProgram, compileProgram } from "../compile/compile.ts";
+import { compileProgram } from "../compile/compile.ts";
 import { parseProgram } from "../wire/program.ts";
+import { KeptPrograms } from "./kept-programs.ts";
 import type { CompileReply, CompileRequest, CompileStart } from "./program-compiler.ts";
 
-/** Programs that are kept compiled: as many bootstraps as these together. */
-const KEPT_PBS = 200_000;
+/** A wire takes a KiB: some 300 MiB, four programs of the most bootstraps. */
+const KEPT = { wires: 300_000, programs: 256 };
 
 const { mostPbs } = workerData as CompileStart;
-const kept = new Map<string, CompiledProgram>();
-
-/** The program, compiled. It stands last among those that are kept then. */
-function compiled({ name, document }: CompileRequest): CompiledProgram {
-  const found = kept.get(name) ?? compileProgram(parseProgram(document), mostPbs);
-  kept.delete(name);
-  kept.set(name, found);
-  let pbs = [...kept.values()].reduce((sum, { price }) => sum + price.pbs, 0);
-  for (const [oldest, { price }] of kept) {
-    if (pbs <= KEPT_PBS || oldest === name) break;
-    kept.delete(oldest);
-    pbs -= price.pbs;
-  }
-  return found;
-}
+const kept = new KeptPrograms(KEPT);
 
 function reply(request: CompileRequest): CompileReply {
   try {
-    const program = compiled(request);
+    const program = kept.take(request.name, () => compileProgram(parseProgram(request.document), mostPbs));
     if (request.clear === null) return { bytes: null, ...program.price };
     const { bytes, price } = program.circuit(request.clear);
     return { bytes, ...price };

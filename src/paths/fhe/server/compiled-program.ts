@@ -23,7 +23,8 @@ export function shippedPrograms(compiler: Compiler): readonly RunProgram[] {
 
 function runProgram(program: Program, name: string, compiler: Compiler): RunProgram {
   const { digest, bytes, inputs, outputs } = program;
-  const compile = (clear: ReadonlyMap<string, string> | null) => compiler.compile({ name: digest, document: bytes, clear });
+  const compile = (clear: ReadonlyMap<string, string> | null, signal?: AbortSignal) =>
+    compiler.compile({ name: digest, document: bytes, clear }, signal);
   let price: Promise<RunPrice> | null = null;
   const priced = async () => {
     const { pbs, depth } = await compile(null);
@@ -44,8 +45,8 @@ function runProgram(program: Program, name: string, compiler: Compiler): RunProg
       });
       return price;
     },
-    circuit: async (clear) => {
-      const { bytes: circuit, ...cost } = await compile(clear);
+    circuit: async (clear, signal) => {
+      const { bytes: circuit, ...cost } = await compile(clear, signal);
       if (circuit === null) throw new TrisealError("INTERNAL", "a circuit was asked for");
       return { bytes: circuit, ...cost };
     },

@@ -57,10 +57,11 @@ export class ProgramCompiler {
   /**
    * Compiles a program: circuits, for which runs wait, before prices.
    * @throws TrisealError as `parseProgram` and `compileProgram`; `FHE_COMPILE_LIMIT` where it takes more time or memory than it may;
-   *   `OVERLOADED` where too many wait, `PATH_UNAVAILABLE` once closed or where the thread died.
+   *   `OVERLOADED` where too many wait, `PATH_UNAVAILABLE` once closed or where the thread died; the reason of `signal`, whose program
+   *   waits no longer then.
    */
-  async compile(request: CompileRequest): Promise<CompiledBytes> {
-    return this.queue.run(request, { ahead: request.clear !== null });
+  async compile(request: CompileRequest, signal?: AbortSignal): Promise<CompiledBytes> {
+    return this.queue.run(request, { ahead: request.clear !== null, ...(signal && { signal }) });
   }
 
   /** Ends the thread; whatever waits fails with `PATH_UNAVAILABLE`. */

@@ -31,10 +31,13 @@ export interface RunProgram {
   /** What a run costs, whatever the clear values are. @throws TrisealError with a code of the path where it cannot be compiled. */
   readonly price: () => Promise<RunPrice>;
   /**
-   * The circuit for these clear values, one for each clear input.
+   * The circuit for these clear values, one for each clear input, unless `signal` ends the wait for it.
    * @throws TrisealError with a code of the path for a value that its type cannot hold, and as `price`.
    */
-  readonly circuit: (clear: ReadonlyMap<string, string>) => Promise<RunPrice & { readonly bytes: Uint8Array }>;
+  readonly circuit: (
+    clear: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ) => Promise<RunPrice & { readonly bytes: Uint8Array }>;
 }
 
 /** Reads a program's document. @throws TrisealError `FHE_PROGRAM_INVALID`. */

@@ -107,7 +107,7 @@ export class RunService {
     }
     assertVersions(plan, rows);
     const clear = new Map([...run.inputs].flatMap(([n, input]) => ("clear" in input ? [[n, input.clear] as const] : [])));
-    const circuit = await program.circuit(clear);
+    const circuit = await program.circuit(clear, options.signal);
     assertPrice(circuit, this.options.limits);
     // Before anything runs: what may not be minted is not worth a bootstrap.
     writesOf({ plan, rows, outputs: [] });

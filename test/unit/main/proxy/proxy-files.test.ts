@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TrisealClient } from "../../../../src/client/index.ts";
 import { utf8 } from "../../../../src/core/bytes.ts";
 import { openBundleFolder } from "../../../../src/main/proxy/bundle-folder.ts";
-import { readKeyFile } from "../../../../src/main/proxy/start-proxy.ts";
+import { type ProxySettings, readKeyFile, startProxy } from "../../../../src/main/proxy/start-proxy.ts";
 import { TrustedClient } from "../../../../src/main/proxy/trusted-client.ts";
 import { trustFor } from "../../../contract/gateway-fixture.ts";
 
@@ -85,6 +85,27 @@ describe("the trust file", () => {
     await rm(file);
     await expect(client.current()).rejects.toEqual(code("TRUST_FILE_INVALID"));
     expect(made.length).toBe(2);
+  });
+});
+
+describe("the file of authorities", () => {
+  const settings = (caFile: string): ProxySettings => ({
+    url: "https://127.0.0.1:1",
+    trustFile: join(folder, "trust.yaml"),
+    apiKey: "dev-0123456789abcdef",
+    caFile,
+    host: "127.0.0.1",
+    port: 0,
+    exposed: false,
+    bundles: null,
+    limits: { maxBodyBytes: 1024, maxInFlight: 1 },
+    timeoutMs: 1000,
+    log: () => undefined,
+  });
+
+  it("is refused where it is not there, is a folder, or has no end", async () => {
+    for (const file of [join(folder, "no-ca.pem"), folder, "/dev/zero"])
+      await expect(startProxy(settings(file))).rejects.toEqual(code("CONFIG_INVALID"));
   });
 });
 
