@@ -54,8 +54,6 @@ const globalSetup = ["test/global-setup.ts"];
 
 export default defineConfig({
   test: {
-    // Vitest leaves one core free for itself, which is half of a machine of two: most files wait for processes.
-    maxWorkers: "100%",
     projects: [
       { test: { ...shared, name: "unit", include: ["test/**/*.test.ts"], exclude: PROCESS_SUITES } },
       { test: { ...shared, name: "e2e", include: PROCESS_SUITES, exclude: LONG_SUITES, globalSetup } },

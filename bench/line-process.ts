@@ -14,10 +14,12 @@ export type Answer = Readonly<Record<string, unknown>>;
 export class LineProcess {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly lines: AsyncIterator<string, undefined>;
+  private readonly ended: Promise<NodeJS.Signals | null>;
   private lastError = "";
 
   constructor(command: string, args: readonly string[]) {
     this.child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.ended = new Promise((resolve) => this.child.once("exit", (_, signal) => resolve(signal)));
     watchProgram(this.child);
     this.child.stdin.on("error", () => undefined);
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
@@ -28,12 +30,17 @@ export class LineProcess {
 
   /** The next line. @throws Error with what the peer said where it failed. */
   async next(): Promise<Answer> {
+    let isLate = false;
     const timer = setTimeout(() => {
-      this.lastError = `no answer within ${TIMEOUT_MS / 1000} s`;
+      isLate = true;
       this.end();
     }, TIMEOUT_MS);
     const line: IteratorResult<string, undefined> = await this.lines.next().finally(() => clearTimeout(timer));
-    if (line.done === true) throw new Error(`the process ended: ${this.lastError}`);
+    if (isLate) throw new Error(`no answer within ${TIMEOUT_MS / 1000} s`);
+    if (line.done === true) {
+      const signal = await this.ended;
+      throw new Error(`the process ended${signal === null ? "" : ` by ${signal}`}: ${this.lastError}`);
+    }
     const answer = JSON.parse(line.value) as Answer;
     if (typeof answer["error"] === "string") throw new Error(answer["error"]);
     return answer;

@@ -67,7 +67,9 @@ export function renderPage(result: CombinedResult, tablesOf: (name: string, part
   const json = JSON.stringify(result);
   const sections: readonly Section[] = [
     { id: "ratios", title: "Ratios", html: ratioTable(result) },
-    ...Object.entries(result.parts).map(([name, part]) => sectionOf(name, part, tablesOf(name, part))),
+    ...Object.entries(result.parts).map(([name, part]) =>
+      sectionOf(name, part, "unavailable" in part ? [] : tablesOf(name, part)),
+    ),
     { id: "method", title: "Method, machine, and what is not measured here", html: methodHtml(result) },
   ];
   const banner = result.simulated

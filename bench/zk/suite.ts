@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proverProgram } from "../../scripts/cargo.ts";
 import { isBuilt } from "../../src/paths/zk/server/prover-programs.ts";
+import { reasonOf } from "../python-environment.ts";
 import { INTERVAL_METHOD, percentiles, ratioOfMedians } from "../statistics.ts";
 import { type BenchOptions, load, provenance, RESULT_SCHEMA, type Suite } from "../suite.ts";
 import { type OpenPeer, openPeers, type Peer } from "./peers.ts";
@@ -23,29 +24,40 @@ const NOTES = [
   "verification of ours: in Node, key opened once; peak memory: VmHWM of the prover's process",
 ];
 
+/** A peer that fails in a round has no row of numbers, and joins no further one. */
 function peerLane({ name, version, settings, setupMs, provingKeyBytes, ...peer }: OpenPeer): ProverLane {
   const [prove, verify]: [number[], number[]] = [[], []];
   let last = { proofBytes: 0, peakBytes: 0 };
+  let unavailable: string | null = null;
   return {
     name,
     prove,
     verify,
     async round() {
-      const answer = await peer.prove();
-      prove.push(Number(answer["proveMs"]));
-      verify.push(Number(answer["verifyMs"]));
-      last = { proofBytes: Number(answer["proofBytes"]), peakBytes: Number(answer["peakBytes"]) };
+      if (unavailable !== null) return;
+      try {
+        const answer = await peer.prove();
+        prove.push(Number(answer["proveMs"]));
+        verify.push(Number(answer["verifyMs"]));
+        last = { proofBytes: Number(answer["proofBytes"]), peakBytes: Number(answer["peakBytes"]) };
+      } catch (error) {
+        unavailable = `its keys were made in ${Math.round(setupMs / 1000)} s, and a proof failed: ${reasonOf(error)}`;
+        prove.length = 0;
+      }
     },
-    row: () => ({
-      prover: name,
-      proveMs: percentiles(prove),
-      verifyMs: percentiles(verify),
-      setupMs,
-      provingKeyBytes,
-      ...last,
-      settings: { version, ...settings },
-      unavailable: null,
-    }),
+    row() {
+      if (unavailable !== null) return missingRow({ name, unavailable });
+      return {
+        prover: name,
+        proveMs: percentiles(prove),
+        verifyMs: percentiles(verify),
+        setupMs,
+        provingKeyBytes,
+        ...last,
+        settings: { version, ...settings },
+        unavailable: null,
+      };
+    },
     async close() {
       peer.close();
     },
@@ -74,7 +86,7 @@ function ratiosOf(lanes: readonly ProverLane[]): ZkModelResult["ratios"] {
   const own = lanes.filter(({ name }) => name === "rust" || name === "snarkjs");
   const pairs = own.flatMap((mine) =>
     lanes
-      .filter((other) => other !== mine && other.name !== "rust")
+      .filter((other) => other !== mine && other.name !== "rust" && other.prove.length > 0)
       .map((other) => [`${mine.name} against ${other.name}`, ratioOfMedians(other.prove, mine.prove)] as const),
   );
   return Object.fromEntries(pairs);

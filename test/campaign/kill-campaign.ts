@@ -13,6 +13,7 @@ import { parseTrust, type Trust, verifyBundle } from "../../src/verify/index.ts"
 import { clock, copyFolder } from "../e2e/gateway-harness.ts";
 import { repository } from "../e2e/gateway-process.ts";
 import { loggedReceipts } from "../e2e/logged-receipt.ts";
+import { Dice } from "./dice.ts";
 import { freePort, type Place, type RunningChild, startChild } from "./killed-gateway.ts";
 import { KILL_POINTS, type KillOrder, type KillPoint } from "./killing-files.ts";
 
@@ -53,17 +54,6 @@ export interface KillResult {
 const MODEL = "digits-mlp";
 const ORIGIN = "triseal.test/kill";
 const START_MS = 60_000;
-
-/** A generator of numbers from 0 up to 1, the same for the same seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One small model. */
 async function makePlace(): Promise<Place> {
@@ -168,7 +158,7 @@ class Campaign {
   private readonly place: Place;
   private readonly problems: string[] = [];
   private readonly kills = Object.fromEntries(KILL_POINTS.map((point) => [point, 0])) as Record<KillPoint, number>;
-  private readonly random: () => number;
+  private readonly dice: Dice;
   private starts = 0;
   private tornTails = 0;
   private underWay = 0;
@@ -178,7 +168,7 @@ class Campaign {
   constructor(options: KillCampaign, place: Place) {
     this.options = options;
     this.place = place;
-    this.random = seeded(options.seed);
+    this.dice = new Dice(options.seed);
   }
 
   async run(): Promise<KillResult> {
@@ -189,7 +179,7 @@ class Campaign {
       for (const point of points) {
         if (performance.now() > end || this.problems.length > 0) continue;
         const most = point === "any-operation" ? 120 : 5;
-        await this.kill({ point, passage: 1 + Math.floor(this.random() * most) });
+        await this.kill({ point, passage: 1 + this.dice.below(most) });
       }
       say(`${round + 1}: ${points.map((point) => `${point} ${this.kills[point]}`).join(", ")}`);
     }

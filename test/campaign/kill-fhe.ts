@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
 import { copyFolder } from "../e2e/gateway-harness.ts";
 import { childrenOf, repository } from "../e2e/gateway-process.ts";
+import { Dice } from "./dice.ts";
 import { FheCaller } from "./fhe/kill-caller.ts";
 import { clearWorld, type KillWorld, realWorld } from "./fhe/kill-worlds.ts";
 import { freePort, type Place, type RunningChild, startChild } from "./killed-gateway.ts";
@@ -37,6 +38,8 @@ export type FheKillPoint = (typeof FHE_KILL_POINTS)[number];
 /** How a campaign runs. */
 export interface FheKillCampaign {
   readonly engine: "real" | "clear";
+  /** Decides when, within a run, a process is killed. */
+  readonly seed: number;
   readonly points: readonly FheKillPoint[];
   readonly killsPerPoint: number;
   /** No further kill is begun after so many seconds. */
@@ -47,6 +50,7 @@ export interface FheKillCampaign {
 /** What a campaign saw. */
 export interface FheKillResult {
   readonly engine: string;
+  readonly seed: number;
   readonly kills: Readonly<Record<FheKillPoint, number>>;
   /** Kills that came before or after the place that they were meant for: not counted, and checked all the same. */
   readonly missed: number;
@@ -98,6 +102,7 @@ class Campaign {
   private readonly place: Place;
   private readonly problems: string[] = [];
   private readonly kills = Object.fromEntries(FHE_KILL_POINTS.map((point) => [point, 0])) as Record<FheKillPoint, number>;
+  private readonly dice: Dice;
   private caller: FheCaller | null = null;
   private pending: Pending | null = null;
   private acknowledged = 0;
@@ -112,6 +117,7 @@ class Campaign {
     this.options = options;
     this.world = world;
     this.place = place;
+    this.dice = new Dice(options.seed);
   }
 
   async run(): Promise<FheKillResult> {
@@ -129,7 +135,7 @@ class Campaign {
     }
     await this.withGateway(NEVER, () => this.examine());
     const { kills, missed, acknowledged, known: transfers, checks, problems } = this;
-    return { engine: this.world.engine, kills, missed, acknowledged, transfers, checks, problems };
+    return { engine: this.world.engine, seed: this.options.seed, kills, missed, acknowledged, transfers, checks, problems };
   }
 
   private short(): readonly FheKillPoint[] {
@@ -213,7 +219,7 @@ class Campaign {
 
   /** A time within a run: between a tenth and seven tenths of one. */
   private moment(): number {
-    return this.moveMs * (0.1 + 0.6 * Math.random());
+    return this.moveMs * (0.1 + 0.006 * this.dice.below(100));
   }
 
   /** Kills the gateway in a run; false where its answer was faster. */

@@ -1,8 +1,8 @@
 /**
  * `npm run kill -- [fhe] [--seconds N] [--seed S] [--kills N] [--points A,B] [--engine real|clear] [--out FILE]`: the kill campaign, with
  * its counts printed and written as JSON. With `fhe` it is moves between accounts that go on meanwhile, under the real engine or that of
- * clear values, and other points are killed at. Exits with 1
- * where a receipt or a transfer was lost or doubled, or a point was killed less often than asked.
+ * clear values, and other points are killed at. Exits with 1 where a receipt or a transfer was lost or doubled, or a point was killed
+ * less often than asked.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -33,6 +33,7 @@ const isFhe = positionals[0] === "fhe";
 const result = isFhe
   ? await runFheKillCampaign({
       engine: values.engine === "clear" ? "clear" : "real",
+      seed,
       points: fhePoints,
       killsPerPoint,
       seconds,

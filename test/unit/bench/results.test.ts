@@ -89,7 +89,10 @@ describe("the page of a whole run", () => {
   const none = (): readonly Table[] => [];
   const hostile = "</script><script>alert(1)</script>";
   const whole = combine({ tee: kept(TEE), zk: kept(ZK), fhe: { unavailable: hostile } });
-  const page = renderPage(whole, none);
+  const page = renderPage(whole, (_, part) => {
+    expect(part).not.toHaveProperty("unavailable");
+    return [];
+  });
 
   it("has the raw document inside", () => {
     const raw = /<script type="application\/json" id="raw">(.*)<\/script>/.exec(page)?.[1] ?? "";
