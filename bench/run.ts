@@ -151,16 +151,23 @@ const readResult = (file: string): object => JSON.parse(readFileSync(resolve(fil
 
 const isCombined = (result: object): result is CombinedResult => "suite" in result && result.suite === "all" && "parts" in result;
 
-/** The page of a whole run, or of results of single suites together. */
+/** The parts of a result: a suite's is one, and a later result's stands in the place of an earlier one's of the same suite. */
+function partsOf(results: readonly object[]): Readonly<Record<string, Part>> {
+  const named = results.map((result, at) =>
+    isCombined(result) ? result.parts : { ["suite" in result ? String(result.suite) : `result ${at + 1}`]: result },
+  );
+  return Object.assign({}, ...named) as Record<string, Part>;
+}
+
+/** The page of a whole run, or of several results together, then with their document beside it. */
 function report(files: readonly string[], flags: Flags): void {
   const results = files.map(readResult);
   const [first] = results;
   if (first === undefined) throw new Error(USAGE);
-  const parts = Object.fromEntries(
-    results.map((result, at) => ["suite" in result ? String(result.suite) : `result ${at + 1}`, result]),
-  );
-  const whole = results.length === 1 && isCombined(first) ? first : combine(parts);
-  leave(flags.out === undefined ? join(repository, "bench", "report.html") : resolve(flags.out), renderPage(whole, tablesOf));
+  const whole = results.length === 1 && isCombined(first) ? first : combine(partsOf(results));
+  const page = flags.out === undefined ? join(repository, "bench", "report.html") : resolve(flags.out);
+  leave(page, renderPage(whole, tablesOf));
+  if (whole !== first) leave(page.replace(/(\.html)?$/, ".json"), `${JSON.stringify(whole, null, 2)}\n`);
 }
 
 function compare([before, after, ...more]: readonly string[], flags: Flags): void {
