@@ -104,7 +104,7 @@ export async function appraiseReveal(bytes: Uint8Array, inputs: RevealInputs): P
   const found = await inputs.appraiseHolder({ evidence, section, holder: holder.holder, configuration, at, revoked });
   if (found.shown !== null) expectBound(reveal, found.shown, checks);
   const claims = found.shown === null ? [] : claimsOf(statement, holder.holder, found.shown);
-  return { checks: [...found.checks, ...checks.all()], holder: holder.holder, statement, claims };
+  return { checks: [...checks.all(), ...found.checks], holder: holder.holder, statement, claims };
 }
 
 /** Whether the statement is about the run of the bundle, and a holder of this configuration could have permitted it. */

@@ -1,6 +1,6 @@
 import type { CheckTable } from "../../../core/check.ts";
 
-/** Checks of a key holder's statement (SPEC 11), in the order in which a failure is reported, after those of its evidence, which are of the tee path. */
+/** Checks of a key holder's statement (SPEC 11), in the order in which a failure is reported; those of its evidence, of the tee path, follow. */
 export const revealChecks = {
   "reveal.well-formed": { code: "FHE_REVEAL_MALFORMED", spec: "fhe SPEC 11", states: "the reveal is well-formed" },
   "reveal.claim": {
