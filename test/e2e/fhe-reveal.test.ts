@@ -124,7 +124,11 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
     const first = await auction(["120", "450", "300"]);
     const shown = await handOver(first, "first");
     const told = JSON.parse(await ok("reveal", ...shown, "--out", "winner.json")) as Record<string, unknown>;
-    expect(told).toMatchObject({ ok: true, holder: "the auction house", statement: { output: "winner", value: "1", sequence: 1 } });
+    expect(told).toMatchObject({
+      ok: true,
+      holder: "the auction house",
+      statement: { output: "winner", value: "1", sequence: 1 },
+    });
     expect(told["basis"]).toBe("assertion");
     const offline = ["verify-reveal", "winner.json", "--trust", "trust.yaml", "--bundle", "first/auction.triseal.json"];
     expect(await ok(...offline)).toMatch(/^value {6}1 \(u2\): winner of receipt rcpt-/m);
@@ -166,7 +170,10 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
   it("is another holder's to whoever accepted this rule, once the rule is changed", async () => {
     await holder.stop();
     const file = parse(await readFile(at("holder.yaml"), "utf8")) as HolderFile;
-    file.measured.programs = [...file.measured.programs, { ...file.measured.programs[0], digest: digestOf(new Uint8Array()) } as never];
+    file.measured.programs = [
+      ...file.measured.programs,
+      { ...file.measured.programs[0], digest: digestOf(new Uint8Array()) } as never,
+    ];
     await writeFile(at("wider.yaml"), stringify({ ...file, dataDir: at("elsewhere") }));
     await startHolder("wider.yaml");
     expect(textOf(holder.ready, "configuration")).toMatch(/^sha256:/);

@@ -58,7 +58,9 @@ async function configurationLine(file: string): Promise<string> {
   const at = (path: JsonObject[string] | undefined) => (typeof path === "string" ? resolve(dirname(file), path) : (path ?? null));
   const attester = document["attester"];
   const platform =
-    isJsonObject(attester) && attester["type"] === SIMULATED_TYPE ? { ...attester, seedFile: at(attester["seedFile"]) } : attester;
+    isJsonObject(attester) && attester["type"] === SIMULATED_TYPE
+      ? { ...attester, seedFile: at(attester["seedFile"]) }
+      : attester;
   const program = document["program"] === undefined ? nativeFile() : at(document["program"]);
   const placed = { keys: at(document["keys"]), dataDir: at(document["dataDir"]), program };
   return JSON.stringify({ v: 1, ...document, ...placed, attester: platform ?? null });
@@ -126,7 +128,12 @@ function keyHolderConfig(flags: DraftFlags): Promise<void> {
   });
 }
 
-const decodeDescription = object({ v: oneOf(1), configurationDigest: digest, configuration: jsonObject, evidence: base64Bytes(MAX_DESCRIPTION_BYTES) });
+const decodeDescription = object({
+  v: oneOf(1),
+  configurationDigest: digest,
+  configuration: jsonObject,
+  evidence: base64Bytes(MAX_DESCRIPTION_BYTES),
+});
 
 interface TrustFlags {
   readonly holder: string;
@@ -169,7 +176,10 @@ export function addKeyHolderCommands(fhe: Command): void {
     .option("--service <name>", "service of the trust file, where it names several")
     .requiredOption("--reveal <program=output,…>", "program and its outputs that may be revealed; may be given again", again)
     .requiredOption("--data <dir>", "folder of what was revealed")
-    .option("--seed <file>", "seed of a simulated platform, which proves nothing about hardware; a TPM's word where it is left out")
+    .option(
+      "--seed <file>",
+      "seed of a simulated platform, which proves nothing about hardware; a TPM's word where it is left out",
+    )
     .requiredOption("--out <file>", "file for it, which must not exist")
     .action(keyHolderConfig);
   fhe

@@ -57,7 +57,12 @@ function problemOf(status: number, bytes: Uint8Array): TrisealError {
 
 async function askHolder(holder: string, body: Uint8Array): Promise<Uint8Array> {
   const address = `${holder.replace(/\/$/, "")}/v1/reveals`;
-  const init = { method: "POST", body: Uint8Array.from(body), redirect: "error", headers: { "content-type": "application/json" } } as const;
+  const init = {
+    method: "POST",
+    body: Uint8Array.from(body),
+    redirect: "error",
+    headers: { "content-type": "application/json" },
+  } as const;
   const response = await fetch(address, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((cause: unknown) => {
     throw new TrisealError("SERVICE_UNREACHABLE", "the key holder does not answer", { cause });
   });
