@@ -1,6 +1,6 @@
 /** The native program that decrypts one compressed value (fhe SPEC 8): one process each, that ends. It alone opens the client key. */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { utf8 } from "../../src/core/bytes.ts";
 import { object, text } from "../../src/core/decode.ts";
@@ -11,6 +11,9 @@ import { fheError } from "../../src/paths/fhe/wire/codes.ts";
 
 const DEADLINE_MS = 60_000;
 const MAX_OUTPUT = 65_536;
+
+/** How names of folders begin that a ciphertext passes through. */
+const PLACE = "value-";
 
 const decodeAnswer = object({ type: text(8), value: text(32) });
 
@@ -28,8 +31,10 @@ export async function openDecryptProgram(file: string, named: Sha256Digest, clie
   });
   if (digestOf(bytes) !== named)
     throw new TrisealError("CONFIG_INVALID", "key holder config: the program is another than `measured.decryptsWith` names");
+  // A process that died in the middle left its ciphertext.
+  for (const left of await readdir(folder)) if (left.startsWith(PLACE)) await rm(join(folder, left), { recursive: true });
   return async (type, compressed) => {
-    const place = await mkdtemp(join(folder, "value-"));
+    const place = await mkdtemp(join(folder, PLACE));
     try {
       await writeFile(join(place, "value"), compressed, { mode: 0o600 });
       return await run(file, ["decrypt", "--key", clientKey, "--type", type, join(place, "value"), "--json"]);

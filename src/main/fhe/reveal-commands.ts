@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { readBoundedBody } from "../../core/bounded-body.ts";
-import { object, text } from "../../core/decode.ts";
+import { anyJson, object, text } from "../../core/decode.ts";
 import { coreCodes, TrisealError } from "../../core/errors.ts";
-import { isJsonObject, parseJson } from "../../core/json.ts";
+import { parseJson } from "../../core/json.ts";
 import { formatTime } from "../../core/time.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
 import { codes, fheError } from "../../paths/fhe/wire/codes.ts";
@@ -39,7 +39,7 @@ interface VerifyFlags {
   readonly json?: true;
 }
 
-const decodeProblem = object({ code: text(64), message: text(1000) }, { details: (value) => value, action: text(1000) });
+const decodeProblem = object({ code: text(64), message: text(1000) }, { details: anyJson, action: text(1000) });
 
 /** The holder's refusal; what is none of ours is its fault. */
 function problemOf(status: number, bytes: Uint8Array): TrisealError {
