@@ -10,8 +10,20 @@ const WORKER_FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/seali
 
 /** Those of the key holder: the verifier of bundles beside them. The last one without the folders inside it. */
 const HOLDER_FOLDERS = [
-  ...["enclave", "src/core", "src/log", "src/model", "src/policy", "src/receipt", "src/signing", "src/trust", "src/verify"],
-  ...["src/paths/fhe/compile", "src/paths/fhe/evidence", "src/paths/fhe/wire", "src/paths/tee/wire", "src/paths/*"],
+  "enclave",
+  "src/core",
+  "src/log",
+  "src/model",
+  "src/paths/fhe/compile",
+  "src/paths/fhe/evidence",
+  "src/paths/fhe/wire",
+  "src/paths/tee/wire",
+  "src/policy",
+  "src/receipt",
+  "src/signing",
+  "src/trust",
+  "src/verify",
+  "src/paths/*",
 ];
 
 async function packageRoot(start: string): Promise<string> {

@@ -24,7 +24,7 @@ import {
 } from "../../src/log/index.ts";
 import { encodeWitnessRequest, parseWitnessRequest } from "../../src/log/store/witness-request.ts";
 import { parseModelPackage } from "../../src/model/model-package.ts";
-import { decodeHolderConfiguration } from "../../src/paths/fhe/wire/key-holder.ts";
+import { decodeHolderConfiguration, type HolderConfiguration } from "../../src/paths/fhe/wire/key-holder.ts";
 import {
   encodeReveal,
   encodeRevealRequest,
@@ -182,11 +182,16 @@ function revealSubjects(world: World): readonly Subject[] {
   const about = { keyId: hash, configuration: digest, auction: hash, receiptId: "rcpt-1", claim: digest, programDigest: digest };
   const made = { output: "winner", type: "u2", digest, value: "1", sequence: 1, previous: NO_REVEAL, decidedAt: NOW };
   const said = signReveal({ statement: { ...about, engine, ...made }, attestedAt: NOW }, world.gateway);
-  const configuration = {
-    ...({ v: 1, kind: "triseal.fhe.key-holder.v1", engineBasis: "signature", inputs: "proven-lists" } as const),
-    ...{ keyId: hash, decryptsWith: digest, service: { name: "a" } },
+  const configuration: HolderConfiguration = {
+    v: 1,
+    kind: "triseal.fhe.key-holder.v1",
+    keyId: hash,
+    decryptsWith: digest,
     programs: [{ name: "p", digest, outputs: ["winner"] }],
     engines: [{ publicKey: hash, builds: [digest] }],
+    engineBasis: "signature",
+    inputs: "proven-lists",
+    service: { name: "a" },
   };
   const reveal = encodeReveal({ ...said, configuration, evidence: utf8("{}") });
   const request = encodeRevealRequest({ output: "winner", bundle: utf8("{}"), run: utf8("{}"), ciphertext: utf8("c") });
@@ -195,7 +200,7 @@ function revealSubjects(world: World): readonly Subject[] {
     parsing("reveal request", [request], parseRevealRequest),
     parsing(
       "key holder configuration",
-      [encodeJcs(configuration)],
+      [encodeJcs({ ...configuration })],
       asJson((value) => decodeHolderConfiguration(value, "measured")),
     ),
   ];
