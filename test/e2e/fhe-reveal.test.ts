@@ -11,9 +11,7 @@ import { type FheClient, type FinishedRun, fheClient } from "../../src/client/in
 import { createNodeClient } from "../../src/client/node/index.ts";
 import { digestHex, digestOf } from "../../src/core/digest.ts";
 import { isNativeBuilt, nativeFile, needNative } from "../../src/main/fhe/native-program.ts";
-import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
-import type { RunInput, RunTerms } from "../../src/paths/fhe/wire/run.ts";
-import { parseBundle } from "../../src/receipt/bundle.ts";
+import { parseRun, type RunInput, type RunTerms } from "../../src/paths/fhe/wire/run.ts";
 import { clock, type Service, startService } from "./gateway-harness.ts";
 import { childrenOf, type Program, runCli, startProgram, textOf, until } from "./gateway-process.ts";
 
@@ -23,9 +21,11 @@ if (!built) console.log("skipped: the FHE engine is not built (`npm run build:en
 vi.setConfig({ testTimeout: 900_000 });
 
 const NAMES = ["bid0", "bid1", "bid2"];
+/** Each bid is the value of a list of its own. */
+const LISTED = new Map(NAMES.map((name, list) => [name, { list, index: 0 }] as const));
 
 interface HolderFile {
-  measured: { decryptsWith: string; programs: { outputs: string[] }[] };
+  measured: { decryptsWith: string; programs: object[] };
   program?: string;
 }
 
@@ -57,7 +57,7 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
   const startHolder = async (config = "holder.yaml") => {
     holder = await startProgram(["fhe", "key-holder", "--config", at(config), "--json"]);
   };
-  const holderUrl = () => `http://127.0.0.1:${String(holder.ready["port"])}`;
+  const holderUrl = () => `http://127.0.0.1:${JSON.stringify(holder.ready["port"])}`;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "triseal-reveal-"));
@@ -102,8 +102,15 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
     return fhe.run({ program: "auction-3x32", keyId: await keyId(), wish: { inputs, writes: new Map(), lists } });
   }
 
-  const auction = (bids: readonly string[]) =>
-    runAuction(new Map(NAMES.map((name, list) => [name, { list, index: 0 }] as const)), bids);
+  const auction = (bids: readonly string[]) => runAuction(LISTED, bids);
+
+  const copies = () =>
+    Promise.all(
+      NAMES.map(async (name) => {
+        await needNative().encrypt(at("keys/client.key"), { t: "u32", v: "300" }, at(`copy-${name}`));
+        return [name, { ciphertext: new Uint8Array(await readFile(at(`copy-${name}`))) }] as const;
+      }),
+    );
 
   /** What whoever submitted the auction gives a bidder: no key of any kind. */
   async function handOver(run: FinishedRun, name: string): Promise<readonly string[]> {
@@ -116,9 +123,6 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
     const shown = ["--document", `${name}/run.json`, "--blobs", name, "--trust", "trust.yaml", "--output", "winner"];
     return [`${name}/auction.triseal.json`, ...shown, "--holder", holderUrl(), "--json"];
   }
-
-  const inputDigests = ({ bundle }: FinishedRun) =>
-    (claimOfBundle(parseBundle(bundle))?.claim.inputs ?? []).flatMap((input) => ("clear" in input ? [] : [input.digest]));
 
   it("is told to a bidder who has no key, verifies offline, and is not told for a run made of the same bids", async () => {
     const first = await auction(["120", "450", "300"]);
@@ -139,12 +143,12 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
     const byWord = await cli("verify-reveal", "winner.json", "--trust", service.trustFile, ...offline.slice(4));
     expect([byWord.code, byWord.stdout]).toEqual([10, expect.stringContaining("FHE_KEY_HOLDER_UNKNOWN")]);
 
-    // The submitter reads the bids' ciphertexts, and runs the auction again on two of them and a copy: who bid more of these two?
-    const [one, , three] = inputDigests(first);
-    if (one === undefined || three === undefined) throw new Error("no inputs");
-    const [low, high] = [await fhe.expanded(one, 2 ** 21), await fhe.expanded(three, 2 ** 21)];
-    const copies = [low, high, low].map((ciphertext, place) => [NAMES[place] ?? "", { ciphertext }] as const);
-    const again = await cli("reveal", ...(await handOver(await runAuction(new Map(copies)), "again")));
+    // The same lists, under a challenge of their own: their proofs are bound to the first one.
+    const wish = { inputs: LISTED, writes: new Map(), lists: async () => parseRun(first.document).lists };
+    const reused = fhe.run({ program: "auction-3x32", keyId: await keyId(), wish });
+    await expect(reused).rejects.toThrow(expect.objectContaining({ code: "FHE_INPUT_REUSED" }));
+    // Copies of whatever secrets, as ciphertexts that prove nothing: the gateway runs them, and the holder reveals nothing of it.
+    const again = await cli("reveal", ...(await handOver(await runAuction(new Map(await copies())), "again")));
     expect([again.code, JSON.parse(again.stdout)]).toMatchObject([10, { ok: false, code: "FHE_REVEAL_INPUT" }]);
   });
 
@@ -170,10 +174,8 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
   it("is another holder's to whoever accepted this rule, once the rule is changed", async () => {
     await holder.stop();
     const file = parse(await readFile(at("holder.yaml"), "utf8")) as HolderFile;
-    file.measured.programs = [
-      ...file.measured.programs,
-      { ...file.measured.programs[0], digest: digestOf(new Uint8Array()) } as never,
-    ];
+    const more = { name: "another", digest: digestOf(new Uint8Array()), outputs: ["winner"] };
+    file.measured.programs = [...file.measured.programs, more];
     await writeFile(at("wider.yaml"), stringify({ ...file, dataDir: at("elsewhere") }));
     await startHolder("wider.yaml");
     expect(textOf(holder.ready, "configuration")).toMatch(/^sha256:/);
