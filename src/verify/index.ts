@@ -1,10 +1,6 @@
 /** The auditor's library. Portable: runs in a browser, offline, with no clock of its own. */
-
-import type { UnixSeconds } from "../core/time.ts";
-import type { Trust } from "../trust/trust-file.ts";
 import { defaultAppraisers } from "./appraisers.ts";
 import { createBundleVerifier } from "./verify-bundle.ts";
-import type { RevealVerdict } from "./verify-reveal.ts";
 
 export type { Basis, Check } from "../core/check.ts";
 export { EMPTY_TRUST, parseTrust, type Trust, type Waiver } from "../trust/trust-file.ts";
@@ -12,7 +8,6 @@ export { verifyChecks } from "./check-table.ts";
 export { findReusedLegs, type ReusedLeg } from "./reused-leg.ts";
 export type { Claim, Opening, Outcome, Verdict, VerifyOptions } from "./verdict.ts";
 export { type BundleVerifier, createBundleVerifier } from "./verify-bundle.ts";
-export type { RevealVerdict } from "./verify-reveal.ts";
 
 /**
  * Verifies one bundle against a trust file. Never throws on bad bytes, fetches nothing, reads no clock.
@@ -20,16 +15,3 @@ export type { RevealVerdict } from "./verify-reveal.ts";
  * really sent by anyone: the verdict's claims say what is supported, each with its weakest basis.
  */
 export const verifyBundle = createBundleVerifier(defaultAppraisers);
-
-/**
- * Verifies what an attested key holder said of a run, with the run's bundle, as `verifyBundle` does. Its code is loaded with the first reveal.
- */
-export async function verifyReveal(
-  reveal: Uint8Array,
-  bundle: Uint8Array,
-  trust: Trust,
-  now: UnixSeconds,
-): Promise<RevealVerdict> {
-  const { judgeReveal } = await import("./verify-reveal.ts");
-  return await judgeReveal(verifyBundle, reveal, bundle, trust, now);
-}

@@ -10,8 +10,8 @@ import {
 } from "../paths/fhe/evidence/appraise-reveal.ts";
 import { appraiseHolder, appraiseModel, isUnmet, teeChecklist } from "../paths/tee/evidence/appraise-worker.ts";
 import { pathSection, revokedBy, type Trust } from "../trust/trust-file.ts";
+import { verifyBundle } from "./index.ts";
 import type { Outcome, Verdict } from "./verdict.ts";
-import type { BundleVerifier } from "./verify-bundle.ts";
 
 /** The answer about a reveal. Only an accepted one has a holder, a statement and claims. */
 export interface RevealVerdict {
@@ -44,18 +44,17 @@ const appraiseByTee: AppraiseHolder = async ({ evidence, section, holder, config
 
 /**
  * The verdict on a reveal. Never throws on bad bytes, fetches nothing, reads no clock. It does not show that the engine computed what it
- * signed, nor that the holder's memory of earlier reveals was not set back.
- * @param verify the verifier of the run's bundle.
+ * signed, nor that the holder's memory of earlier reveals was not set back. An entry of its own (`triseal/verify/reveal`): a page that
+ * verifies bundles loads none of it.
  */
-export async function judgeReveal(
-  verify: BundleVerifier,
+export async function verifyReveal(
   reveal: Uint8Array,
   bundle: Uint8Array,
   trust: Trust,
   now: UnixSeconds,
 ): Promise<RevealVerdict> {
   const nothing = { at: null, request: null, response: null, opening: null, allowPending: false };
-  const about = await verify(bundle, trust, { now, ...nothing });
+  const about = await verifyBundle(bundle, trust, { now, ...nothing });
   const service = trust.services.find(({ name }) => name === about.service);
   if (about.outcome !== "accepted" || service === undefined) {
     return { ...NOTHING, outcome: about.outcome, code: about.code, checks: about.checks, bundle: about };

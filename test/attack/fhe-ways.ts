@@ -8,7 +8,7 @@ import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
 import type { Claim } from "../../src/paths/fhe/wire/claim.ts";
 import { encodeReveal, parseReveal, signReveal } from "../../src/paths/fhe/wire/reveal.ts";
 import { parseBundle } from "../../src/receipt/bundle.ts";
-import { verifyReveal } from "../../src/verify/index.ts";
+import { verifyReveal } from "../../src/verify/verify-reveal.ts";
 import type { Attack } from "../fixtures/attack.ts";
 import { buildBundle, type Changes } from "../fixtures/bundle.ts";
 import { account, engine, type FheChanges, type FheEntry, otherEngine, PROGRAM, trustFhe, withFhe } from "../fixtures/fhe-leg.ts";

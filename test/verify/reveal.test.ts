@@ -6,7 +6,8 @@ import { canonicalJson, encodeJcs } from "../../src/core/jcs.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import { encodeReveal, parseReveal, type Reveal, revealNonce, signReveal } from "../../src/paths/fhe/wire/reveal.ts";
 import { parseHolderEvidence, workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
-import { type Trust, verifyReveal } from "../../src/verify/index.ts";
+import type { Trust } from "../../src/verify/index.ts";
+import { verifyReveal } from "../../src/verify/verify-reveal.ts";
 import { KEY_ID } from "../fixtures/fhe-leg.ts";
 import {
   type Auction,
