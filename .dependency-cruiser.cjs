@@ -97,6 +97,14 @@ const matrix = {
     packages: ["onnxruntime-node", "hpke"],
     node: true,
   },
+  "enclave/key-holder": {
+    own: [
+      ...["core", "receipt", "log", "log/store", "trust", "verify", "path", "signing", "enclave/attester", "enclave/image"],
+      ...["paths/fhe/wire", "paths/fhe/evidence", "paths/tee/wire"],
+    ],
+    packages: [],
+    node: true,
+  },
   "enclave/attester": { own: ["core", "paths/tee/wire", "signing"], packages: [], node: true },
   "enclave/image": { own: ["core", "paths/tee/wire"], packages: [], node: true },
 };

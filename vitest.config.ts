@@ -22,6 +22,7 @@ const LONG_SUITES = [
   "fhe-engine-limits",
   "fhe-infer",
   "fhe-kill",
+  "fhe-reveal",
   "fuzz-fhe",
   "gateway-hostile-http",
   "gateway-idempotency",

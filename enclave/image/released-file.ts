@@ -1,4 +1,4 @@
-/** The worker's own files, as they lie on disk: what its `workerDigest` is taken over. */
+/** An enclave program's own files, as they lie on disk: what its `workerDigest` is taken over. */
 import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,25 @@ import { digestOf } from "../../src/core/digest.ts";
 import type { ReleasedFiles } from "../../src/paths/tee/wire/keyset.ts";
 
 /** Folders of the modules that the worker consists of, from the root of the code. */
-const FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/sealing", "src/paths/tee/wire", "src/signing"];
+const WORKER_FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/sealing", "src/paths/tee/wire", "src/signing"];
+
+/** Those of the key holder: the verifier of bundles beside them. The last one without the folders inside it. */
+const HOLDER_FOLDERS = [
+  "enclave",
+  "src/core",
+  "src/log",
+  "src/model",
+  "src/paths/fhe/compile",
+  "src/paths/fhe/evidence",
+  "src/paths/fhe/wire",
+  "src/paths/tee/wire",
+  "src/policy",
+  "src/receipt",
+  "src/signing",
+  "src/trust",
+  "src/verify",
+  "src/paths/*",
+];
 
 async function packageRoot(start: string): Promise<string> {
   for (let folder = start; ; folder = dirname(folder)) {
@@ -24,14 +42,24 @@ async function packageRoot(start: string): Promise<string> {
  * From sources these are `.ts` files, from a build the `.js` files under `dist`: two forms, two digests. Packages that the
  * worker imports (onnxruntime-node, hpke, @panva/hpke-noble, @noble, @bufbuild/protobuf) are not in the list; the measured image has to cover them.
  */
-export async function listReleasedFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
+export function listReleasedFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
+  return listFiles(WORKER_FOLDERS, moduleUrl);
+}
+
+/** The same of the key holder. Of packages it imports yaml, zod, @marcbachmann/cel-js and @noble. */
+export function listHolderFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
+  return listFiles(HOLDER_FOLDERS, moduleUrl);
+}
+
+async function listFiles(folders: readonly string[], moduleUrl: string): Promise<ReleasedFiles> {
   const self = fileURLToPath(moduleUrl);
   const extension = extname(self);
   const codeRoot = join(dirname(self), "..", "..");
   const root = await packageRoot(codeRoot);
   const files: { path: string; digest: ReturnType<typeof digestOf> }[] = [];
-  for (const folder of FOLDERS) {
-    for (const entry of await readdir(join(codeRoot, folder), { recursive: true, withFileTypes: true })) {
+  for (const named of folders) {
+    const folder = named.replace(/\/\*$/, "");
+    for (const entry of await readdir(join(codeRoot, folder), { recursive: folder === named, withFileTypes: true })) {
       if (!entry.isFile() || !entry.name.endsWith(extension) || entry.name.endsWith(".d.ts")) continue;
       const file = join(entry.parentPath, entry.name);
       files.push({ path: relative(root, file).split(sep).join("/"), digest: digestOf(await readFile(file)) });

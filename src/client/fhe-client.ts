@@ -23,6 +23,8 @@ export interface AskedRun {
 
 /** A run whose receipt verified. */
 export interface FinishedRun extends VerifiedBytes {
+  /** The run document as it was submitted: the receipt has its digest, and a key holder wants to see it. */
+  readonly document: Uint8Array;
   readonly answer: ReturnType<StartedRun["answer"]>;
 }
 
@@ -77,13 +79,13 @@ export function fheClient(client: TrisealClient): FheClient {
       const { nonce, terms, modelDigest: programDigest } = challenge;
       const started = await modelRunUnder({ nonce, terms, programDigest }, keyId, encrypt);
       const answered = await client.submitBytes(challenge, started.document, signal);
-      return { ...answered, answer: started.answer(answered.body), terms: started.terms };
+      return { ...answered, document: started.document, answer: started.answer(answered.body), terms: started.terms };
     },
     run: async ({ program, keyId, parameters = {}, wish, signal }) => {
       const challenge = await ask(program, parameters, STATE_WORK, signal);
       const started = await runUnder(purposeOf(challenge), keyId, wish);
       const answered = await client.submitBytes(challenge, started.document, signal);
-      return { ...answered, answer: started.answer(answered.body) };
+      return { ...answered, document: started.document, answer: started.answer(answered.body) };
     },
   };
 }

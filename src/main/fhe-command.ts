@@ -3,8 +3,10 @@ import type { Command } from "commander";
 import { addClassifyCommand } from "./fhe/classify-command.ts";
 import { addHistoryCommand } from "./fhe/history-command.ts";
 import { addKeyCommands } from "./fhe/key-commands.ts";
+import { addKeyHolderCommands } from "./fhe/key-holder-commands.ts";
 import { addProgramsCommand } from "./fhe/program-commands.ts";
 import { addReplayCommands } from "./fhe/replay-command.ts";
+import { addRevealCommands } from "./fhe/reveal-commands.ts";
 import { addRunCommands } from "./fhe/run-command.ts";
 import { addStatementCommands } from "./fhe/statement-commands.ts";
 
@@ -18,4 +20,6 @@ export function addFheCommand(program: Command): void {
   addHistoryCommand(fhe);
   addReplayCommands(fhe);
   addStatementCommands(fhe);
+  addKeyHolderCommands(fhe);
+  addRevealCommands(fhe);
 }

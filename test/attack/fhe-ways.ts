@@ -1,14 +1,20 @@
+import { encodeBase64 } from "../../src/core/bytes.ts";
 import { digestOfJson } from "../../src/core/digest.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import { unixSeconds } from "../../src/core/time.ts";
 import { makeBalanceKey, openBalance, sealBalance } from "../../src/paths/fhe/client/sealed-balance.ts";
 import { historyOf } from "../../src/paths/fhe/evidence/history.ts";
 import { claimOfBundle } from "../../src/paths/fhe/evidence/receipted-claim.ts";
 import type { Claim } from "../../src/paths/fhe/wire/claim.ts";
+import { encodeReveal, parseReveal, signReveal } from "../../src/paths/fhe/wire/reveal.ts";
 import { parseBundle } from "../../src/receipt/bundle.ts";
+import { verifyReveal } from "../../src/verify/verify-reveal.ts";
 import type { Attack } from "../fixtures/attack.ts";
 import { buildBundle, type Changes } from "../fixtures/bundle.ts";
 import { account, engine, type FheChanges, type FheEntry, otherEngine, PROGRAM, trustFhe, withFhe } from "../fixtures/fhe-leg.ts";
+import { auctionIn, compressed, holderFor, listOf, OTHER_NONCE, trustHolder } from "../fixtures/reveal.ts";
 import { testSigner } from "../fixtures/signer.ts";
+import { NOW } from "../fixtures/world.ts";
 import { forged, found, refused, type Way } from "./way.ts";
 
 const stranger = digestOfJson("another");
@@ -180,5 +186,40 @@ function balanceTo(to: string) {
   };
 }
 
+/** Of a key holder that reveals an auction's result. */
+const reveals: readonly Way[] = [
+  refused(
+    "fhe",
+    "an allow-listed run over a copy of somebody's secret, for a key holder to decrypt",
+    "permittedReveal",
+    "FHE_REVEAL_INPUT",
+    async ({ world }) => {
+      const copy = { ciphertext: encodeBase64(compressed("a copy of a balance")) };
+      const run = (plain: JsonObject) => ({ ...plain, inputs: { bid0: copy, bid1: copy, bid2: copy }, lists: [] });
+      await (await holderFor(world)).ask(await auctionIn(world, { run, lists: [] }));
+    },
+  ),
+  refused("fhe", "another run over a bid of a revealed auction", "RevealRecord", "FHE_REVEAL_REPEATED", async ({ world }) => {
+    const holder = await holderFor(world);
+    await holder.ask(await auctionIn(world));
+    const lists = [listOf(7), listOf(8), listOf(9)];
+    await holder.ask(await auctionIn(world, { nonce: OTHER_NONCE, lists, bids: ["mine", "bid 1", "mine too"] }));
+  }),
+  found(
+    "fhe",
+    "a result that no key holder said, under a key of one's own",
+    "reveal.key-attested",
+    "FHE_REVEAL_KEY",
+    async ({ world }) => {
+      const { configuration, ask } = await holderFor(world);
+      const auction = await auctionIn(world);
+      const { statement, attestedAt, ...shown } = parseReveal(await ask(auction));
+      const said = signReveal({ statement: { ...statement, value: "2" }, attestedAt }, testSigner("mallory", 92));
+      const forged = encodeReveal({ ...shown, ...said });
+      return (await verifyReveal(forged, auction.bundle, trustHolder(world, configuration), NOW)).code;
+    },
+  ),
+];
+
 /** All of them. */
-export const fheWays: readonly Way[] = [...engines, ...runs, ...accounts, ...statements];
+export const fheWays: readonly Way[] = [...engines, ...runs, ...accounts, ...statements, ...reveals];

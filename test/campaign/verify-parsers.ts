@@ -24,6 +24,16 @@ import {
 } from "../../src/log/index.ts";
 import { encodeWitnessRequest, parseWitnessRequest } from "../../src/log/store/witness-request.ts";
 import { parseModelPackage } from "../../src/model/model-package.ts";
+import { decodeHolderConfiguration, type HolderConfiguration } from "../../src/paths/fhe/wire/key-holder.ts";
+import {
+  encodeReveal,
+  encodeRevealRequest,
+  NO_REVEAL,
+  parseReveal,
+  parseRevealRequest,
+  signReveal,
+  verifyRevealSignature,
+} from "../../src/paths/fhe/wire/reveal.ts";
 import { parseTeeTrust } from "../../src/paths/tee/evidence/trust-section.ts";
 import { parseEnvelope } from "../../src/paths/tee/wire/envelope.ts";
 import { decodeAnswerHead, decodeInferHead, encodeFrame, parseFrame } from "../../src/paths/tee/wire/frame.ts";
@@ -165,6 +175,37 @@ function teeSubjects(world: World, built: readonly Built[]): readonly Subject[] 
   ];
 }
 
+/** What a key holder is asked, and what it says. */
+function revealSubjects(world: World): readonly Subject[] {
+  const [hash, digest] = ["ab".repeat(32), parseDigest(`sha256:${"ab".repeat(32)}`)];
+  const engine = { key: hash, build: digest, basis: "signature" } as const;
+  const about = { keyId: hash, configuration: digest, auction: hash, receiptId: "rcpt-1", claim: digest, programDigest: digest };
+  const made = { output: "winner", type: "u2", digest, value: "1", sequence: 1, previous: NO_REVEAL, decidedAt: NOW };
+  const said = signReveal({ statement: { ...about, engine, ...made }, attestedAt: NOW }, world.gateway);
+  const configuration: HolderConfiguration = {
+    v: 1,
+    kind: "triseal.fhe.key-holder.v1",
+    keyId: hash,
+    decryptsWith: digest,
+    programs: [{ name: "p", digest, outputs: ["winner"] }],
+    engines: [{ publicKey: hash, builds: [digest] }],
+    engineBasis: "signature",
+    inputs: "proven-lists",
+    service: { name: "a" },
+  };
+  const reveal = encodeReveal({ ...said, configuration, evidence: utf8("{}") });
+  const request = encodeRevealRequest({ output: "winner", bundle: utf8("{}"), run: utf8("{}"), ciphertext: utf8("c") });
+  return [
+    parsing("reveal", [reveal], (bytes) => verifyRevealSignature(parseReveal(bytes))),
+    parsing("reveal request", [request], parseRevealRequest),
+    parsing(
+      "key holder configuration",
+      [encodeJcs({ ...configuration })],
+      asJson((value) => decodeHolderConfiguration(value, "measured")),
+    ),
+  ];
+}
+
 /** Subjects for the parsers of receipts, log, policy, evidence, models and the words of core. */
 export async function parserSubjects(world: World, built: readonly Built[]): Promise<readonly Subject[]> {
   const parsed = built.map(({ bundle }) => parseBundle(bundle));
@@ -176,6 +217,7 @@ export async function parserSubjects(world: World, built: readonly Built[]): Pro
     ...policySubjects(built),
     ...logSubjects(world, built),
     ...teeSubjects(world, built),
+    ...revealSubjects(world),
     parsing(
       "bundle form",
       built.map(({ bundle }) => bundle),

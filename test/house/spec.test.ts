@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { CheckTable } from "../../src/core/check.ts";
 import { fheChecks } from "../../src/paths/fhe/evidence/check-table.ts";
+import { revealChecks } from "../../src/paths/fhe/evidence/reveal-check-table.ts";
 import { evidenceChecks } from "../../src/paths/tee/evidence/appraisal/evidence-checks.ts";
 import { teeChecks } from "../../src/paths/tee/evidence/check-table.ts";
 import { zkChecks } from "../../src/paths/zk/evidence/check-table.ts";
@@ -37,6 +38,12 @@ describe("src/receipt/SPEC.md", () => {
       ...rows(fheChecks),
       ...rows(zkChecks),
     ]);
+  });
+});
+
+describe("src/paths/fhe/SPEC.md", () => {
+  it("lists exactly the checks of a reveal, in their order", () => {
+    expect(tableBetween(read("src/paths/fhe/SPEC.md"), "reveal-checks")).toEqual(rows(revealChecks));
   });
 });
 

@@ -30,6 +30,7 @@ interface RunFlags extends GatewayFlags {
   readonly write: readonly string[];
   readonly parameters?: string;
   readonly bundle?: string;
+  readonly document?: string;
   readonly json?: true;
 }
 
@@ -113,6 +114,7 @@ function run(program: string, flags: RunFlags): Promise<void> {
       stage("asking for a challenge; then the engine runs: the first run under a key takes longer");
       const finished = await service.run({ program, keyId: keys.key.keyId, parameters, wish: { inputs, writes, lists } });
       if (flags.bundle !== undefined) await writeFile(flags.bundle, finished.bundle);
+      if (flags.document !== undefined) await writeFile(flags.document, finished.document);
       printRun(finished, flags);
     });
   });
@@ -208,6 +210,7 @@ export function addRunCommands(fhe: Command): void {
     .option("--write <output=account>", "account that an output becomes the state of", again, [])
     .option("--parameters <file>", "JSON object of facts for the policy, such as a classification")
     .option("--bundle <file>", "write the receipt's bundle here")
+    .option("--document <file>", "write the run document here, as it was submitted: `fhe reveal` wants it")
     .option("--json", "print one JSON object")
     .action(run);
   gatewayOptions(fhe.command("accounts").description("accounts that this API key may read, as the service says they are"))

@@ -1,5 +1,16 @@
 /** The `paths.fhe` section of a trust file: which engines, key holders and programs a relying party accepts. */
-import { array, type Decoded, type Decoder, digest, hexText, object, oneOf, text } from "../../../core/decode.ts";
+import {
+  anyJson,
+  array,
+  type Decoded,
+  type Decoder,
+  digest,
+  hexText,
+  jsonObject,
+  object,
+  oneOf,
+  text,
+} from "../../../core/decode.ts";
 import { TrisealError } from "../../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
 
@@ -21,10 +32,26 @@ const decodeEngine: Decoder<TrustedEngine> = (value, place) =>
 
 const named = anyOr(array(object({ name: text(128), digest }, { because }), 1024));
 
+/** A holder that nobody's word stands for: how its evidence is judged, in the members of `paths.tee`. */
+const decodeAttested = object(
+  {
+    /** Digest of its configuration: what it decrypts, and for which service. */
+    configuration: digest,
+    evidence: array(jsonObject, 16),
+    workers: anyJson,
+  },
+  { references: anyJson, withdrawn: anyJson },
+);
+
+const decodeHolder = object({ keyId: hexText(32), holder: text(128) }, { because, attested: decodeAttested });
+
+/** A key holder that a relying party names. */
+export type TrustedHolder = Decoded<typeof decodeHolder>;
+
 const decodeFields = {
   engines: array(decodeEngine, 64),
   /** Who holds the key that decrypts, by key id. */
-  keys: anyOr(array(object({ keyId: hexText(32), holder: text(128) }, { because }), 1024)),
+  keys: anyOr(array(decodeHolder, 1024)),
   /** Programs by name and digest, as receipts name their model. */
   programs: named,
 };
@@ -48,6 +75,21 @@ export function parseFheTrust(section: JsonObject | null): FheTrust {
   } catch (cause) {
     throw new TrisealError("TRUST_FILE_INVALID", cause instanceof Error ? cause.message : "malformed section", { cause });
   }
+}
+
+/** The holder that the trust file names for a key; null where it names none. */
+export function namedHolder({ keys }: FheTrust, keyId: string): TrustedHolder | null {
+  return "accept" in keys ? null : (keys.find((key) => key.keyId === keyId) ?? null);
+}
+
+/**
+ * How the evidence of a named holder is judged: a section of the tee path in which its configuration stands as the only model.
+ * Null where the trust file takes the holder's word, and so no evidence.
+ */
+export function attestedSection({ holder, attested }: TrustedHolder): JsonObject | null {
+  if (attested === undefined) return null;
+  const { configuration, ...section } = attested;
+  return { ...section, models: [{ name: holder, digest: configuration }] };
 }
 
 /** Who holds a key: a name, `null` where the trust file accepts any, and nothing where it knows of no such key. */

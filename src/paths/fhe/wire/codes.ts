@@ -91,6 +91,37 @@ export const codes = {
     action: "stop: executed again, the run gives other ciphertexts than were claimed",
   },
   FHE_RUN_INVALID: { status: 400, retryable: false, action: "send a run document with exactly the program's inputs" },
+  FHE_REVEAL_BUNDLE: {
+    status: 403,
+    retryable: false,
+    action: "show a bundle that verifies under the key holder's configuration; the details say what does not",
+  },
+  FHE_REVEAL_CIPHERTEXT: {
+    status: 400,
+    retryable: false,
+    action: "send the compressed bytes of the output, whose digest the claim names",
+  },
+  FHE_REVEAL_INPUT: {
+    status: 403,
+    retryable: false,
+    action: "stop: this key holder reveals runs on proven lists alone, and this one took or wrote something else",
+  },
+  FHE_REVEAL_INVALID: {
+    status: 400,
+    retryable: false,
+    action: "stop: this is no statement of that key holder about this run",
+  },
+  FHE_REVEAL_OUTPUT: { status: 403, retryable: false, action: "name an output that the key holder's configuration names" },
+  FHE_REVEAL_REPEATED: {
+    status: 409,
+    retryable: false,
+    action: "stop: another run over the same challenge, list or bid was revealed, and each is revealed once",
+  },
+  FHE_REVEAL_RUN: {
+    status: 400,
+    retryable: false,
+    action: "send the run document as it was submitted, byte for byte",
+  },
   FHE_SAME_ACCOUNT: { status: 400, retryable: false, action: "name another account: one run writes each account once" },
   FHE_STATE_CONFLICT: {
     status: 409,

@@ -7,6 +7,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import { holdsUntil, type UnixSeconds } from "../../../core/time.ts";
 import type { AppraisalInputs, RevokedSet } from "../../path.ts";
 import {
+  parseHolderEvidence,
   parseWorkerEvidence,
   type WorkerEvidence,
   workerFilesDigest,
@@ -67,8 +68,25 @@ export async function appraiseWorker(
   inputs: WorkerAppraisalInputs,
   checks: TeeChecklist,
 ): Promise<AppraisedWorker | null> {
+  return await appraiseEvidence(() => parseWorkerEvidence(packageBytes), inputs, checks);
+}
+
+/** Appraises the evidence package of a key holder, as `appraiseWorker` does; its configuration stands in place of models. */
+export async function appraiseHolder(
+  packageBytes: Uint8Array,
+  inputs: WorkerAppraisalInputs,
+  checks: TeeChecklist,
+): Promise<AppraisedWorker | null> {
+  return await appraiseEvidence(() => parseHolderEvidence(packageBytes), inputs, checks);
+}
+
+async function appraiseEvidence(
+  read: () => WorkerEvidence,
+  inputs: WorkerAppraisalInputs,
+  checks: TeeChecklist,
+): Promise<AppraisedWorker | null> {
   const trust = checks.attempt("trust.section-readable", "assertion", () => parseTeeTrust(inputs.trust));
-  const evidence = checks.attempt("evidence.readable", "assertion", () => parseWorkerEvidence(packageBytes));
+  const evidence = checks.attempt("evidence.readable", "assertion", read);
   if (trust !== null) checks.expect("trust.section-readable", true, "assertion");
   if (evidence === null || trust === null) return null;
   checks.expect("evidence.readable", true, "assertion");

@@ -3,6 +3,7 @@ import {
   array,
   base64Bytes,
   type Decoded,
+  type Decoder,
   digest,
   hexText,
   integer,
@@ -47,20 +48,28 @@ export const decodeWorkerKeyset = object({
 /** Public keys of one worker process, made inside it. `notAfter` is in seconds since the epoch. */
 export type WorkerKeyset = Decoded<typeof decodeWorkerKeyset>;
 
-/** Decodes the statement whose digest is the worker's report data. */
-export const decodeWorkerStatement = object({
-  purpose: oneOf("triseal.worker.v1"),
-  keysetDigest: digest,
-  /** The challenge of whoever asked for the evidence: 32 bytes. */
-  nonce: hexText(32),
-  /** Digest of the worker's released files. */
-  workerDigest: digest,
-  modelDigests: array(digest, 1024),
-  gpuEvidenceDigest: nullable(digest),
-});
+/** What evidence is for: a worker that answers requests, or the holder of a key that decrypts (fhe SPEC 11). None counts as the other. */
+export type EvidencePurpose = "triseal.worker.v1" | "triseal.key-holder.v1";
+
+/** The statement whose digest is the report data. */
+const statementFor = (purpose: EvidencePurpose) =>
+  object({
+    purpose: oneOf<EvidencePurpose>(purpose),
+    keysetDigest: digest,
+    /** The challenge of whoever asked for the evidence: 32 bytes. */
+    nonce: hexText(32),
+    /** Digest of the worker's released files. */
+    workerDigest: digest,
+    /** Of a key holder: its configuration alone. */
+    modelDigests: array(digest, 1024),
+    gpuEvidenceDigest: nullable(digest),
+  });
+
+/** Decodes the statement of a worker. */
+export const decodeWorkerStatement: Decoder<WorkerStatement> = statementFor("triseal.worker.v1");
 
 /** What a worker's evidence commits to. */
-export type WorkerStatement = Decoded<typeof decodeWorkerStatement>;
+export type WorkerStatement = Decoded<ReturnType<typeof statementFor>>;
 
 /** Digest of `keyset`, as sealed envelopes and statements name it. */
 export function workerKeysetDigest(keyset: WorkerKeyset): Sha256Digest {
@@ -84,19 +93,19 @@ export function workerFilesDigest(files: ReleasedFiles): Sha256Digest {
   return digestOfJson(files);
 }
 
-/** Decodes an evidence package. */
-export const decodeWorkerEvidence = object({
-  v: oneOf(1),
-  /** Kind of the evidence: `simulated`, `sev-snp`, `tdx` and so on; it selects the appraiser. */
-  type: matching(/[a-z0-9][a-z0-9-]{0,31}/, "an evidence type"),
-  evidence: base64Bytes(MAX_PLATFORM_BYTES),
-  statement: decodeWorkerStatement,
-  keyset: decodeWorkerKeyset,
-  files: releasedFiles,
-});
+const evidenceFor = (purpose: EvidencePurpose) =>
+  object({
+    v: oneOf(1),
+    /** Kind of the evidence: `simulated`, `sev-snp`, `tdx` and so on; it selects the appraiser. */
+    type: matching(/[a-z0-9][a-z0-9-]{0,31}/, "an evidence type"),
+    evidence: base64Bytes(MAX_PLATFORM_BYTES),
+    statement: statementFor(purpose),
+    keyset: decodeWorkerKeyset,
+    files: releasedFiles,
+  });
 
 /** Evidence of one worker with everything that it commits to. */
-export type WorkerEvidence = Decoded<typeof decodeWorkerEvidence>;
+export type WorkerEvidence = Decoded<ReturnType<typeof evidenceFor>>;
 
 /** The JSON form of an evidence package whose `evidence` is already in base64. */
 export interface WorkerEvidenceDocument extends Omit<WorkerEvidence, "evidence"> {
@@ -108,10 +117,21 @@ export function encodeWorkerEvidence(document: WorkerEvidenceDocument): Uint8Arr
   return encodeJcs({ ...document });
 }
 
+const decodeWorker = evidenceFor("triseal.worker.v1");
+const decodeHolder = evidenceFor("triseal.key-holder.v1");
+
 /**
- * Parses an evidence package. Checks no digest and no signature: that is the appraiser's work.
- * @throws TrisealError `FORMAT_INVALID`.
+ * Parses the evidence package of a worker. Checks no digest and no signature: that is the appraiser's work.
+ * @throws TrisealError `FORMAT_INVALID`, also for the package of a key holder.
  */
 export function parseWorkerEvidence(bytes: Uint8Array): WorkerEvidence {
-  return decodeWorkerEvidence(parseJson(bytes), "worker evidence");
+  return decodeWorker(parseJson(bytes), "worker evidence");
+}
+
+/**
+ * Parses the evidence package of a key holder, as `parseWorkerEvidence` does.
+ * @throws TrisealError `FORMAT_INVALID`, also for the package of a worker.
+ */
+export function parseHolderEvidence(bytes: Uint8Array): WorkerEvidence {
+  return decodeHolder(parseJson(bytes), "key holder evidence");
 }
