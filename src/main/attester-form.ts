@@ -51,6 +51,6 @@ export const attesterForm = z
 export type ConfiguredAttester = z.infer<typeof byType>;
 
 /** Whether no hardware vouches for what the attester shows. */
-export function isSimulatedAttester({ type }: Pick<ConfiguredAttester, "type">): boolean {
+export function isSimulatedAttester({ type }: { readonly type: string }): boolean {
   return type === "simulated" || type === "tpm2-simulated";
 }

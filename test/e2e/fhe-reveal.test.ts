@@ -55,7 +55,7 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
   }
 
   const startHolder = async (config = "holder.yaml") => {
-    holder = await startProgram(["fhe", "key-holder", "--config", at(config), "--json"]);
+    holder = await startProgram(["fhe", "key-holder", "--config", at(config), "--dev", "--json"]);
   };
   const holderUrl = () => `http://127.0.0.1:${JSON.stringify(holder.ready["port"])}`;
 
@@ -169,6 +169,11 @@ describe.skipIf(!built)("the result of an auction, revealed by a key holder", ()
     const told = JSON.parse(await ok("reveal", ...next)) as Record<string, unknown>;
     expect(told).toMatchObject({ ok: true, statement: { value: "2", sequence: 2 } });
     expect(await lines()).toHaveLength(2);
+  });
+
+  it("is nobody's to tell in production, where the holder's platform is simulated", async () => {
+    const refused = await cli("key-holder", "--config", "holder.yaml", "--json");
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { ok: false, code: "CONFIG_INVALID" }]);
   });
 
   it("is another holder's to whoever accepted this rule, once the rule is changed", async () => {

@@ -16,6 +16,7 @@ import { decodeHolderConfiguration, holderConfigurationDigest } from "../../path
 import { parseHolderEvidence } from "../../paths/tee/wire/keyset.ts";
 import { parseSimulatedEvidence, SIMULATED_TYPE } from "../../paths/tee/wire/simulated.ts";
 import { parseTrust, pathSection, type TrustedService } from "../../trust/trust-file.ts";
+import { isSimulatedAttester } from "../attester-form.ts";
 import { simulatedEvidence } from "../draft-trust.ts";
 import { digestOfFile } from "../file-digest.ts";
 import { writeNew } from "../new-file.ts";
@@ -52,11 +53,20 @@ async function readYamlFile(file: string): Promise<JsonObject> {
   throw new TrisealError("CONFIG_INVALID", "the key holder's configuration is no map");
 }
 
+interface HolderFlags {
+  readonly config: string;
+  readonly dev?: true;
+  readonly json?: true;
+}
+
 /** Its paths are relative to the file. The program that decrypts is this installation's where none is named. */
-async function configurationLine(file: string): Promise<string> {
+async function configurationLine({ config: file, dev }: HolderFlags): Promise<string> {
   const document = await readYamlFile(file);
   const at = (path: JsonObject[string] | undefined) => (typeof path === "string" ? resolve(dirname(file), path) : (path ?? null));
   const attester = document["attester"];
+  const type = isJsonObject(attester ?? null) ? (attester as JsonObject)["type"] : null;
+  if (dev !== true && typeof type === "string" && isSimulatedAttester({ type }))
+    throw new TrisealError("CONFIG_INVALID", "the key holder's attester is simulated, which proves nothing: --dev permits it");
   const platform =
     isJsonObject(attester) && attester["type"] === SIMULATED_TYPE
       ? { ...attester, seedFile: at(attester["seedFile"]) }
@@ -67,9 +77,9 @@ async function configurationLine(file: string): Promise<string> {
 }
 
 /** Runs the holder as a process of its own until it is stopped: this one has neither its memory nor its key. */
-function keyHolder(flags: { readonly config: string; readonly json?: true }): Promise<void> {
+function keyHolder(flags: HolderFlags): Promise<void> {
   return refusing(flags.json, async () => {
-    const line = await configurationLine(flags.config);
+    const line = await configurationLine(flags);
     const child = spawn(process.execPath, programArguments("enclave/key-holder/main"), {
       stdio: ["pipe", "inherit", "inherit"],
       env: { PATH: process.env["PATH"] ?? "" },
@@ -166,6 +176,7 @@ export function addKeyHolderCommands(fhe: Command): void {
     .command("key-holder")
     .description("run an attested key holder: it decrypts the outputs that its configuration names, each auction once")
     .requiredOption("--config <file>", "its configuration in YAML (`fhe key-holder-config` drafts one)")
+    .option("--dev", "permit a simulated attester, which proves nothing")
     .option("--json", "print a refusal as one JSON object")
     .action(keyHolder);
   fhe
