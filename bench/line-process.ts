@@ -24,7 +24,7 @@ export class LineProcess {
     this.child.stdin.on("error", () => undefined);
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     createInterface({ input: this.child.stderr }).on("line", (line) => {
-      this.lastError = line.slice(0, 200);
+      if (!line.startsWith("note: ")) this.lastError = line.slice(0, 200);
     });
   }
 
