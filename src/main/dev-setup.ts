@@ -1,7 +1,7 @@
 /** What `serve --dev` makes for itself: keys, an API key, a simulated platform, a signed demo policy and a trust file that names all of it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { listReleasedFiles } from "../../enclave/image/released-file.ts";
+import { listWorkerFiles } from "../../enclave/image/released-file.ts";
 import { utf8 } from "../core/bytes.ts";
 import type { Signer } from "../core/ed25519.ts";
 import { TrisealError } from "../core/errors.ts";
@@ -89,7 +89,7 @@ export async function writeDevTrust(
   { dataDir, config, evidence, models, zkSection, fheSection }: DevTrust,
   keys: readonly NamedKey[],
 ): Promise<void> {
-  const files = await listReleasedFiles();
+  const files = await listWorkerFiles();
   const zk = zkSection(BECAUSE);
   const fhe = fheSection(BECAUSE);
   const paths = {

@@ -55,15 +55,17 @@ export async function verifyReveal(
 ): Promise<RevealVerdict> {
   const nothing = { at: null, request: null, response: null, opening: null, allowPending: false };
   const about = await verifyBundle(bundle, trust, { now, ...nothing });
+  const refused = { ...NOTHING, checks: about.checks, bundle: about };
+  if (about.outcome !== "accepted") return { ...refused, outcome: about.outcome, code: about.code };
   const service = trust.services.find(({ name }) => name === about.service);
-  if (about.outcome !== "accepted" || service === undefined) {
-    return { ...NOTHING, outcome: about.outcome, code: about.code, checks: about.checks, bundle: about };
-  }
+  if (service === undefined) return { ...refused, outcome: "rejected", code: "FHE_KEY_HOLDER_UNKNOWN" };
   const inputs = { bundle, section: pathSection(service, "fhe"), revoked: revokedBy(service), now };
   const found = await appraiseReveal(reveal, { ...inputs, appraiseHolder: appraiseByTee });
   const failure = found.checks.find(isUnmet);
   if (found.statement === null) return { ...NOTHING, outcome: "malformed", ...failureOf(found), bundle: about };
-  if (failure !== undefined) return { ...NOTHING, outcome: "rejected", ...failureOf(found), bundle: about };
+  // What rests on nothing is not accepted: an appraisal without a failure has claims.
+  if (failure !== undefined || found.claims.length === 0)
+    return { ...NOTHING, outcome: "rejected", ...failureOf(found), bundle: about };
   const answers = [...found.claims, ...about.claims].filter(({ about: what }) => what === "answer");
   const basis = answers.map((claim) => claim.basis).reduce(weaker, "proof");
   return { ...found, outcome: "accepted", code: null, basis, bundle: about };

@@ -28,6 +28,8 @@ import { nativeFile, needNative } from "./native-program.ts";
 import { refusing } from "./refusing.ts";
 
 const MAX_CONFIG_BYTES = 256 * 1024;
+/** For fresh evidence: hardware takes seconds. */
+const TIMEOUT_MS = 30_000;
 const MAX_DESCRIPTION_BYTES = 8 * 1024 * 1024;
 const TODO_BECAUSE = "CHECK: drafted from the key holder's own word; write here why you accept it";
 
@@ -154,7 +156,12 @@ interface TrustFlags {
 function keyHolderTrust({ holder, name }: TrustFlags): Promise<void> {
   return refusing(undefined, async () => {
     const nonce = encodeHex(new Uint8Array(randomBytes(32)));
-    const response = await fetch(`${holder.replace(/\/$/, "")}/v1/key-holder?nonce=${nonce}`, { redirect: "error" });
+    const response = await fetch(`${holder.replace(/\/$/, "")}/v1/key-holder?nonce=${nonce}`, {
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((cause: unknown) => {
+      throw new TrisealError("SERVICE_UNREACHABLE", "the key holder does not answer", { cause });
+    });
     const bytes = await readBoundedBody(response, MAX_DESCRIPTION_BYTES);
     if (bytes === null || !response.ok) throw new TrisealError("NOT_FOUND", `the key holder answered ${response.status}`);
     const description = decodeDescription(parseJson(bytes), "key holder");

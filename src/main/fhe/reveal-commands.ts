@@ -1,5 +1,4 @@
 /** `triseal fhe reveal` and `verify-reveal`: what an attested key holder says of a run (fhe SPEC 11). */
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { readBoundedBody } from "../../core/bounded-body.ts";
 import { anyJson, object, text } from "../../core/decode.ts";
@@ -8,7 +7,12 @@ import { parseJson } from "../../core/json.ts";
 import { formatTime } from "../../core/time.ts";
 import { claimOfBundle } from "../../paths/fhe/evidence/receipted-claim.ts";
 import { codes, fheError } from "../../paths/fhe/wire/codes.ts";
-import { encodeRevealRequest, MAX_REVEAL_BYTES, MAX_REVEALED_BUNDLE_BYTES } from "../../paths/fhe/wire/reveal.ts";
+import {
+  encodeRevealRequest,
+  MAX_REVEAL_BYTES,
+  MAX_REVEALED_BUNDLE_BYTES,
+  MAX_REVEALED_VALUE_BYTES,
+} from "../../paths/fhe/wire/reveal.ts";
 import { MAX_RUN_BYTES } from "../../paths/fhe/wire/run.ts";
 import { parseBundle } from "../../receipt/bundle.ts";
 import { parseTrust } from "../../verify/index.ts";
@@ -76,7 +80,7 @@ async function askHolder(holder: string, body: Uint8Array): Promise<Uint8Array> 
 async function ciphertextOf(bundle: Uint8Array, output: string, folder: string): Promise<Uint8Array> {
   const found = claimOfBundle(parseBundle(bundle))?.claim.outputs.find(({ n }) => n === output);
   if (found === undefined) throw new TrisealError("NOT_FOUND", "the run of this bundle has no such output");
-  return new Uint8Array(await readFile(await blobFile(folder, found.digest)));
+  return await readNamed(await blobFile(folder, found.digest), MAX_REVEALED_VALUE_BYTES);
 }
 
 function print(verdict: RevealVerdict, json: true | undefined): void {
