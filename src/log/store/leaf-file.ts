@@ -61,6 +61,11 @@ export function readLeaves(bytes: Uint8Array): StoredLeaves {
   return { leaves, wholeLength: offset };
 }
 
+/** The leaves of whole batches in a file. @throws TrisealError `LOG_CORRUPT`. */
+export async function storedLeaves(files: DurableFiles, path: string): Promise<readonly Uint8Array[]> {
+  return readLeaves((await files.read(path)) ?? new Uint8Array()).leaves;
+}
+
 /** The open file. A failed append leaves it as it was, or is undone before the next one. */
 export class LeafFile {
   private readonly files: DurableFiles;

@@ -14,7 +14,7 @@ import { canonicalNote, encodeTlogProof } from "../tlog-proof.ts";
 import { CosignedCheckpoints, readCheckpoint } from "./cosigned-checkpoints.ts";
 import { type DataLock, lockData } from "./data-lock.ts";
 import { type DurableFiles, makeDurableDirectory, replaceFile } from "./files.ts";
-import { LeafFile, readLeaves } from "./leaf-file.ts";
+import { LeafFile, storedLeaves } from "./leaf-file.ts";
 import { RecordFiles } from "./record-files.ts";
 import { TileFolder } from "./tile-folder.ts";
 import { Tree } from "./tree.ts";
@@ -108,7 +108,7 @@ export class TransparencyLog {
         lock,
         file,
         tree,
-        new TileFolder(files, directory, tree, () => storedLeaves(options)),
+        new TileFolder(files, directory, tree, () => storedLeaves(files, `${directory}/leaves`)),
       );
       await log.checkPublished();
       // Only now: what was published and cannot be read must stay as it is, for whoever restores it.
@@ -296,9 +296,4 @@ export class TransparencyLog {
     if (!equalBytes(this.tree.root(size), root))
       throw new TrisealError("LOG_CORRUPT", `the first ${size} leaves are not those that were published`);
   }
-}
-
-/** The leaves of whole batches in the file. @throws TrisealError `LOG_CORRUPT`. */
-async function storedLeaves({ files, directory }: LogOptions): Promise<readonly Uint8Array[]> {
-  return readLeaves((await files.read(`${directory}/leaves`)) ?? new Uint8Array()).leaves;
 }
