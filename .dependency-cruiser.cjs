@@ -93,18 +93,21 @@ const matrix = {
       "signing",
       "enclave/attester",
       "enclave/image",
+      "enclave/process",
     ],
     packages: ["onnxruntime-node", "hpke"],
     node: true,
   },
   "enclave/key-holder": {
     own: [
-      ...["core", "receipt", "log", "log/store", "trust", "verify", "path", "signing", "enclave/attester", "enclave/image"],
+      ...["core", "receipt", "log", "log/store", "trust", "verify", "path", "signing"],
+      ...["enclave/attester", "enclave/image", "enclave/process"],
       ...["paths/fhe/wire", "paths/fhe/evidence", "paths/tee/wire"],
     ],
     packages: [],
     node: true,
   },
+  "enclave/process": { own: ["core"], packages: [], node: true },
   "enclave/attester": { own: ["core", "paths/tee/wire", "signing"], packages: [], node: true },
   "enclave/image": { own: ["core", "paths/tee/wire"], packages: [], node: true },
 };

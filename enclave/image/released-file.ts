@@ -5,22 +5,29 @@ import { fileURLToPath } from "node:url";
 import { digestOf } from "../../src/core/digest.ts";
 import type { ReleasedFiles } from "../../src/paths/tee/wire/keyset.ts";
 
-/** Folders of the modules that the worker consists of, from the root of the code. */
-const WORKER_FOLDERS = ["enclave", "src/core", "src/model", "src/paths/tee/sealing", "src/paths/tee/wire", "src/signing"];
-
-/** Those of the key holder: the verifier of bundles beside them. The last one without the folders inside it. */
-const HOLDER_FOLDERS = [
-  "enclave",
+/** Folders of the modules that every program of the enclave consists of, from the root of the code. */
+const SHARED_FOLDERS = [
+  "enclave/attester",
+  "enclave/image",
+  "enclave/process",
   "src/core",
-  "src/log",
   "src/model",
+  "src/paths/tee/wire",
+  "src/signing",
+];
+
+const WORKER_FOLDERS = [...SHARED_FOLDERS, "enclave/worker", "src/paths/tee/sealing"];
+
+/** The key holder verifies bundles. The last one without the folders inside it. */
+const HOLDER_FOLDERS = [
+  ...SHARED_FOLDERS,
+  "enclave/key-holder",
+  "src/log",
   "src/paths/fhe/compile",
   "src/paths/fhe/evidence",
   "src/paths/fhe/wire",
-  "src/paths/tee/wire",
   "src/policy",
   "src/receipt",
-  "src/signing",
   "src/trust",
   "src/verify",
   "src/paths/*",
@@ -42,7 +49,7 @@ async function packageRoot(start: string): Promise<string> {
  * From sources these are `.ts` files, from a build the `.js` files under `dist`: two forms, two digests. Packages that the
  * worker imports (onnxruntime-node, hpke, @panva/hpke-noble, @noble, @bufbuild/protobuf) are not in the list; the measured image has to cover them.
  */
-export function listReleasedFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
+export function listWorkerFiles(moduleUrl: string = import.meta.url): Promise<ReleasedFiles> {
   return listFiles(WORKER_FOLDERS, moduleUrl);
 }
 

@@ -1,11 +1,12 @@
 /** The key holder's HTTP interface: loopback or a unix socket; small, bounded, without a framework. What it answers is signed: the channel is not trusted. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { concatBytes, utf8 } from "../../src/core/bytes.ts";
+import { utf8 } from "../../src/core/bytes.ts";
 import { hexText } from "../../src/core/decode.ts";
 import { coreCodes, type ErrorRow, type ErrorTable, isTrisealError, TrisealError } from "../../src/core/errors.ts";
 import { codes } from "../../src/paths/fhe/wire/codes.ts";
 import { MAX_REVEAL_REQUEST_BYTES } from "../../src/paths/fhe/wire/reveal.ts";
 import { attesterCodes } from "../attester/attester-error.ts";
+import { readBody } from "../process/request-body.ts";
 
 /** Longest time for one answer: verifying, decrypting, and a report of hardware. */
 const ANSWER_TIMEOUT_MS = 120_000;
@@ -29,27 +30,14 @@ export interface HolderServerParts {
 
 const json = (value: object) => utf8(JSON.stringify(value));
 
-async function readBody(request: IncomingMessage, signal: AbortSignal): Promise<Uint8Array> {
-  const tooLarge = () => new TrisealError("REQUEST_TOO_LARGE", `the body has more than ${MAX_REVEAL_REQUEST_BYTES} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > MAX_REVEAL_REQUEST_BYTES) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of request as AsyncIterable<Uint8Array>) {
-    signal.throwIfAborted();
-    length += part.length;
-    if (length > MAX_REVEAL_REQUEST_BYTES) throw tooLarge();
-    parts.push(part);
-  }
-  return concatBytes(...parts);
-}
-
 let open = 0;
 
-async function reveal(request: IncomingMessage, { holder }: HolderServerParts, signal: AbortSignal): Promise<Uint8Array> {
+/** Runs `work` where there is a place: what attests, too, takes a platform's time. */
+async function inPlace<Result>(work: () => Promise<Result>): Promise<Result> {
   if (open >= MAX_REQUESTS) throw new TrisealError("OVERLOADED", "the key holder is answering as many requests as it may");
   open++;
   try {
-    return await holder.reveal(await readBody(request, signal), signal);
+    return await work();
   } finally {
     open--;
   }
@@ -62,10 +50,10 @@ async function route(request: IncomingMessage, parts: HolderServerParts, signal:
       return json({ ready: true, revealed: parts.revealed() });
     case "GET /v1/key-holder": {
       const nonce = hexText(32)(new URLSearchParams(query).get("nonce") ?? undefined, "nonce");
-      return json(await parts.holder.describe(nonce, signal));
+      return json(await inPlace(() => parts.holder.describe(nonce, signal)));
     }
     case "POST /v1/reveals":
-      return await reveal(request, parts, signal);
+      return await inPlace(async () => parts.holder.reveal(await readBody(request, MAX_REVEAL_REQUEST_BYTES), signal));
     default:
       throw new TrisealError("NOT_FOUND", "the key holder serves GET /v1/health, GET /v1/key-holder and POST /v1/reveals");
   }

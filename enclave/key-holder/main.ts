@@ -16,6 +16,7 @@ import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
 import { openAttester } from "../attester/open-attester.ts";
 import { listHolderFiles } from "../image/released-file.ts";
+import { readConfigLine } from "../process/config-line.ts";
 import { type KeyHolderConfig, MAX_CONFIG_BYTES, parseKeyHolderConfig } from "./config.ts";
 import { openDecryptProgram } from "./decrypt-program.ts";
 import { HolderEvidence } from "./holder-evidence.ts";
@@ -27,26 +28,6 @@ const clock = () => unixSeconds(Math.floor(Date.now() / 1000));
 
 function log(event: string, fields: Readonly<Record<string, string | number>>): void {
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
-}
-
-function readConfigLine(): Promise<KeyHolderConfig> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    const read = (chunk: string) => {
-      text += chunk;
-      const end = text.indexOf("\n");
-      if (end < 0 && text.length <= MAX_CONFIG_BYTES) return;
-      process.stdin.off("data", read).resume();
-      if (end < 0) reject(new TrisealError("CONFIG_INVALID", "the configuration line is too long"));
-      else
-        try {
-          resolve(parseKeyHolderConfig(new TextEncoder().encode(text.slice(0, end))));
-        } catch (error) {
-          reject(error as Error);
-        }
-    };
-    process.stdin.setEncoding("utf8").on("data", read);
-  });
 }
 
 /** @throws TrisealError `CONFIG_INVALID` where the folder holds another key set than the configuration names. */
@@ -77,10 +58,10 @@ async function openHolder(config: KeyHolderConfig): Promise<Server> {
 
 async function main(): Promise<void> {
   useNodePrimitives();
-  const configured = readConfigLine();
+  const configured = readConfigLine(MAX_CONFIG_BYTES);
   for (const event of ["end", "error", "close"]) process.stdin.on(event, () => process.exit(0));
   process.on("SIGINT", () => {});
-  const config = await configured;
+  const config = parseKeyHolderConfig(await configured);
   const server = await openHolder(config);
   process.on("SIGTERM", () => {
     server.close(() => process.exit(0));

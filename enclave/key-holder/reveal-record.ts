@@ -2,7 +2,7 @@
  * What a key holder has revealed: a file of one line each, durable before anything is decrypted. The lines are chained, and statements name
  * their place: a holder whose file was set back signs two of one place.
  */
-import { utf8 } from "../../src/core/bytes.ts";
+import { concatBytes, utf8 } from "../../src/core/bytes.ts";
 import { object } from "../../src/core/decode.ts";
 import { TrisealError } from "../../src/core/errors.ts";
 import { encodeJcs } from "../../src/core/jcs.ts";
@@ -126,7 +126,7 @@ export class RevealRecord {
     if (this.broken) throw new TrisealError("STORE_UNAVAILABLE", "what was revealed cannot be kept: start the key holder anew");
     try {
       const { reveal, marks } = line;
-      await this.file.append(new Uint8Array([...encodeJcs({ reveal: { ...reveal }, marks }), ...utf8("\n")]), true);
+      await this.file.append(concatBytes(encodeJcs({ reveal: { ...reveal }, marks }), utf8("\n")), true);
     } catch (cause) {
       this.broken = true;
       throw new TrisealError("STORE_UNAVAILABLE", "what was revealed cannot be kept", { cause });

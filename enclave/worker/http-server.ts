@@ -7,6 +7,7 @@ import { measureStages, type StageTimes } from "../../src/core/stage.ts";
 import { codes, teeError } from "../../src/paths/tee/wire/codes.ts";
 import { FRAME_TYPE } from "../../src/paths/tee/wire/frame.ts";
 import { WORKER_EVIDENCE_TYPE } from "../../src/paths/tee/wire/keyset.ts";
+import { readBody } from "../process/request-body.ts";
 import { acceptFrame, answerFrame, type WorkerParts } from "./answer-request.ts";
 import type { WriteLog } from "./log-line.ts";
 import { type ReportParts, reportEvidence } from "./report-evidence.ts";
@@ -48,34 +49,6 @@ interface Exchange {
 
 function jsonAnswer(status: number, value: JsonObject): Answer {
   return { status, mediaType: "application/json", body: [Buffer.from(JSON.stringify(value))] };
-}
-
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const refuse = () => reject(new TrisealError("REQUEST_TOO_LARGE", `the body has more than ${maxBytes} bytes`));
-    if (Number(request.headers["content-length"] ?? 0) > maxBytes) {
-      refuse();
-      return;
-    }
-    const chunks: Buffer[] = [];
-    let length = 0;
-    // Listeners, not iteration: an iterator over a stream costs more than everything else in reading a small body.
-    request.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) chunks.push(chunk);
-      else {
-        request.pause();
-        refuse();
-      }
-    });
-    const onClose = () => reject(new TrisealError("CLIENT_ABORTED", "the connection closed"));
-    request.once("end", () => {
-      // What ended closes, too: no error, and no stack trace, for that.
-      request.off("close", onClose);
-      resolve(Buffer.concat(chunks, length));
-    });
-    request.once("error", reject).once("close", onClose);
-  });
 }
 
 const decodeChallenge = object({ nonce: hexText(32) });

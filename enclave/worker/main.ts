@@ -11,7 +11,8 @@ import { type LoadedPackage, readPackage, readPackages } from "../../src/model/r
 import { workerFilesDigest } from "../../src/paths/tee/wire/keyset.ts";
 import { useNodePrimitives } from "../../src/signing/node-primitives.ts";
 import { openAttester } from "../attester/open-attester.ts";
-import { listReleasedFiles } from "../image/released-file.ts";
+import { listWorkerFiles } from "../image/released-file.ts";
+import { readConfigLine } from "../process/config-line.ts";
 import { warmCommitments } from "./commit-run.ts";
 import { MAX_CONFIG_BYTES, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { createWorkerServer } from "./http-server.ts";
@@ -44,23 +45,6 @@ function end(code: number): void {
   else process.exit(code);
 }
 
-async function readConfigLine(): Promise<WorkerConfig> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const line = await new Promise<Buffer>((resolve, reject) => {
-    process.stdin.on("data", (chunk: Buffer) => {
-      const lineEnd = chunk.indexOf("\n");
-      chunks.push(lineEnd < 0 ? chunk : chunk.subarray(0, lineEnd));
-      length += chunk.length;
-      if (length > MAX_CONFIG_BYTES) reject(new TrisealError("CONFIG_INVALID", "the configuration line is too long"));
-      else if (lineEnd >= 0) resolve(Buffer.concat(chunks));
-    });
-  });
-  // Read on without keeping anything: the end of the input is still to be seen.
-  process.stdin.removeAllListeners("data").resume();
-  return parseWorkerConfig(line);
-}
-
 async function loadPackages(config: WorkerConfig): Promise<readonly LoadedPackage[]> {
   const packages: LoadedPackage[] = [];
   if (config.modelsFolder !== undefined) packages.push(...(await readPackages(config.modelsFolder)));
@@ -74,7 +58,7 @@ async function loadPackages(config: WorkerConfig): Promise<readonly LoadedPackag
 
 async function openWorker(config: WorkerConfig): Promise<{ server: Server; lanes: ModelLanes }> {
   const packages = await loadPackages(config);
-  const files = await listReleasedFiles();
+  const files = await listWorkerFiles();
   const workerDigest = workerFilesDigest(files);
   const attester = await openAttester(config.attester, workerDigest);
   const keys = new KeyRing({ subject: config.name, lifetimeS: config.keysetLifetimeS, clock, algorithms: config.sealAlgorithms });
@@ -137,12 +121,12 @@ function drainAndEnd(server: Server): void {
 
 async function main(): Promise<void> {
   useNodePrimitives();
-  const configured = readConfigLine();
+  const configured = readConfigLine(MAX_CONFIG_BYTES);
   // `end` comes when the parent closes its side or dies, whatever killed it.
   for (const event of ["end", "error", "close"]) process.stdin.on(event, () => end(0));
   // An interrupt from the terminal reaches the whole group: the parent drains first, then closes the input.
   process.on("SIGINT", () => {});
-  const config = await configured;
+  const config = parseWorkerConfig(await configured);
   const { server, lanes } = await openWorker(config);
   process.on("SIGTERM", () => drainAndEnd(server));
   const address = await listen(server, config.socket);

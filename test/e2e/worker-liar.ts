@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createInterface } from "node:readline";
 import { createSimulatedAttester } from "../../enclave/attester/simulated.ts";
-import { listReleasedFiles } from "../../enclave/image/released-file.ts";
+import { listWorkerFiles } from "../../enclave/image/released-file.ts";
 import { type AcceptedFrame, acceptFrame, answerFrame, type WorkerParts } from "../../enclave/worker/answer-request.ts";
 import { parseWorkerConfig, type WorkerConfig } from "../../enclave/worker/config.ts";
 import { KeyRing } from "../../enclave/worker/key-ring.ts";
@@ -200,7 +200,7 @@ function serve(worker: WorkerParts, report: ReportParts) {
 async function open(config: WorkerConfig) {
   const packages = await readPackages(config.modelsFolder ?? "");
   const models = packages.map(({ model }) => model);
-  const files = await listReleasedFiles();
+  const files = await listWorkerFiles();
   const workerDigest = workerFilesDigest(files);
   if (config.attester.type !== "simulated") throw new Error("a liar has no hardware");
   const attester = await createSimulatedAttester(config.attester.seedFile, workerDigest);
