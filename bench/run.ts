@@ -43,7 +43,7 @@ const BESIDE_PEERS: typeof WHOLE = [
   ["fhe-inference", 0.6],
 ];
 
-/** Seconds of one suite, and of a whole run's longest: without peers, that is ten minutes on two cores. */
+/** Seconds of one suite, and of a whole run's longest, most of which takes its least rounds anyway. */
 const SECONDS = { suite: "60", whole: "40" } as const;
 
 /** Models of the zk suite that a run takes without `--full`: the others are trained first. */
